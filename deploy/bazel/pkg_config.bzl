@@ -1,0 +1,31 @@
+"""Repository of Debian's C++ libraries: one cc_library for each entry, its flags asked from pkg-config."""
+
+def _words(ctx, option, packages):
+    result = ctx.execute(["pkg-config", option] + packages)
+    if result.return_code != 0:
+        fail("pkg-config %s %s: %s (tests/run and deploy/quickstart install what is missing)" %
+             (option, " ".join(packages), result.stderr))
+    return [word for word in result.stdout.strip().split(" ") if word]
+
+def _link_flags(words):
+    # Debian's libraries are shared, so order matters little and each -l is needed once. The -Wl,--push-state words come in
+    # groups around -latomic; dropping duplicates inside a group breaks the link, so they go altogether.
+    flags = []
+    for word in words:
+        if word.startswith("-Wl,--"):
+            continue
+        if word not in flags:
+            flags.append(word)
+    return flags
+
+def _pkg_config_repository_impl(ctx):
+    lines = ['package(default_visibility = ["//visibility:public"])']
+    for name, packages in ctx.attr.libraries.items():
+        lines.append("cc_library(name = %s, linkopts = %s)" % (repr(name), repr(_link_flags(_words(ctx, "--libs", packages)))))
+    ctx.file("BUILD.bazel", "\n".join(lines) + "\n")
+
+pkg_config_repository = repository_rule(
+    implementation = _pkg_config_repository_impl,
+    attrs = {"libraries": attr.string_list_dict(mandatory = True)},
+    local = True,
+)
