@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Runs clang-tidy over every .cc file and prints its findings; exit code 1 if there are any.
+
+A file that was clean is not looked at again until it, a header of ours that it includes, the checks or clang-tidy
+itself change: its key (a hash of all that) is kept in a folder outside the checkout.
+usage: tidy.py CACHE_FOLDER
+"""
+
+import concurrent.futures
+import hashlib
+import os
+import subprocess
+import sys
+import time
+
+import sources
+
+CLANG_TIDY = "clang-tidy-19"
+FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Wno-unused-parameter", "-I."]
+
+# gtest's headers are large and most checks walk all of them, so tests get only those that find bugs of tests.
+TEST_CHECKS = ("-*,bugprone-argument-comment,bugprone-use-after-move,misc-unused-using-decls,"
+               "modernize-use-override,performance-for-range-copy")
+
+
+def command(path):
+    is_test = "gtest/gtest.h" in sources.read(path) or "gmock/gmock.h" in sources.read(path)
+    checks = [f"--checks={TEST_CHECKS}"] if is_test else []
+    return [CLANG_TIDY, "--quiet", *checks, path, "--", *FLAGS]
+
+
+def keys(paths):
+    """{path: hash of everything that decides whether clang-tidy likes it}."""
+    texts = {path: sources.read(path) for path in sources.find()}
+    graph = sources.include_graph(texts)
+    version = subprocess.run([CLANG_TIDY, "--version"], check=True, capture_output=True, text=True).stdout
+    common = version + sources.read(".clang-tidy")
+    result = {}
+    for path in paths:
+        parts = [common, " ".join(command(path))]
+        parts += [name + "\n" + texts.get(name, "") for name in sorted(sources.closure(path, graph))]
+        result[path] = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return result
+
+
+def findings(path):
+    """What clang-tidy says of `path`, or nothing."""
+    run = subprocess.run(command(path), capture_output=True, text=True, cwd=sources.ROOT)
+    return "" if run.returncode == 0 else run.stdout + run.stderr
+
+
+def forget_old(cache, days=30):
+    for entry in os.scandir(cache):
+        if entry.stat().st_mtime < time.time() - days * 86400:
+            os.unlink(entry.path)
+
+
+def main():
+    cache = sys.argv[1]
+    os.makedirs(cache, exist_ok=True)
+    forget_old(cache)
+    key_of = keys(sources.find(suffixes=(".cc",)))
+    stale = []
+    for path, key in key_of.items():
+        try:
+            os.utime(os.path.join(cache, key))
+        except FileNotFoundError:
+            stale.append(path)
+    print(f"clang-tidy: {len(stale)} of {len(key_of)} files to look at", file=sys.stderr, flush=True)
+    bad, done = 0, 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, text in zip(stale, pool.map(findings, stale)):
+            done += 1
+            if done % 20 == 0:
+                print(f"clang-tidy: {done} of {len(stale)}", file=sys.stderr, flush=True)
+            if text:
+                bad += 1
+                print(text)
+            else:
+                open(os.path.join(cache, key_of[path]), "w").close()
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
