@@ -1,0 +1,69 @@
+// The command line: twemproxy's flags with its defaults, and Weir's own.
+//
+// Pure but for `threads`, whose default asks the kernel how many cores the process may use. main()
+// parses once; after that Options is a plain value that anyone may copy.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace weir {
+
+struct Options {
+  // --- what to do: main() does the first of these that is set, in this order, then ends ---
+  bool show_help = false;       // -h: UsageText
+  bool show_version = false;    // -V: VersionText
+  bool describe_stats = false;  // -D: DescribeStatsText
+  bool test_conf = false;       // -t: load the configuration, print its errors, exit 0 or 1
+
+  // --- twemproxy's ---
+  bool daemonize = false;                         // -d: run in the background
+  int verbose = 5;                                // -v: log level, 0 (emergency) to 11 (everything)
+  std::string output;                             // -o: log file; empty: stderr
+  std::string conf_file = "conf/nutcracker.yml";  // -c
+  uint16_t stats_port = 22222;                    // -s
+  std::string stats_addr = "0.0.0.0";             // -a: a numeric address or a host name
+  absl::Duration stats_interval = absl::Milliseconds(30000);  // -i: accepted; stats are always live
+  std::string pid_file;                                       // -p: empty: none
+  uint64_t mbuf_size = 16384;                                 // -m: accepted, without effect
+
+  // --- Weir's ---
+  uint32_t threads = 1;  // workers, 1 to 256; parsed default: UsableCores()
+  absl::Duration drain_timeout = absl::Milliseconds(30000);  // longest drain before sessions close
+  absl::Duration drain_delay =
+      absl::ZeroDuration();   // accepting goes on for this long after SIGTERM
+  uint64_t memory_limit = 0;  // bytes of the whole process; 0: none
+};
+
+// Parses main's arguments, argv[0] (the program's name, ignored) included. Options may be bundled
+// (`-dt`) and long names abbreviated, as getopt_long does. The error names the option, what was
+// found and what was expected. Not to be called by two threads at once: getopt has global state.
+absl::StatusOr<Options> ParseOptions(std::span<const char* const> argv);
+
+// What -h, -V and -D print; each ends with a new line.
+std::string UsageText();
+std::string VersionText();
+std::string DescribeStatsText();
+
+// Cores that this process may use: its CPU affinity, or less where a cgroup's quota says so (a
+// part of a core counts as one). At least 1.
+uint32_t UsableCores();
+
+// A flag as documented: for the usage text and for the test of docs/configuration.md.
+struct FlagSpec {
+  char short_name;             // 0 when it has none
+  std::string_view long_name;  // without dashes
+  std::string_view argument;   // "" when it takes none, else its placeholder: "N", "FILE", "MSEC"…
+  std::string_view default_text;  // as printed; "" when there is nothing to say
+  std::string_view meaning;
+};
+
+// Every flag, in the order of the usage text.
+std::span<const FlagSpec> Flags();
+
+}  // namespace weir
