@@ -266,8 +266,8 @@ RespRequestParser::Result RespRequestParser::FailExpectedDollar(char got) {
   constexpr std::string_view kText = "ERR Protocol error: expected '$', got '?'";
   static_assert(kText.size() <= sizeof(error_buffer_));
   std::memcpy(error_buffer_, kText.data(), kText.size());
-  const bool printable = got >= ' ' && got <= '~';
-  error_buffer_[kText.size() - 2] = printable ? got : '?';
+  if (got == '\r' || got == '\n') got = ' ';
+  if (got >= ' ' && got <= '~') error_buffer_[kText.size() - 2] = got;
   return Fail({error_buffer_, kText.size()});
 }
 

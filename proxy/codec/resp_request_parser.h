@@ -72,6 +72,13 @@ class RespRequestParser {
   // After kError: the reply's text without "-" and line end, worded as redis does.
   std::string_view error() const { return error_; }
 
+  // What the parser holds beside itself, in bytes: in proportion to the arguments found so far of
+  // an unfinished frame, for whoever accounts for memory.
+  size_t memory_bytes() const {
+    return args_.capacity() * sizeof(args_[0]) + extents_.capacity() * sizeof(Extent) +
+           scratch_.capacity();
+  }
+
   // How many bytes the calls that ended in kNeedMore looked at; values are not looked at.
   uint64_t TEST_examined_bytes() const { return examined_bytes_; }
 
