@@ -79,4 +79,9 @@ std::optional<ResolvedAddress> LiteralAddress(std::string_view host, uint16_t po
   return address;
 }
 
+std::optional<ResolvedAddress> LiteralAddress(const Endpoint& endpoint) {
+  if (endpoint.kind == EndpointKind::kUnix) return UnixAddress(endpoint.path);
+  return LiteralAddress(endpoint.host, endpoint.port);
+}
+
 }  // namespace weir

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/base/endpoint.h"
+
 namespace weir {
 
 struct ResolvedAddress {
@@ -36,5 +38,6 @@ ResolvedAddress MakeAddress(const sockaddr* address, socklen_t length);
 // allowed), or a Unix socket's path when it begins with '/' (`port` is ignored then). Nothing when
 // it is a name to be resolved, or a path longer than a socket's may be (107 bytes).
 std::optional<ResolvedAddress> LiteralAddress(std::string_view host, uint16_t port);
+std::optional<ResolvedAddress> LiteralAddress(const Endpoint& endpoint);
 
 }  // namespace weir

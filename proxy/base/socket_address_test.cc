@@ -26,6 +26,12 @@ TEST(SocketAddressTest, APathIsAUnixSocket) {
   EXPECT_FALSE(LiteralAddress("/" + std::string(107, 'p'), 0).has_value());
 }
 
+TEST(SocketAddressTest, EndpointsOfBothKindsAreRead) {
+  EXPECT_EQ(LiteralAddress(TcpEndpoint("::1", 80))->ToString(), "[::1]:80");
+  EXPECT_EQ(LiteralAddress(UnixEndpoint("/run/s"))->ToString(), "/run/s");
+  EXPECT_FALSE(LiteralAddress(TcpEndpoint("redis-0", 80)).has_value());
+}
+
 TEST(SocketAddressTest, AnythingElseIsAName) {
   EXPECT_EQ(Text("localhost"), "a name");
   EXPECT_EQ(Text("redis-0.redis.default.svc"), "a name");

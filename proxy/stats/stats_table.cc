@@ -43,13 +43,13 @@ StatsTable::PoolCells StatsTable::MakePool(size_t index, const StatsTable* previ
 
 std::optional<size_t> StatsTable::PoolIndex(std::string_view name, size_t hint) const {
   return IndexOf(layout_->pools, name, hint,
-                 [](const StatsLayout::Pool& pool) -> const std::string& { return pool.name; });
+                 [](const StatsLayout::Pool& pool) -> std::string_view { return pool.name; });
 }
 
 std::optional<size_t> StatsTable::ShardIndex(size_t pool, std::string_view name,
                                              size_t hint) const {
   return IndexOf(layout_->pools[pool].shards, name, hint,
-                 [](const std::string& shard) -> const std::string& { return shard; });
+                 [](const std::string& shard) -> std::string_view { return shard; });
 }
 
 const PoolStats* StatsTable::FindPool(std::string_view name, size_t hint) const {

@@ -1,0 +1,143 @@
+// Which shards of one pool are live: counts failures, ejects, has ejected shards probed, restores.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace weir {
+
+// What went wrong on a connection. One failure is counted per connection and silence, never per
+// request; an idle close, an error reply and time spent queued in the proxy are none and are never
+// reported.
+enum class FailureKind : uint8_t {
+  kConnect,        // refused, or no connection in time
+  kReset,          // closed or reset with requests pending
+  kProtocolError,  // answered with what is not the protocol, or what nobody asked for
+  kSilence,        // a deadline passed with nothing received since that request was written
+};
+
+// For logs: `connect`, `reset`, `protocol_error`, `silence`.
+std::string_view FailureKindName(FailureKind kind);
+
+// The pool's keys of the same names.
+struct HealthPolicy {
+  bool auto_eject_hosts = false;
+  uint32_t server_failure_limit = 2;  // >= 1
+  absl::Duration server_retry_timeout = absl::Milliseconds(30000);
+  uint32_t max_ejected_percent = 100;  // rounded down to whole shards
+};
+
+// What the owner of a tracker has to do, in the order given.
+struct HealthAction {
+  enum class Kind : uint8_t {
+    kEject,       // live() has changed: publish a ring without the shard
+    kStartProbe,  // connect anew, AUTH/SELECT, PING; then OnProbeResult(probe_id, ...) exactly once
+    kRestore,     // live() has changed: publish a ring with the shard
+  };
+  Kind kind;
+  size_t shard;  // index into the names that the tracker has now
+  // kEject: the failure that was one too many, and how many there were in a row.
+  FailureKind failure = FailureKind::kConnect;
+  uint32_t failures = 0;
+  // kEject: how long the shard is left alone before it is probed.
+  absl::Duration ejection_time = absl::ZeroDuration();
+  // kStartProbe.
+  uint64_t probe_id = 0;
+
+  friend bool operator==(const HealthAction&, const HealthAction&) = default;
+};
+
+// The state machine of design "Health", per pool. Pure: no clock, thread or socket; moments are
+// parameters of any one monotonic origin. Used by the process's single health owner, on its thread
+// only.
+//
+//   live --server_failure_limit failures in a row--> ejected --ejection time over--> probing
+//     ^                                                 ^  ejection time again           |
+//     |                                                 +------- probe failed -----------+
+//     +--------------------------- probe succeeded --------------------------------------+
+//
+// The ejection time is server_retry_timeout. A shard that was restored and is ejected again offends
+// repeatedly: its ejection time doubles each time, to at most 30 s (or server_retry_timeout, if
+// that is longer). Having been live for that long since its restoration wipes its record. A failed
+// probe does not double it: a shard that is merely down comes back within one ejection time of
+// being up again, and harms nobody until then.
+//
+// The last live shard is never ejected, nor more than max_ejected_percent of all; such a shard
+// stays live with its count and is ejected at its next failure for which there is room. Without
+// auto_eject_hosts nothing ever is.
+class HealthTracker {
+ public:
+  // Upper end of doubled ejection times, and the healthy time that ends the doubling.
+  static constexpr absl::Duration kMaxBackoff = absl::Seconds(30);
+  // Below this a probe would be a busy loop; a shorter server_retry_timeout (0 is allowed) is taken
+  // as this.
+  static constexpr absl::Duration kMinEjectionTime = absl::Milliseconds(10);
+
+  using Actions = std::vector<HealthAction>;
+
+  // All shards live. `shards`: names, unique, in the order of their indexes.
+  HealthTracker(const HealthPolicy& policy, std::vector<std::string> shards);
+
+  // A worker's connection to `shard` failed. Of an ejected shard it is old news and changes
+  // nothing.
+  [[nodiscard]] Actions OnFailure(size_t shard, FailureKind kind, absl::Time now);
+
+  // A worker got a reply from `shard` (reported for the first one after a failure): the row of
+  // failures is broken. It never restores an ejected shard: a probe does.
+  void OnSuccess(size_t shard);
+
+  // The answer to kStartProbe: `ok` when the shard said +PONG. An id that Update made void is
+  // ignored.
+  [[nodiscard]] Actions OnProbeResult(uint64_t probe_id, bool ok, absl::Time now);
+
+  // Starts the probes that are due. Call at next_deadline() or later; more often does no harm.
+  [[nodiscard]] Actions Tick(absl::Time now);
+
+  // A new snapshot: other policy or shards. Shards of the same name keep their state under their
+  // new index; an ejected one whose probe is under way is probed anew. Ejected shards for which
+  // there is no more room (the live ones left, the percentage fell, ejection was switched off) are
+  // restored, lowest index first.
+  [[nodiscard]] Actions Update(const HealthPolicy& policy, std::vector<std::string> shards,
+                               absl::Time now);
+
+  // live()[i]: shard i gets requests. At least one is.
+  const std::vector<bool>& live() const { return live_; }
+  size_t ejected() const { return ejected_; }
+
+  // When Tick has something to do next; InfiniteFuture while nothing is ejected.
+  absl::Time next_deadline() const;
+
+ private:
+  enum class State : uint8_t { kLive, kEjected, kProbing };
+
+  struct Shard {
+    std::string name;
+    State state = State::kLive;
+    uint32_t failures = 0;  // in a row, while live
+    // Of the latest ejection; zero while the record is clean.
+    absl::Duration ejection_time = absl::ZeroDuration();
+    absl::Time restored_at = absl::InfinitePast();
+    absl::Time probe_at = absl::InfiniteFuture();  // kEjected only
+    uint64_t probe_id = 0;                         // kProbing only; ids start at 1
+  };
+
+  absl::Duration FirstEjectionTime() const;
+  absl::Duration LongestEjectionTime() const;
+  absl::Duration NextEjectionTime(const Shard& shard, absl::Time now) const;
+  size_t MaxEjected() const;
+  HealthAction Eject(size_t index, FailureKind kind, absl::Time now);
+  HealthAction Restore(size_t index, absl::Time now);
+
+  HealthPolicy policy_;
+  std::vector<Shard> shards_;
+  std::vector<bool> live_;
+  size_t ejected_ = 0;  // in state kEjected or kProbing
+  uint64_t last_probe_id_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,350 @@
+#include "proxy/health/health_tracker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+using Said = std::vector<std::string>;
+
+// Drives a tracker on a clock that moves only when told to, and turns its actions into sentences.
+// Shards have their names: "a", "b", ...
+class Harness {
+ public:
+  Harness(HealthPolicy policy, std::vector<std::string> shards)
+      : names_(shards), tracker_(policy, std::move(shards)) {}
+
+  Said Fails(std::string_view shard, int times = 1, FailureKind kind = FailureKind::kConnect) {
+    Said said;
+    for (int i = 0; i < times; ++i) Say(&said, tracker_.OnFailure(Index(shard), kind, now_));
+    return said;
+  }
+  void Answers(std::string_view shard) { tracker_.OnSuccess(Index(shard)); }
+  // Moves the clock; the tracker is ticked at its own deadlines on the way, and nowhere else.
+  Said Waits(absl::Duration time) {
+    const absl::Time end = now_ + time;
+    Said said;
+    while (tracker_.next_deadline() <= end) {
+      now_ = std::max(now_, tracker_.next_deadline());
+      Say(&said, tracker_.Tick(now_));
+    }
+    now_ = end;
+    return said;
+  }
+  // The result of the latest probe, or of probe `id`.
+  Said Probe(bool ok, uint64_t id = 0) {
+    Said said;
+    Say(&said, tracker_.OnProbeResult(id == 0 ? last_probe_ : id, ok, now_));
+    return said;
+  }
+  Said Update(HealthPolicy policy, std::vector<std::string> shards) {
+    names_ = shards;
+    Said said;
+    Say(&said, tracker_.Update(policy, std::move(shards), now_));
+    return said;
+  }
+  std::string Live() const {
+    std::string live;
+    for (size_t i = 0; i < names_.size(); ++i) {
+      if (tracker_.live()[i]) live += names_[i];
+    }
+    return live;
+  }
+  HealthTracker& tracker() { return tracker_; }
+  absl::Time now() const { return now_; }
+  uint64_t last_probe() const { return last_probe_; }
+
+ private:
+  size_t Index(std::string_view name) const {
+    return std::find(names_.begin(), names_.end(), name) - names_.begin();
+  }
+  void Say(Said* said, const HealthTracker::Actions& actions) {
+    for (const HealthAction& action : actions) {
+      const std::string& shard = names_[action.shard];
+      if (action.kind == HealthAction::Kind::kEject) {
+        said->push_back(StrCat("eject ", shard, " for ", absl::FormatDuration(action.ejection_time),
+                               " after ", action.failures, " ", FailureKindName(action.failure)));
+      } else if (action.kind == HealthAction::Kind::kStartProbe) {
+        last_probe_ = action.probe_id;
+        said->push_back(StrCat("probe ", shard));
+      } else {
+        said->push_back(StrCat("restore ", shard));
+      }
+    }
+  }
+
+  std::vector<std::string> names_;
+  HealthTracker tracker_;
+  absl::Time now_ = absl::FromUnixSeconds(1000);
+  uint64_t last_probe_ = 0;
+};
+
+HealthPolicy Ejecting(absl::Duration retry_timeout = absl::Seconds(2), uint32_t limit = 2) {
+  return {.auto_eject_hosts = true,
+          .server_failure_limit = limit,
+          .server_retry_timeout = retry_timeout};
+}
+
+TEST(HealthTrackerTest, AShardIsEjectedAtTheLimitProbedAfterTheTimeoutAndRestoredByASuccess) {
+  Harness h(Ejecting(), {"a", "b"});
+  EXPECT_THAT(h.Fails("a"), IsEmpty());
+  EXPECT_EQ(h.Live(), "ab");
+  EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 2s after 2 connect"));
+  EXPECT_EQ(h.Live(), "b");
+  EXPECT_THAT(h.Waits(absl::Milliseconds(1999)), IsEmpty());
+  EXPECT_THAT(h.Waits(absl::Milliseconds(1)), ElementsAre("probe a"));
+  EXPECT_EQ(h.Live(), "b");
+  EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
+  EXPECT_EQ(h.Live(), "ab");
+}
+
+TEST(HealthTrackerTest, OnlyFailuresInARowCount) {
+  Harness h(Ejecting(absl::Seconds(2), 3), {"a", "b"});
+  EXPECT_THAT(h.Fails("a", 2), IsEmpty());
+  h.Answers("a");
+  EXPECT_THAT(h.Fails("a", 2), IsEmpty());
+  EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 2s after 3 connect"));
+}
+
+TEST(HealthTrackerTest, FailuresAreCountedPerShard) {
+  Harness h(Ejecting(), {"a", "b", "c"});
+  h.Fails("a");
+  EXPECT_THAT(h.Fails("b"), IsEmpty());
+  h.Answers("b");
+  EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 2s after 2 connect"));
+}
+
+TEST(HealthTrackerTest, EveryKindOfFailureCountsAndTheLastOneIsNamed) {
+  Harness h(Ejecting(absl::Seconds(2), 4), {"a", "b"});
+  h.Fails("a", 1, FailureKind::kConnect);
+  h.Fails("a", 1, FailureKind::kReset);
+  h.Fails("a", 1, FailureKind::kProtocolError);
+  EXPECT_THAT(h.Fails("a", 1, FailureKind::kSilence),
+              ElementsAre("eject a for 2s after 4 silence"));
+}
+
+TEST(HealthTrackerTest, WithoutAutoEjectHostsNothingIsEjected) {
+  Harness h({.auto_eject_hosts = false, .server_failure_limit = 1}, {"a", "b"});
+  EXPECT_THAT(h.Fails("a", 100), IsEmpty());
+  EXPECT_EQ(h.Live(), "ab");
+  EXPECT_EQ(h.tracker().next_deadline(), absl::InfiniteFuture());
+}
+
+TEST(HealthTrackerTest, TheLastLiveShardIsNeverEjected) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  EXPECT_THAT(h.Fails("b", 50), IsEmpty());
+  EXPECT_EQ(h.Live(), "b");
+  Harness alone(Ejecting(), {"a"});
+  EXPECT_THAT(alone.Fails("a", 50), IsEmpty());
+  EXPECT_EQ(alone.Live(), "a");
+}
+
+TEST(HealthTrackerTest, AShardSparedForBeingTheLastIsEjectedAtItsNextFailureOnceAnotherIsLive) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  h.Fails("b", 5);
+  h.Waits(absl::Seconds(2));
+  EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
+  EXPECT_EQ(h.Live(), "ab");
+  EXPECT_THAT(h.Fails("b"), ElementsAre("eject b for 2s after 6 connect"));
+  EXPECT_EQ(h.Live(), "a");
+}
+
+TEST(HealthTrackerTest, AShardSparedForBeingTheLastIsForgivenByAReply) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  h.Fails("b", 5);
+  h.Answers("b");
+  h.Waits(absl::Seconds(2));
+  h.Probe(true);
+  EXPECT_THAT(h.Fails("b"), IsEmpty());
+}
+
+TEST(HealthTrackerTest, NoMoreThanTheAllowedShareIsEjected) {
+  HealthPolicy policy = Ejecting();
+  policy.max_ejected_percent = 50;
+  Harness h(policy, {"a", "b", "c", "d", "e"});
+  EXPECT_EQ(h.Fails("a", 2).size(), 1u);
+  EXPECT_EQ(h.Fails("b", 2).size(), 1u);
+  EXPECT_THAT(h.Fails("c", 9), IsEmpty());
+  EXPECT_EQ(h.Live(), "cde");
+
+  policy.max_ejected_percent = 0;
+  Harness none(policy, {"a", "b"});
+  EXPECT_THAT(none.Fails("a", 9), IsEmpty());
+}
+
+TEST(HealthTrackerTest, AFailedProbeIsRepeatedAfterTheSameTime) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_THAT(h.Waits(absl::Seconds(2)), ElementsAre("probe a"));
+    EXPECT_THAT(h.Probe(false), IsEmpty());
+    EXPECT_EQ(h.Live(), "b");
+  }
+  EXPECT_THAT(h.Waits(absl::Seconds(2)), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
+}
+
+TEST(HealthTrackerTest, TheWaitAfterAFailedProbeStartsAtItsResult) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  h.Waits(absl::Seconds(2));
+  EXPECT_THAT(h.Waits(absl::Seconds(60)), IsEmpty());  // one probe at a time, however long it takes
+  h.Probe(false);
+  EXPECT_THAT(h.Waits(absl::Milliseconds(1999)), IsEmpty());
+  EXPECT_THAT(h.Waits(absl::Milliseconds(1)), ElementsAre("probe a"));
+}
+
+// One round of a shard that answers PING and fails requests: what it is ejected for.
+std::string EjectedFor(Harness& h) {
+  const Said said = h.Fails("a", 2);
+  const auto last = h.tracker().next_deadline();
+  h.Waits(last - h.now());
+  h.Probe(true);
+  return said.size() == 1 ? said[0] : "nothing";
+}
+
+TEST(HealthTrackerTest, ARepeatOffenderIsLeftAloneTwiceAsLongEachTimeUpToThirtySeconds) {
+  Harness h(Ejecting(), {"a", "b"});
+  for (const int seconds : {2, 4, 8, 16, 30, 30}) {
+    EXPECT_EQ(EjectedFor(h), StrCat("eject a for ", seconds, "s after 2 connect"));
+    h.Waits(absl::Seconds(10));
+  }
+}
+
+TEST(HealthTrackerTest, ATimeoutAboveThirtySecondsStaysAsItIs) {
+  Harness h(Ejecting(absl::Seconds(45)), {"a", "b"});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(EjectedFor(h), "eject a for 45s after 2 connect");
+}
+
+TEST(HealthTrackerTest, AHealthyPeriodWipesTheRecord) {
+  Harness h(Ejecting(), {"a", "b"});
+  EXPECT_EQ(EjectedFor(h), "eject a for 2s after 2 connect");
+  EXPECT_EQ(EjectedFor(h), "eject a for 4s after 2 connect");
+  h.Waits(absl::Milliseconds(29'999));
+  EXPECT_EQ(EjectedFor(h), "eject a for 8s after 2 connect");
+  h.Waits(absl::Seconds(30));
+  EXPECT_EQ(EjectedFor(h), "eject a for 2s after 2 connect");
+}
+
+TEST(HealthTrackerTest, ATimeoutOfZeroDoesNotProbeInABusyLoop) {
+  Harness h(Ejecting(absl::ZeroDuration()), {"a", "b"});
+  EXPECT_THAT(h.Fails("a", 2), ElementsAre("eject a for 10ms after 2 connect"));
+}
+
+TEST(HealthTrackerTest, ARestoredShardNeedsAFullRowOfNewFailures) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  h.Waits(absl::Seconds(2));
+  h.Probe(true);
+  EXPECT_THAT(h.Fails("a"), IsEmpty());
+  EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 4s after 2 connect"));
+}
+
+TEST(HealthTrackerTest, LateNewsOfAnEjectedShardChangesNothing) {
+  Harness h(Ejecting(), {"a", "b", "c"});
+  h.Fails("a", 2);
+  EXPECT_THAT(h.Fails("a", 10), IsEmpty());
+  h.Answers("a");
+  EXPECT_EQ(h.Live(), "bc");
+  EXPECT_THAT(h.Waits(absl::Seconds(2)), ElementsAre("probe a"));
+  EXPECT_THAT(h.Fails("a", 10), IsEmpty());
+  EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
+  EXPECT_THAT(h.Fails("a"), IsEmpty());
+}
+
+TEST(HealthTrackerTest, AProbeResultCountsOnce) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  h.Waits(absl::Seconds(2));
+  EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
+  EXPECT_THAT(h.Probe(true), IsEmpty());
+  EXPECT_THAT(h.Probe(false), IsEmpty());
+  EXPECT_THAT(h.Probe(true, 77), IsEmpty());
+  EXPECT_EQ(h.Live(), "ab");
+}
+
+TEST(HealthTrackerTest, SeveralShardsAreEjectedAndProbedEachAtItsOwnTime) {
+  Harness h(Ejecting(), {"a", "b", "c"});
+  h.Fails("a", 2);
+  h.Waits(absl::Seconds(1));
+  h.Fails("b", 2);
+  EXPECT_EQ(h.Live(), "c");
+  EXPECT_THAT(h.Waits(absl::Seconds(1)), ElementsAre("probe a"));
+  const uint64_t probe_of_a = h.last_probe();
+  EXPECT_THAT(h.Waits(absl::Seconds(1)), ElementsAre("probe b"));
+  EXPECT_THAT(h.Probe(true, probe_of_a), ElementsAre("restore a"));
+  EXPECT_THAT(h.Probe(true), ElementsAre("restore b"));
+  EXPECT_EQ(h.Live(), "abc");
+}
+
+TEST(HealthTrackerTest, DeadlinesAreThoseOfTheNextProbeAndNoneWhileOneIsUnderWay) {
+  Harness h(Ejecting(), {"a", "b", "c"});
+  EXPECT_EQ(h.tracker().next_deadline(), absl::InfiniteFuture());
+  h.Fails("a", 2);
+  EXPECT_EQ(h.tracker().next_deadline(), h.now() + absl::Seconds(2));
+  h.Waits(absl::Seconds(2));
+  EXPECT_EQ(h.tracker().next_deadline(), absl::InfiniteFuture());
+  h.Probe(false);
+  EXPECT_EQ(h.tracker().next_deadline(), h.now() + absl::Seconds(2));
+}
+
+TEST(HealthTrackerTest, AnUpdateKeepsTheStateOfShardsByName) {
+  Harness h(Ejecting(), {"a", "b", "c"});
+  h.Fails("a", 2);
+  h.Fails("b");
+  EXPECT_THAT(h.Update(Ejecting(), {"d", "c", "b", "a"}), IsEmpty());
+  EXPECT_EQ(h.Live(), "dcb");
+  EXPECT_EQ(h.tracker().ejected(), 1u);
+  EXPECT_THAT(h.Fails("b"), ElementsAre("eject b for 2s after 2 connect"));
+  EXPECT_THAT(h.Waits(absl::Seconds(2)), ElementsAre("probe b", "probe a"));
+}
+
+TEST(HealthTrackerTest, AnUpdateDuringAProbeMakesItsResultVoidAndProbesAnew) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  h.Waits(absl::Seconds(2));
+  const uint64_t old_probe = h.last_probe();
+  h.Update(Ejecting(), {"b", "a"});
+  EXPECT_THAT(h.Probe(true, old_probe), IsEmpty());
+  EXPECT_EQ(h.Live(), "b");
+  EXPECT_THAT(h.Waits(absl::ZeroDuration()), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
+}
+
+TEST(HealthTrackerTest, AnUpdateRestoresEjectedShardsForWhichThereIsNoMoreRoom) {
+  Harness h(Ejecting(), {"a", "b", "c"});
+  h.Fails("a", 2);
+  h.Fails("b", 2);
+  EXPECT_THAT(h.Update(Ejecting(), {"a", "b"}), ElementsAre("restore a"));
+  EXPECT_EQ(h.Live(), "a");
+
+  EXPECT_THAT(h.Update({.auto_eject_hosts = false}, {"a", "b"}), ElementsAre("restore b"));
+  EXPECT_EQ(h.Live(), "ab");
+}
+
+TEST(HealthTrackerTest, ARemovedShardTakesItsEjectionWithIt) {
+  Harness h(Ejecting(), {"a", "b", "c"});
+  h.Fails("a", 2);
+  h.Update(Ejecting(), {"b", "c"});
+  EXPECT_EQ(h.tracker().ejected(), 0u);
+  EXPECT_EQ(h.tracker().next_deadline(), absl::InfiniteFuture());
+  h.Update(Ejecting(), {"a", "b", "c"});
+  EXPECT_EQ(h.Live(), "abc");
+}
+
+}  // namespace
+}  // namespace weir
