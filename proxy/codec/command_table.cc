@@ -15,19 +15,20 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 template <typename Word>
-Word Load(const char* from) {
+Word Load(std::string_view text, size_t offset) {
   Word word;
-  std::memcpy(&word, from, sizeof(word));
+  std::memcpy(&word, text.data() + offset, sizeof(word));
   return word;
 }
 
-// The 1 to 8 bytes at `from`, zero-padded, without reading beyond them.
-uint64_t LoadUpTo8(const char* from, size_t size) {
-  if (size == 8) return Load<uint64_t>(from);
+// A text of 1 to 8 bytes, zero-padded, without reading beyond it.
+uint64_t LoadShort(std::string_view text) {
+  const size_t size = text.size();
+  if (size == 8) return Load<uint64_t>(text, 0);
   if (size >= 4) {
-    return Load<uint32_t>(from) | uint64_t{Load<uint32_t>(from + size - 4)} << (8 * (size - 4));
+    return Load<uint32_t>(text, 0) | uint64_t{Load<uint32_t>(text, size - 4)} << (8 * (size - 4));
   }
-  const auto byte = [from](size_t i) { return uint64_t{static_cast<unsigned char>(from[i])}; };
+  const auto byte = [text](size_t i) { return uint64_t{static_cast<unsigned char>(text[i])}; };
   const size_t middle = size / 2;
   return byte(0) | byte(middle) << (8 * middle) | byte(size - 1) << (8 * (size - 1));
 }
@@ -162,11 +163,11 @@ inline CommandTable::FoldedName CommandTable::Fold(std::string_view name) {
   const size_t size = name.size();
   FoldedName folded{.size = static_cast<uint32_t>(size)};
   if (size <= 8) {
-    folded.head = LowerCase(LoadUpTo8(name.data(), size));
+    folded.head = LowerCase(LoadShort(name));
     return folded;
   }
-  folded.head = LowerCase(Load<uint64_t>(name.data()));
-  folded.tail = LowerCase(Load<uint64_t>(name.data() + size - 8));
+  folded.head = LowerCase(Load<uint64_t>(name, 0));
+  folded.tail = LowerCase(Load<uint64_t>(name, size - 8));
   return folded;
 }
 
