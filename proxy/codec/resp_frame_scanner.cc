@@ -134,10 +134,12 @@ RespFrameScanner::Progress RespFrameScanner::Expect(const char*& at, char wanted
 RespFrameScanner::Progress RespFrameScanner::OnType(const char*& at, const char* end) {
   if (depth_ == 0) type_ = *at;
   in_frame_ = true;
-  if (const char* after = SkipScalar(at, end)) {
+  while (const char* after = SkipScalar(at, end)) {
     at = after;
-    return ElementDone();
+    if (depth_ == 0 || remaining_[depth_ - 1] == 1) return ElementDone();
+    --remaining_[depth_ - 1];
   }
+  if (at == end) return Progress::kOn;
   kind_ = *at++;
   number_ = 0;
   digits_ = 0;
@@ -196,7 +198,8 @@ RespFrameScanner::Progress RespFrameScanner::OnNumber(const char*& at, const cha
 
 RespFrameScanner::Progress RespFrameScanner::OnNumberComplete() {
   if (negative_) {  // the nulls of RESP2
-    if ((kind_ != '$' && kind_ != '*') || number_ != 1) return Fail("invalid length");
+    const bool is_null = (kind_ == '$' || kind_ == '*') && number_ == 1 && digits_ == 1;
+    if (!is_null) return Fail("invalid length");
     return ElementDone();
   }
   if (kind_ != '$' && kind_ != '!' && kind_ != '=') return OnAggregate(number_);

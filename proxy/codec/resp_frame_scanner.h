@@ -51,7 +51,16 @@ class RespFrameScanner {
 
   // Bytes that are sure to follow of the bulk in progress, its CRLF included; else 0.
   uint64_t announced_bytes() const {
-    return state_ == State::kBody ? body_remaining_ + 2 : state_ == State::kBodyCr ? 2 : 0;
+    switch (state_) {
+      case State::kBody:
+        return body_remaining_ + 2;
+      case State::kBodyCr:
+        return 2;
+      case State::kBodyLf:
+        return 1;
+      default:
+        return 0;
+    }
   }
 
   // After kError: what was wrong, for logs. A constant.

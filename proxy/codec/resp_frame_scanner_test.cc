@@ -125,6 +125,8 @@ TEST(RespFrameScannerTest, AnnouncesTheRestOfABulk) {
   EXPECT_FALSE(scanner.in_frame());
   EXPECT_EQ(scanner.Scan("$1\r\nx"), (ParseResult{ParseStatus::kNeedMore, 5}));
   EXPECT_EQ(scanner.announced_bytes(), 2u);
+  scanner.Scan("\r");
+  EXPECT_EQ(scanner.announced_bytes(), 1u);
 }
 
 TEST(RespFrameScannerTest, EmptyInputIsNoFrame) {
@@ -149,6 +151,7 @@ const BadFrame kBadFrames[] = {
     {"$-2\r\n", "invalid length"},
     {"$-\r\n", "invalid length"},
     {"$--1\r\n", "invalid length"},
+    {"$-01\r\n", "invalid length"},
     {"$1x\r\n", "invalid length"},
     {"$-1?\r\n", "invalid length"},
     {"$\r\n", "invalid length"},
