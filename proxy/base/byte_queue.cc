@@ -1,0 +1,118 @@
+#include "proxy/base/byte_queue.h"
+
+#include <algorithm>
+
+#include "proxy/base/check.h"
+
+namespace weir {
+namespace {
+
+// Up to this many bytes a splice copies.
+constexpr size_t kCopyOnSplice = 2048;
+
+}  // namespace
+
+ByteQueue& ByteQueue::operator=(ByteQueue&& other) noexcept {
+  if (this != &other) {
+    Clear();
+    head_ = std::exchange(other.head_, nullptr);
+    tail_ = std::exchange(other.tail_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+void ByteQueue::AppendSlow(ChunkPool& pool, std::string_view bytes) {
+  while (!bytes.empty()) {
+    if (tail_ == nullptr || tail_->room() == 0) {
+      // A queue that grows gets larger chunks, so that long outputs need few of them.
+      Chunk* chunk = pool.Allocate(std::max(bytes.size(), std::min<size_t>(size_, 1 << 16)));
+      (tail_ == nullptr ? head_ : tail_->next) = chunk;
+      tail_ = chunk;
+    }
+    size_t count = std::min<size_t>(bytes.size(), tail_->room());
+    std::memcpy(tail_->data() + tail_->end, bytes.data(), count);
+    tail_->end += static_cast<uint32_t>(count);
+    size_ += count;
+    bytes.remove_prefix(count);
+  }
+}
+
+void ByteQueue::Splice(ChunkPool& pool, ByteQueue&& other) {
+  if (other.empty()) return;
+  if (head_ == nullptr) {
+    *this = std::move(other);
+    return;
+  }
+  if (other.size_ <= kCopyOnSplice) {
+    for (Chunk* chunk = other.head_; chunk != nullptr; chunk = chunk->next) {
+      Append(pool, chunk->unread());
+    }
+    other.Clear();
+    return;
+  }
+  tail_->next = std::exchange(other.head_, nullptr);
+  tail_ = std::exchange(other.tail_, nullptr);
+  size_ += std::exchange(other.size_, 0);
+}
+
+size_t ByteQueue::Gather(std::span<iovec> out) const {
+  size_t used = 0;
+  for (Chunk* chunk = head_; chunk != nullptr && used < out.size(); chunk = chunk->next) {
+    out[used++] = {chunk->data() + chunk->begin, chunk->end - chunk->begin};
+  }
+  return used;
+}
+
+void ByteQueue::Consume(size_t bytes) {
+  CHECK_LE(bytes, size_);
+  size_ -= bytes;
+  while (head_ != nullptr) {
+    size_t unread = head_->end - head_->begin;
+    if (bytes < unread) {
+      head_->begin += static_cast<uint32_t>(bytes);
+      return;
+    }
+    bytes -= unread;
+    Chunk* next = head_->next;
+    head_->pool->Free(head_);
+    head_ = next;
+  }
+  tail_ = nullptr;
+}
+
+void ByteQueue::Erase(ChunkPool& pool, size_t offset, size_t count) {
+  CHECK_LE(offset + count, size_);
+  ByteQueue kept;
+  for (size_t left = offset; left > 0;) {
+    std::string_view piece = front().substr(0, left);
+    kept.Append(pool, piece);
+    left -= piece.size();
+    Consume(piece.size());
+  }
+  Consume(count);
+  kept.Splice(pool, std::move(*this));
+  *this = std::move(kept);
+}
+
+void ByteQueue::Clear() {
+  while (head_ != nullptr) {
+    Chunk* next = head_->next;
+    head_->pool->Free(head_);
+    head_ = next;
+  }
+  tail_ = nullptr;
+  size_ = 0;
+}
+
+std::string_view ByteQueue::Flatten(std::string* scratch) const {
+  if (head_ == tail_) return front();
+  scratch->clear();
+  scratch->reserve(size_);
+  for (Chunk* chunk = head_; chunk != nullptr; chunk = chunk->next) {
+    scratch->append(chunk->unread());
+  }
+  return *scratch;
+}
+
+}  // namespace weir

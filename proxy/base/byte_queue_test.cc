@@ -1,0 +1,96 @@
+#include "proxy/base/byte_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace weir {
+namespace {
+
+std::string Contents(const ByteQueue& queue) {
+  std::string scratch;
+  return std::string(queue.Flatten(&scratch));
+}
+
+std::string Pattern(size_t size) {
+  std::string text(size, ' ');
+  for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i * 7 % 26);
+  return text;
+}
+
+class ByteQueueTest : public testing::Test {
+ protected:
+  ChunkPool pool_;  // its destructor checks that every chunk came back
+};
+
+TEST_F(ByteQueueTest, KeepsBytesInOrderOverManyChunks) {
+  ByteQueue queue;
+  std::string expected;
+  for (size_t size : {1, 500, 511, 4096, 70000, 3, 200000}) {
+    std::string piece = Pattern(size);
+    queue.Append(pool_, piece);
+    expected += piece;
+  }
+  EXPECT_EQ(queue.size(), expected.size());
+  EXPECT_EQ(Contents(queue), expected);
+  while (!queue.empty()) {
+    size_t count = std::min<size_t>(queue.size(), 977);
+    queue.Consume(count);
+    expected.erase(0, count);
+    ASSERT_EQ(Contents(queue), expected);
+  }
+}
+
+TEST_F(ByteQueueTest, AnEmptyQueueOwnsNoMemory) {
+  ByteQueue queue;
+  queue.Append(pool_, "bytes");
+  EXPECT_GT(pool_.bytes_in_use(), 0u);
+  queue.Consume(5);
+  EXPECT_EQ(pool_.bytes_in_use(), 0u);
+}
+
+TEST_F(ByteQueueTest, SplicesSmallAndLargeContents) {
+  for (size_t size : {0, 10, 2048, 2049, 100000}) {
+    ByteQueue queue;
+    ByteQueue other;
+    queue.Append(pool_, "head");
+    other.Append(pool_, Pattern(size));
+    queue.Splice(pool_, std::move(other));
+    EXPECT_EQ(Contents(queue), "head" + Pattern(size));
+    EXPECT_TRUE(other.empty());
+    queue.Append(pool_, "tail");
+    EXPECT_EQ(Contents(queue), "head" + Pattern(size) + "tail");
+  }
+}
+
+TEST_F(ByteQueueTest, ErasesARangeInTheMiddle) {
+  for (size_t offset : {0, 1, 600, 5000}) {
+    ByteQueue queue;
+    std::string expected = Pattern(9000);
+    queue.Append(pool_, expected);
+    queue.Erase(pool_, offset, 3000);
+    expected.erase(offset, 3000);
+    EXPECT_EQ(Contents(queue), expected);
+  }
+}
+
+TEST_F(ByteQueueTest, GathersAsManyChunksAsThereIsRoomFor) {
+  ByteQueue queue;
+  for (int i = 0; i < 40; ++i) queue.Append(pool_, Pattern(70000));
+  iovec pieces[8];
+  ASSERT_EQ(queue.Gather(pieces), 8u);
+  EXPECT_EQ(std::string_view(static_cast<char*>(pieces[0].iov_base), pieces[0].iov_len),
+            queue.front());
+}
+
+TEST_F(ByteQueueTest, MemoryOfABurstGoesBackToTheAllocator) {
+  {
+    ByteQueue queue;
+    for (int i = 0; i < 1000; ++i) queue.Append(pool_, Pattern(65000));
+    EXPECT_GE(pool_.bytes_in_use(), 65000000u);
+  }
+  EXPECT_EQ(pool_.bytes_in_use(), 0u);
+}
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,65 @@
+// Memory for bytes on their way: chunks of a few sizes, kept on free lists.
+//
+// Owned by one worker and used on its loop thread only (so there are no locks). Chunks of the four
+// standard sizes are recycled up to a cap; larger ones and the excess go back to the allocator, so
+// that memory returns after a burst. `bytes_in_use` is what limits are judged by; other threads may
+// read it. The pool must outlive its chunks (checked in the destructor).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace weir {
+
+class ChunkPool;
+
+// A run of memory of one pool: [consumed | unread | room].
+struct Chunk {
+  Chunk* next = nullptr;
+  ChunkPool* pool = nullptr;
+  uint32_t begin = 0;  // first unread byte
+  uint32_t end = 0;    // first byte of the room
+  uint32_t capacity = 0;
+  uint32_t size_class = 0;
+
+  char* data() { return reinterpret_cast<char*>(this + 1); }
+  std::string_view unread() { return {data() + begin, end - begin}; }
+  uint32_t room() const { return capacity - end; }
+};
+
+class ChunkPool {
+ public:
+  // Whole allocations of the standard sizes, header included. A reply of 16 KiB and its header fit
+  // the third.
+  static constexpr std::array<uint32_t, 4> kSizes = {512, 4096, 20480, 65536};
+  // Free chunks kept per size, in bytes.
+  static constexpr size_t kMaxFreeBytes = 1 << 20;
+
+  ChunkPool() = default;
+  ~ChunkPool();
+  ChunkPool(const ChunkPool&) = delete;
+  ChunkPool& operator=(const ChunkPool&) = delete;
+
+  // A chunk with room for at least min(wanted, the largest standard size) bytes, empty.
+  Chunk* Allocate(size_t wanted);
+  void Free(Chunk* chunk);
+
+  // Bytes in chunks handed out. Any thread.
+  size_t bytes_in_use() const { return bytes_in_use_.load(std::memory_order_relaxed); }
+
+ private:
+  void AddInUse(int64_t bytes) {
+    // Only the owner writes, so a load and a store do: no locked instruction.
+    bytes_in_use_.store(bytes_in_use_.load(std::memory_order_relaxed) + bytes,
+                        std::memory_order_relaxed);
+  }
+
+  std::array<Chunk*, kSizes.size()> free_ = {};
+  std::array<size_t, kSizes.size()> free_bytes_ = {};
+  std::atomic<size_t> bytes_in_use_ = 0;
+};
+
+}  // namespace weir
