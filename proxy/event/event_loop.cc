@@ -1,0 +1,74 @@
+#include "proxy/event/event_loop.h"
+
+#include <algorithm>
+
+#include "proxy/base/check.h"
+
+namespace weir {
+
+EventLoop::EventLoop() : now_(Clock::now()), scratch_(new char[kScratchBytes]) {}
+
+EventLoop::~EventLoop() = default;
+
+void EventLoop::Post(Message message) {
+  bool wake;
+  {
+    absl::MutexLock lock(&mutex_);
+    wake = messages_.empty();
+    messages_.push_back(std::move(message));
+    has_messages_.store(true, std::memory_order_release);
+  }
+  if (wake) Wake();
+}
+
+void EventLoop::Stop() {
+  stopped_.store(true, std::memory_order_release);
+  Wake();
+}
+
+void EventLoop::Run() {
+  owner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  while (!stopped_.load(std::memory_order_acquire)) RunTurn(kForever);
+}
+
+void EventLoop::RunTurn(Duration wait) {
+  WaitAndDispatch(WaitLimit(wait));
+  if (has_messages_.load(std::memory_order_acquire)) RunMessages();
+  timers_.RunExpired(now_);
+  // A handler may schedule others (a flush that fails lets replies out elsewhere): by index.
+  for (size_t i = 0; i < turn_end_.size(); ++i) {
+    TurnEndHandler* handler = turn_end_[i];
+    handler->scheduled_ = false;
+    handler->OnTurnEnd();
+  }
+  turn_end_.clear();
+  if (!garbage_.empty()) {
+    std::vector<std::shared_ptr<void>> garbage = std::exchange(garbage_, {});
+    garbage.clear();
+  }
+}
+
+Duration EventLoop::WaitLimit(Duration wait) const {
+  if (!turn_end_.empty() || !garbage_.empty()) return Duration::zero();
+  if (timers_.next_deadline() == kNever) return wait;
+  return std::clamp(timers_.next_deadline() - Clock::now(), Duration::zero(), wait);
+}
+
+void EventLoop::AtTurnEnd(TurnEndHandler* handler) {
+  DCHECK(InLoopThread());
+  if (handler->scheduled_) return;
+  handler->scheduled_ = true;
+  turn_end_.push_back(handler);
+}
+
+void EventLoop::RunMessages() {
+  std::vector<Message> messages;
+  {
+    absl::MutexLock lock(&mutex_);
+    messages.swap(messages_);
+    has_messages_.store(false, std::memory_order_release);
+  }
+  for (Message& message : messages) message();
+}
+
+}  // namespace weir

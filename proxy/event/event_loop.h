@@ -1,0 +1,128 @@
+// EventLoop: one thread's readiness, timers and messages, behind a small interface.
+//
+// Each worker owns one loop. All calls but Post and Stop belong to the thread that runs it. A turn
+// waits for events, reads the clock once, dispatches the events, then messages, then timers, and
+// ends with the handlers that asked for the end of the turn (where batches are flushed and
+// snapshots adopted). Objects given to DeleteLater die after that.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "proxy/base/clock.h"
+#include "proxy/event/timer_queue.h"
+
+namespace weir {
+
+enum class Interest : uint8_t { kNone = 0, kRead = 1, kWrite = 2, kReadWrite = 3 };
+
+inline Interest operator|(Interest a, Interest b) {
+  return static_cast<Interest>(static_cast<uint8_t>(a) | static_cast<uint8_t>(b));
+}
+
+// What is ready. `broken` (reset, or closed both ways) is reported whatever the interest.
+struct Readiness {
+  bool readable = false;
+  bool writable = false;
+  bool broken = false;
+};
+
+// Told of readiness. Must outlive the turn in which it is unwatched: end it by DeleteLater.
+class IoHandler {
+ public:
+  virtual ~IoHandler() = default;
+  virtual void OnReady(Readiness ready) = 0;
+};
+
+// Told once at the end of a turn in which it was scheduled. Must outlive that turn.
+class TurnEndHandler {
+ public:
+  virtual ~TurnEndHandler() = default;
+  virtual void OnTurnEnd() = 0;
+
+ private:
+  friend class EventLoop;
+  bool scheduled_ = false;
+};
+
+class EventLoop {
+ public:
+  using Message = absl::AnyInvocable<void()>;
+  // Bytes read from one descriptor in a turn, at most.
+  static constexpr size_t kScratchBytes = 65536;
+
+  virtual ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  // Any thread. Runs `message` on the loop's thread, in the order of posting. What is still unrun
+  // when the loop ends is destroyed unrun, so whatever a message carries must own itself.
+  void Post(Message message);
+  // Any thread. Run returns after the turn in progress.
+  void Stop();
+
+  // Turns until Stop.
+  void Run();
+  // One turn; waits at most `wait` (forever: kForever) when there is nothing to do.
+  void RunTurn(Duration wait);
+  static constexpr Duration kForever = Duration::max();
+
+  // The moment at which this turn began.
+  Moment now() const { return now_; }
+  TimerQueue& timers() { return timers_; }
+  void AtTurnEnd(TurnEndHandler* handler);
+  template <typename T>
+  void DeleteLater(std::unique_ptr<T> object) {
+    garbage_.push_back(std::shared_ptr<void>(std::move(object)));
+  }
+
+  // Level-triggered readiness of `fd`. `handler` is borrowed until Unwatch.
+  virtual void Watch(int fd, Interest interest, IoHandler* handler) = 0;
+  virtual void ChangeInterest(int fd, Interest interest, IoHandler* handler) = 0;
+  virtual void Unwatch(int fd) = 0;
+
+  // The loop's read buffer; its contents last until the next read on this loop.
+  std::span<char> scratch() { return {scratch_.get(), kScratchBytes}; }
+  bool InLoopThread() const {
+    std::thread::id owner = owner_.load(std::memory_order_relaxed);
+    return owner == std::thread::id() || owner == std::this_thread::get_id();
+  }
+
+ protected:
+  EventLoop();
+  // Waits at most `wait` for events, sets the clock by BeginTurn and dispatches the events.
+  virtual void WaitAndDispatch(Duration wait) = 0;
+  // Makes a wait in progress, or the next one, return. Any thread.
+  virtual void Wake() = 0;
+  void BeginTurn(Moment now) { now_ = now; }
+
+ private:
+  Duration WaitLimit(Duration wait) const;
+  void RunMessages();
+
+  TimerQueue timers_;
+  Moment now_;
+  std::unique_ptr<char[]> scratch_;
+  std::vector<TurnEndHandler*> turn_end_;
+  std::vector<std::shared_ptr<void>> garbage_;
+  std::atomic<std::thread::id> owner_;
+  std::atomic<bool> stopped_ = false;
+  // Set while messages wait, so that a turn without any takes no lock.
+  std::atomic<bool> has_messages_ = false;
+  absl::Mutex mutex_;
+  std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
+};
+
+// A loop on the system's best mechanism (epoll; docs/adr/ says why not io_uring).
+std::unique_ptr<EventLoop> CreateEventLoop();
+
+}  // namespace weir

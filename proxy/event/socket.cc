@@ -1,0 +1,90 @@
+#include "proxy/event/socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+absl::Status SocketError(const char* action, const SocketAddress& address) {
+  return Unavailable("cannot ", action, " ", address.ToString(), ": ", std::strerror(errno));
+}
+
+UniqueFd NewSocket(int family) {
+  return UniqueFd(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+const char* UnixPath(const SocketAddress& address) {
+  return reinterpret_cast<const sockaddr_un*>(address.get())->sun_path;
+}
+
+// A file left behind by a process that died would make bind fail for ever.
+void RemoveStaleUnixSocket(const SocketAddress& address) {
+  UniqueFd probe = NewSocket(AF_UNIX);
+  if (!probe.valid()) return;
+  if (connect(probe.get(), address.get(), address.length()) != 0 && errno == ECONNREFUSED) {
+    unlink(UnixPath(address));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> ListenOn(const SocketAddress& address, const ListenOptions& options) {
+  UniqueFd fd = NewSocket(address.family());
+  if (!fd.valid()) return SocketError("make a socket for", address);
+  int one = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  if (options.reuse_port) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+  if (address.family() == AF_INET6) {
+    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+  }
+  if (address.is_unix()) RemoveStaleUnixSocket(address);
+  if (bind(fd.get(), address.get(), address.length()) != 0) return SocketError("bind", address);
+  if (address.is_unix() && options.unix_mode.has_value() &&
+      chmod(UnixPath(address), *options.unix_mode) != 0) {
+    return SocketError("set the mode of", address);
+  }
+  if (listen(fd.get(), options.backlog) != 0) return SocketError("listen on", address);
+  return fd;
+}
+
+absl::StatusOr<UniqueFd> StartConnect(const SocketAddress& address) {
+  UniqueFd fd = NewSocket(address.family());
+  if (!fd.valid()) return SocketError("make a socket for", address);
+  if (!address.is_unix()) SetNoDelay(fd.get());
+  if (connect(fd.get(), address.get(), address.length()) != 0 && errno != EINPROGRESS) {
+    return SocketError("connect to", address);
+  }
+  return fd;
+}
+
+int ConnectError(int fd) {
+  int error = 0;
+  socklen_t length = sizeof(error);
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  return error;
+}
+
+UniqueFd AcceptFrom(int listen_fd) {
+  return UniqueFd(accept4(listen_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+void SetNoDelay(int fd) {
+  int one = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+void SetKeepAlive(int fd) {
+  int one = 1;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+}
+
+}  // namespace weir

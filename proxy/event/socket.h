@@ -1,0 +1,41 @@
+// Sockets, made and configured: the few system calls behind listeners and connections.
+// Pure wrappers, any thread; nothing here blocks. Errors are Status values with the address in
+// them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proxy/base/socket_address.h"
+#include "proxy/event/unique_fd.h"
+
+namespace weir {
+
+struct ListenOptions {
+  int backlog = 512;
+  bool reuse_port = false;
+  // Permissions of a Unix socket's file; as umask leaves them when unset.
+  std::optional<mode_t> unix_mode;
+};
+
+// A listening socket, non-blocking. A Unix socket's file that nobody listens on is replaced.
+absl::StatusOr<UniqueFd> ListenOn(const SocketAddress& address, const ListenOptions& options);
+
+// A non-blocking socket that is connected or on its way; it becomes writable when that is decided.
+absl::StatusOr<UniqueFd> StartConnect(const SocketAddress& address);
+// The outcome of a connect that was on its way: 0 or the errno.
+int ConnectError(int fd);
+
+// The next connection waiting at a listening socket, non-blocking; invalid with errno set when
+// there is none or the process is short of descriptors.
+UniqueFd AcceptFrom(int listen_fd);
+
+// Small writes leave at once (no effect on Unix sockets).
+void SetNoDelay(int fd);
+// The kernel probes idle peers and notices dead ones.
+void SetKeepAlive(int fd);
+
+}  // namespace weir

@@ -1,0 +1,45 @@
+// Transport: how a stream's bytes meet its socket. Plain today; TLS slots in as a second one.
+//
+// Owned by its Stream, used on that stream's loop thread. It alone knows EAGAIN and shutdown; the
+// stream sees four outcomes. Nothing here blocks.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include "proxy/event/unique_fd.h"
+
+namespace weir {
+
+struct IoResult {
+  enum class Status { kOk, kWouldBlock, kEnd, kError };
+  Status status = Status::kOk;
+  size_t bytes = 0;  // moved, when kOk
+  int error = 0;     // errno, when kError
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  virtual IoResult Read(std::span<char> into) = 0;
+  virtual IoResult Write(std::span<const iovec> pieces) = 0;
+  // The socket to watch.
+  virtual int fd() const = 0;
+};
+
+// Bytes as they are, over a connected socket.
+class PlainTransport final : public Transport {
+ public:
+  explicit PlainTransport(UniqueFd fd) : fd_(std::move(fd)) {}
+  IoResult Read(std::span<char> into) override;
+  IoResult Write(std::span<const iovec> pieces) override;
+  int fd() const override { return fd_.get(); }
+
+ private:
+  UniqueFd fd_;
+};
+
+}  // namespace weir
