@@ -20,7 +20,7 @@ class TreeCopier {
  public:
   absl::StatusOr<YamlNode> Copy(const YAML::Node& from, int depth) {
     if (depth > kMaxDepth) return Refuse(from, "values nested at most 16 deep");
-    if (++nodes_ > kMaxYamlNodes) return Refuse(from, "at most 300000 values, aliases expanded");
+    if (++nodes_ > kMaxYamlNodes) return Refuse(from, "at most 100000 values, aliases expanded");
     YamlNode to;
     to.line = LineOf(from);
     if (from.IsScalar()) {
@@ -64,7 +64,8 @@ class TreeCopier {
       if (!key.ok()) return key.status();
       absl::StatusOr<YamlNode> value = Copy(entry.second, depth + 1);
       if (!value.ok()) return value.status();
-      if (key->kind == YamlKind::kNull) key->line = std::max(key->line, to.line);
+      // yaml-cpp puts a list at its first item, and nothing wherever the next thing is.
+      if (value->kind != YamlKind::kScalar) value->line = key->line;
       if (key->kind == YamlKind::kScalar && key->text == kMergeKey) {
         if (!CollectMerges(*std::move(value), merges)) {
           return Refuse(entry.first, "an alias of a map, or a list of them, for '<<'");

@@ -33,7 +33,7 @@ struct YamlEntry {
 // Largest file, and most values in it once anchors are expanded: beyond is an error, so that no
 // file makes the process run out of memory.
 inline constexpr size_t kMaxYamlBytes = 16 << 20;
-inline constexpr size_t kMaxYamlNodes = 300'000;
+inline constexpr size_t kMaxYamlNodes = 100'000;
 
 // The one document in `text`; kNull when it is empty. The error is one line that begins with
 // `file_name:LINE: `.
