@@ -14,7 +14,7 @@
 namespace weir {
 namespace {
 
-absl::Status SocketError(const char* action, const SocketAddress& address) {
+absl::Status SocketError(const char* action, const ResolvedAddress& address) {
   return Unavailable("cannot ", action, " ", address.ToString(), ": ", std::strerror(errno));
 }
 
@@ -22,22 +22,22 @@ UniqueFd NewSocket(int family) {
   return UniqueFd(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
-const char* UnixPath(const SocketAddress& address) {
+const char* UnixPath(const ResolvedAddress& address) {
   return reinterpret_cast<const sockaddr_un*>(address.get())->sun_path;
 }
 
 // A file left behind by a process that died would make bind fail for ever.
-void RemoveStaleUnixSocket(const SocketAddress& address) {
+void RemoveStaleUnixSocket(const ResolvedAddress& address) {
   UniqueFd probe = NewSocket(AF_UNIX);
   if (!probe.valid()) return;
-  if (connect(probe.get(), address.get(), address.length()) != 0 && errno == ECONNREFUSED) {
+  if (connect(probe.get(), address.get(), address.length) != 0 && errno == ECONNREFUSED) {
     unlink(UnixPath(address));
   }
 }
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> ListenOn(const SocketAddress& address, const ListenOptions& options) {
+absl::StatusOr<UniqueFd> ListenOn(const ResolvedAddress& address, const ListenOptions& options) {
   UniqueFd fd = NewSocket(address.family());
   if (!fd.valid()) return SocketError("make a socket for", address);
   int one = 1;
@@ -47,7 +47,7 @@ absl::StatusOr<UniqueFd> ListenOn(const SocketAddress& address, const ListenOpti
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
   }
   if (address.is_unix()) RemoveStaleUnixSocket(address);
-  if (bind(fd.get(), address.get(), address.length()) != 0) return SocketError("bind", address);
+  if (bind(fd.get(), address.get(), address.length) != 0) return SocketError("bind", address);
   if (address.is_unix() && options.unix_mode.has_value() &&
       chmod(UnixPath(address), *options.unix_mode) != 0) {
     return SocketError("set the mode of", address);
@@ -56,11 +56,11 @@ absl::StatusOr<UniqueFd> ListenOn(const SocketAddress& address, const ListenOpti
   return fd;
 }
 
-absl::StatusOr<UniqueFd> StartConnect(const SocketAddress& address) {
+absl::StatusOr<UniqueFd> StartConnect(const ResolvedAddress& address) {
   UniqueFd fd = NewSocket(address.family());
   if (!fd.valid()) return SocketError("make a socket for", address);
   if (!address.is_unix()) SetNoDelay(fd.get());
-  if (connect(fd.get(), address.get(), address.length()) != 0 && errno != EINPROGRESS) {
+  if (connect(fd.get(), address.get(), address.length) != 0 && errno != EINPROGRESS) {
     return SocketError("connect to", address);
   }
   return fd;

@@ -22,10 +22,10 @@ struct ListenOptions {
 };
 
 // A listening socket, non-blocking. A Unix socket's file that nobody listens on is replaced.
-absl::StatusOr<UniqueFd> ListenOn(const SocketAddress& address, const ListenOptions& options);
+absl::StatusOr<UniqueFd> ListenOn(const ResolvedAddress& address, const ListenOptions& options);
 
 // A non-blocking socket that is connected or on its way; it becomes writable when that is decided.
-absl::StatusOr<UniqueFd> StartConnect(const SocketAddress& address);
+absl::StatusOr<UniqueFd> StartConnect(const ResolvedAddress& address);
 // The outcome of a connect that was on its way: 0 or the errno.
 int ConnectError(int fd);
 
