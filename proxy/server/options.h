@@ -1,7 +1,7 @@
 // The command line: twemproxy's flags with its defaults, and Weir's own.
 //
-// Pure but for `threads`, whose default asks the kernel how many cores the process may use. main()
-// parses once; after that Options is a plain value that anyone may copy.
+// Pure but for `threads`, whose default asks the kernel how many cores the process may use (see
+// usable_cores.h). main() parses once; after that Options is a plain value that anyone may copy.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,8 @@
 #include "absl/time/time.h"
 
 namespace weir {
+
+inline constexpr std::string_view kVersion = "0.1.0";
 
 struct Options {
   // --- what to do: main() does the first of these that is set, in this order, then ends ---
@@ -33,7 +35,7 @@ struct Options {
   uint64_t mbuf_size = 16384;                                 // -m: accepted, without effect
 
   // --- Weir's ---
-  uint32_t threads = 1;  // workers, 1 to 256; parsed default: UsableCores()
+  uint32_t threads = 1;  // workers, 1 to 256; default when parsed: UsableCores()
   absl::Duration drain_timeout = absl::Milliseconds(30000);  // longest drain before sessions close
   absl::Duration drain_delay =
       absl::ZeroDuration();   // accepting goes on for this long after SIGTERM
@@ -49,10 +51,6 @@ absl::StatusOr<Options> ParseOptions(std::span<const char* const> argv);
 std::string UsageText();
 std::string VersionText();
 std::string DescribeStatsText();
-
-// Cores that this process may use: its CPU affinity, or less where a cgroup's quota says so (a
-// part of a core counts as one). At least 1.
-uint32_t UsableCores();
 
 // A flag as documented: for the usage text and for the test of docs/configuration.md.
 struct FlagSpec {

@@ -1,0 +1,153 @@
+#include "proxy/server/options.h"
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proxy/base/strings.h"
+#include "proxy/server/usable_cores.h"
+
+namespace weir {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+absl::StatusOr<Options> Parse(std::vector<const char*> words) {
+  words.insert(words.begin(), "weir-proxy");
+  return ParseOptions(words);
+}
+
+std::string ErrorOf(std::vector<const char*> words) {
+  const absl::StatusOr<Options> options = Parse(std::move(words));
+  return options.ok() ? "no error" : std::string(FromAbsl(options.status().message()));
+}
+
+TEST(OptionsTest, DefaultsAreTwemproxys) {
+  const Options options = *Parse({});
+  EXPECT_FALSE(options.show_help || options.show_version || options.describe_stats ||
+               options.test_conf || options.daemonize);
+  EXPECT_EQ(options.verbose, 5);
+  EXPECT_EQ(options.output, "");
+  EXPECT_EQ(options.conf_file, "conf/nutcracker.yml");
+  EXPECT_EQ(options.stats_port, 22222);
+  EXPECT_EQ(options.stats_addr, "0.0.0.0");
+  EXPECT_EQ(options.stats_interval, absl::Seconds(30));
+  EXPECT_EQ(options.pid_file, "");
+  EXPECT_EQ(options.mbuf_size, 16384u);
+  EXPECT_EQ(options.threads, UsableCores());
+  EXPECT_EQ(options.drain_timeout, absl::Seconds(30));
+  EXPECT_EQ(options.drain_delay, absl::ZeroDuration());
+  EXPECT_EQ(options.memory_limit, 0u);
+}
+
+TEST(OptionsTest, ReadsEveryShortOption) {
+  const absl::StatusOr<Options> options =
+      Parse({"-d", "-t", "-v", "7", "-o", "/tmp/log", "-c", "a.yml", "-s", "1234", "-a",
+             "127.0.0.1", "-i", "5", "-p", "/tmp/pid", "-m", "512"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_TRUE(options->daemonize);
+  EXPECT_TRUE(options->test_conf);
+  EXPECT_EQ(options->verbose, 7);
+  EXPECT_EQ(options->output, "/tmp/log");
+  EXPECT_EQ(options->conf_file, "a.yml");
+  EXPECT_EQ(options->stats_port, 1234);
+  EXPECT_EQ(options->stats_addr, "127.0.0.1");
+  EXPECT_EQ(options->stats_interval, absl::Milliseconds(5));
+  EXPECT_EQ(options->pid_file, "/tmp/pid");
+  EXPECT_EQ(options->mbuf_size, 512u);
+}
+
+TEST(OptionsTest, ReadsEveryLongOption) {
+  const absl::StatusOr<Options> options =
+      Parse({"--help", "--version", "--test-conf", "--daemonize", "--describe-stats",
+             "--verbose=11", "--output=o", "--conf-file", "c", "--stats-port=1", "--stats-addr=::1",
+             "--stats-interval=0", "--pid-file=p", "--mbuf-size=16777216", "--threads=3",
+             "--drain-timeout=10", "--drain-delay=20", "--memory-limit=2G"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_TRUE(options->show_help && options->show_version && options->describe_stats);
+  EXPECT_TRUE(options->test_conf && options->daemonize);
+  EXPECT_EQ(options->verbose, 11);
+  EXPECT_EQ(options->conf_file, "c");
+  EXPECT_EQ(options->stats_addr, "::1");
+  EXPECT_EQ(options->threads, 3u);
+  EXPECT_EQ(options->drain_timeout, absl::Milliseconds(10));
+  EXPECT_EQ(options->drain_delay, absl::Milliseconds(20));
+  EXPECT_EQ(options->memory_limit, uint64_t{2} << 30);
+}
+
+TEST(OptionsTest, BundlesAndAbbreviatesAsGetoptDoes) {
+  const absl::StatusOr<Options> options = Parse({"-dtv3", "-s22", "--conf", "x.yml", "--mem=5k"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_TRUE(options->daemonize && options->test_conf);
+  EXPECT_EQ(options->verbose, 3);
+  EXPECT_EQ(options->stats_port, 22);
+  EXPECT_EQ(options->conf_file, "x.yml");
+  EXPECT_EQ(options->memory_limit, 5120u);
+  EXPECT_TRUE(Parse({"-?"})->show_help);
+  EXPECT_EQ(Parse({"-v", "99"})->verbose, 11);
+}
+
+TEST(OptionsTest, ReadsMemoryLimits) {
+  EXPECT_EQ(Parse({"--memory-limit", "0"})->memory_limit, 0u);
+  EXPECT_EQ(Parse({"--memory-limit", "1000"})->memory_limit, 1000u);
+  EXPECT_EQ(Parse({"--memory-limit", "3M"})->memory_limit, 3u << 20);
+  EXPECT_EQ(Parse({"--memory-limit", "1g"})->memory_limit, 1u << 30);
+}
+
+TEST(OptionsTest, SaysWhatIsWrongAndWhatWasExpected) {
+  struct {
+    std::vector<const char*> words;
+    const char* error;
+  } cases[] = {
+      {{"-v", "x"}, "option -v (--verbose): found 'x', expected a number from 0 to 11"},
+      {{"-v", "-1"}, "option -v (--verbose): found '-1', expected a number from 0 to 11"},
+      {{"-s", "0"}, "option -s (--stats-port): found '0', expected a port from 1 to 65535"},
+      {{"-a", ""}, "option -a (--stats-addr): found '', expected a host name or address"},
+      {{"-i", "1s"},
+       "option -i (--stats-interval): found '1s', expected milliseconds from 0 to 2147483647"},
+      {{"-m", "100"}, "option -m (--mbuf-size): found '100', expected bytes from 512 to 16777216"},
+      {{"-c", ""}, "option -c (--conf-file): found '', expected a file name"},
+      {{"-c"}, "option -c (--conf-file): found nothing, expected FILE"},
+      {{"--conf-file"}, "option -c (--conf-file): found nothing, expected FILE"},
+      {{"--threads=0"}, "option --threads: found '0', expected a number from 1 to 256"},
+      {{"--threads"}, "option --threads: found nothing, expected N"},
+      {{"--drain-delay=-1"},
+       "option --drain-delay: found '-1', expected milliseconds from 0 to 2147483647"},
+      {{"--memory-limit=1T"},
+       "option --memory-limit: found '1T', expected a number of bytes, such as 1073741824, 1024M "
+       "or 1G; 0 for none"},
+      {{"--memory-limit=99999999999999G"},
+       "option --memory-limit: found '99999999999999G', expected a number of bytes, such as "
+       "1073741824, 1024M or 1G; 0 for none"},
+      {{"-Z"}, "unknown option '-Z'; -h lists them all"},
+      {{"-dZ"}, "unknown option '-Z'; -h lists them all"},
+      {{"--thread-count"}, "unknown option '--thread-count'; -h lists them all"},
+      {{"--treads"}, "unknown option '--treads'; did you mean '--threads'?"},
+      {{"--stats"}, "ambiguous option '--stats'; -h lists them all"},
+      {{"--help=5"}, "option -h (--help): found '--help=5', expected no argument"},
+      {{"foo"}, "found 'foo', expected options only; -h lists them"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(ErrorOf(c.words), c.error);
+}
+
+TEST(OptionsTest, UsageNamesEveryFlagWithItsDefault) {
+  const std::string usage = UsageText();
+  for (const FlagSpec& flag : Flags()) {
+    EXPECT_THAT(usage, HasSubstr(StrCat("--", flag.long_name))) << flag.long_name;
+  }
+  EXPECT_THAT(usage, HasSubstr("  -c, --conf-file=FILE       Configuration file. (default: "
+                               "conf/nutcracker.yml)\n"));
+  EXPECT_THAT(usage, HasSubstr("      --threads=N            Worker threads"));
+}
+
+TEST(OptionsTest, DescribesVersionAndStats) {
+  EXPECT_EQ(VersionText(), "This is weir-proxy-0.1.0\n");
+  EXPECT_THAT(DescribeStatsText(), StartsWith("process stats:\n"));
+  EXPECT_THAT(DescribeStatsText(), HasSubstr("  client_eof "));
+  EXPECT_THAT(DescribeStatsText(), HasSubstr("  out_queue_bytes "));
+}
+
+}  // namespace
+}  // namespace weir
