@@ -1,0 +1,260 @@
+#include "proxy/event/resolver.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <mutex>
+
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+using Answer = absl::StatusOr<std::vector<std::string>>;
+
+// A name server: gives its scripted answers in turn, then the last one for ever. Shared with the
+// resolver's thread, which may outlive the test's Resolver.
+class FakeDns {
+ public:
+  explicit FakeDns(std::vector<Answer> script) : script_(script.begin(), script.end()) {}
+
+  absl::StatusOr<Addresses> Lookup(const std::string& host, uint16_t port) {
+    std::lock_guard lock(mutex_);
+    asked_.push_back(StrCat(host, ":", port));
+    const Answer answer = script_.front();
+    if (script_.size() > 1) script_.pop_front();
+    if (!answer.ok()) return answer.status();
+    Addresses addresses;
+    for (const std::string& ip : *answer) addresses.push_back(*LiteralAddress(ip, port));
+    return addresses;
+  }
+  void Replaces(Answer answer) {
+    std::lock_guard lock(mutex_);
+    script_ = {answer};
+  }
+  std::vector<std::string> asked() {
+    std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<Answer> script_;
+  std::vector<std::string> asked_;
+};
+
+// What callbacks were told, as text; to be waited for.
+class Told {
+ public:
+  Resolver::Callback Callback() {
+    return [this](const absl::StatusOr<Addresses>& result) {
+      std::lock_guard lock(mutex_);
+      said_.push_back(result.ok() ? Text(*result) : std::string(result.status().message()));
+      changed_.notify_all();
+    };
+  }
+  // All that was said, once `text` has been.
+  std::vector<std::string> Until(const std::string& text) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return std::find(said_.begin(), said_.end(), text) != said_.end(); });
+    return said_;
+  }
+  std::vector<std::string> Now() {
+    std::lock_guard lock(mutex_);
+    return said_;
+  }
+
+ private:
+  static std::string Text(const Addresses& addresses) {
+    std::string text;
+    for (const ResolvedAddress& address : addresses) {
+      StrAppend(&text, text.empty() ? "" : " ", address.ToString());
+    }
+    return text;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> said_;
+};
+
+Resolver::Options Asking(const std::shared_ptr<FakeDns>& dns) {
+  return {
+      .lookup = [dns](const std::string& host, uint16_t port) { return dns->Lookup(host, port); },
+      .retry_after = absl::Milliseconds(1),
+      .min_refresh_gap = absl::ZeroDuration()};
+}
+
+const Endpoint kRedis = TcpEndpoint("redis-0", 6379);
+const absl::Duration kOften = absl::Milliseconds(1);
+const absl::Duration kOnlyOnRefresh = absl::ZeroDuration();
+const Answer kFails = Unavailable("no such host");
+
+Answer Ips(std::vector<std::string> ips) { return ips; }
+
+TEST(ResolverTest, ANameIsResolvedToAllItsAddressesInOrder) {
+  const auto dns = std::make_shared<FakeDns>(std::vector{Ips({"10.0.0.2", "::1", "10.0.0.1"})});
+  Told told;
+  Resolver resolver(Asking(dns));
+  resolver.Resolve(kRedis, told.Callback());
+  told.Until("10.0.0.2:6379 [::1]:6379 10.0.0.1:6379");
+  EXPECT_THAT(dns->asked(), ElementsAre("redis-0:6379"));
+}
+
+TEST(ResolverTest, LiteralsAndPathsAreAnsweredAtOnceWithoutAQuery) {
+  const auto dns = std::make_shared<FakeDns>(std::vector{kFails});
+  Told told;
+  Resolver resolver(Asking(dns));
+  resolver.Resolve(TcpEndpoint("127.0.0.1", 1), told.Callback());
+  resolver.Resolve(TcpEndpoint("::1", 2), told.Callback());
+  resolver.Resolve(UnixEndpoint("/run/redis.sock"), told.Callback());
+  Resolver::Watch watch =
+      resolver.WatchEndpoint(TcpEndpoint("127.0.0.1", 3), kOften, told.Callback());
+  watch.Refresh();
+  EXPECT_THAT(told.Now(), ElementsAre("127.0.0.1:1", "[::1]:2", "/run/redis.sock", "127.0.0.1:3"));
+  EXPECT_THAT(dns->asked(), IsEmpty());
+}
+
+TEST(ResolverTest, APathThatNoSocketCanHaveIsAnError) {
+  Told told;
+  Resolver resolver(Asking(std::make_shared<FakeDns>(std::vector{kFails})));
+  resolver.Resolve(UnixEndpoint("/" + std::string(200, 'x')), told.Callback());
+  EXPECT_THAT(told.Now(), ElementsAre(testing::HasSubstr("too long")));
+}
+
+TEST(ResolverTest, AFailedLookupIsAnErrorToWhoAskedOnce) {
+  Told told;
+  Resolver resolver(Asking(std::make_shared<FakeDns>(std::vector{kFails, Ips({"10.0.0.1"})})));
+  resolver.Resolve(kRedis, told.Callback());
+  EXPECT_THAT(told.Until("no such host"), ElementsAre("no such host"));
+  resolver.Resolve(kRedis, told.Callback());
+  told.Until("10.0.0.1:6379");
+}
+
+TEST(ResolverTest, AWatchTellsTheFirstAddressesAndThenOnlyChanges) {
+  const auto dns = std::make_shared<FakeDns>(std::vector{
+      Ips({"10.0.0.1"}), Ips({"10.0.0.1"}), Ips({"10.0.0.2", "10.0.0.1"}),
+      Ips({"10.0.0.1", "10.0.0.2"}), kFails, Ips({"10.0.0.2", "10.0.0.1"}), Ips({"10.0.0.3"})});
+  Told told;
+  Resolver resolver(Asking(dns));
+  const Resolver::Watch watch = resolver.WatchEndpoint(kRedis, kOften, told.Callback());
+  EXPECT_THAT(told.Until("10.0.0.3:6379"),
+              ElementsAre("10.0.0.1:6379", "10.0.0.2:6379 10.0.0.1:6379", "10.0.0.3:6379"));
+}
+
+TEST(ResolverTest, AWatchTellsErrorsUntilItHasAnAddressAndKeepsTrying) {
+  const auto dns = std::make_shared<FakeDns>(
+      std::vector{kFails, kFails, Ips({"10.0.0.1"}), kFails, Ips({"10.0.0.2"})});
+  Told told;
+  Resolver resolver(Asking(dns));
+  Resolver::Watch watch = resolver.WatchEndpoint(kRedis, kOnlyOnRefresh, told.Callback());
+  told.Until("10.0.0.1:6379");
+  // The third answer needed no Refresh; the fourth and fifth do.
+  while (dns->asked().size() < 5) watch.Refresh();
+  EXPECT_THAT(told.Until("10.0.0.2:6379"),
+              ElementsAre("no such host", "no such host", "10.0.0.1:6379", "10.0.0.2:6379"));
+}
+
+TEST(ResolverTest, RefreshAsksAgainBeforeTheInterval) {
+  const auto dns = std::make_shared<FakeDns>(std::vector{Ips({"10.0.0.1"})});
+  Told told;
+  Resolver resolver(Asking(dns));
+  Resolver::Watch watch = resolver.WatchEndpoint(kRedis, absl::Hours(1), told.Callback());
+  told.Until("10.0.0.1:6379");
+  dns->Replaces(Ips({"10.0.0.9"}));
+  watch.Refresh();
+  told.Until("10.0.0.9:6379");
+}
+
+TEST(ResolverTest, RefreshesWithinTheGapAreMergedIntoOneLookup) {
+  const auto dns = std::make_shared<FakeDns>(std::vector{Ips({"10.0.0.1"})});
+  Told told;
+  Resolver::Options options = Asking(dns);
+  options.min_refresh_gap = absl::Hours(1);
+  Resolver resolver(options);
+  Resolver::Watch watch = resolver.WatchEndpoint(kRedis, absl::Hours(2), told.Callback());
+  told.Until("10.0.0.1:6379");
+  for (int i = 0; i < 100; ++i) watch.Refresh();
+  resolver.Resolve(TcpEndpoint("other", 1), told.Callback());
+  told.Until("10.0.0.1:1");
+  EXPECT_THAT(dns->asked(), ElementsAre("redis-0:6379", "other:1"));
+}
+
+TEST(ResolverTest, AnEndedWatchIsSilentAndAsksNoMore) {
+  const auto dns = std::make_shared<FakeDns>(std::vector{Ips({"10.0.0.1"})});
+  Told told;
+  Resolver resolver(Asking(dns));
+  Resolver::Watch watch = resolver.WatchEndpoint(kRedis, kOften, told.Callback());
+  told.Until("10.0.0.1:6379");
+  watch = Resolver::Watch();
+  const size_t said = told.Now().size();
+  dns->Replaces(Ips({"10.0.0.2"}));
+  // Answered in order: were the watch still alive, it would have been told by the second of these.
+  Told other;
+  for (uint16_t port : {1, 2}) {
+    resolver.Resolve(TcpEndpoint("other", port), other.Callback());
+    other.Until(StrCat("10.0.0.2:", port));
+  }
+  EXPECT_EQ(told.Now().size(), said);
+}
+
+TEST(ResolverTest, ACallbackMayEndItsOwnWatch) {
+  Resolver resolver(Asking(std::make_shared<FakeDns>(std::vector{Ips({"10.0.0.1"})})));
+  std::promise<void> ended;
+  std::mutex mutex;
+  Resolver::Watch watch;
+  {
+    std::lock_guard lock(mutex);
+    watch = resolver.WatchEndpoint(kRedis, kOften, [&](const absl::StatusOr<Addresses>&) {
+      std::lock_guard lock(mutex);
+      watch = Resolver::Watch();
+      ended.set_value();  // a second call would throw
+    });
+  }
+  ended.get_future().wait();
+}
+
+TEST(ResolverTest, EndsAlthoughALookupHangsAndNobodyIsTold) {
+  auto entered = std::make_shared<std::promise<void>>();
+  auto release = std::make_shared<std::promise<void>>();
+  auto left = std::make_shared<std::promise<void>>();
+  auto owned = std::make_shared<int>(0);
+  bool told = false;
+  Resolver::Watch watch;
+  {
+    Resolver resolver({.lookup = [=](const std::string&, uint16_t) -> absl::StatusOr<Addresses> {
+      entered->set_value();
+      release->get_future().wait();
+      left->set_value();
+      return kFails.status();
+    }});
+    resolver.Resolve(kRedis, [&told, owned](const absl::StatusOr<Addresses>&) { told = true; });
+    entered->get_future().wait();
+    watch = resolver.WatchEndpoint(
+        kRedis, kOften, [&told, owned](const absl::StatusOr<Addresses>&) { told = true; });
+  }
+  // What the callbacks captured is gone with the resolver, although its thread is not.
+  EXPECT_EQ(owned.use_count(), 1);
+  watch.Refresh();
+  release->set_value();
+  left->get_future().wait();
+  EXPECT_FALSE(told);
+}
+
+TEST(ResolverTest, TheSystemKnowsLocalhost) {
+  const absl::StatusOr<Addresses> addresses = SystemLookup("localhost", 6379);
+  ASSERT_TRUE(addresses.ok()) << addresses.status();
+  std::vector<std::string> texts;
+  for (const ResolvedAddress& address : *addresses) texts.push_back(address.ToString());
+  EXPECT_THAT(texts, testing::Contains("127.0.0.1:6379"));
+}
+
+}  // namespace
+}  // namespace weir
