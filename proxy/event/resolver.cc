@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <map>
@@ -13,16 +12,12 @@
 #include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/base/clock.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
 namespace {
-
-using SteadyClock = std::chrono::steady_clock;
-using Moment = SteadyClock::time_point;
-
-constexpr Moment kNever = Moment::max();
 
 Moment After(Moment from, absl::Duration time) {
   // A year is as good as never, and cannot overflow.
@@ -117,7 +112,7 @@ uint64_t Resolver::State::Add(const Endpoint& endpoint, bool once, absl::Duratio
                        .once = once,
                        .interval = interval,
                        .callback = std::make_shared<Callback>(std::move(callback)),
-                       .due = SteadyClock::now()});
+                       .due = Clock::now()});
   changed.notify_one();
   return id;
 }
@@ -154,7 +149,7 @@ Resolver::State::Jobs::iterator Resolver::State::WaitForDue(std::unique_lock<std
     });
     if (next == jobs.end() || next->second.due == kNever) {
       changed.wait(lock);
-    } else if (next->second.due > SteadyClock::now()) {
+    } else if (next->second.due > Clock::now()) {
       changed.wait_until(lock, Moment(next->second.due));
     } else {
       return next;
@@ -164,7 +159,7 @@ Resolver::State::Jobs::iterator Resolver::State::WaitForDue(std::unique_lock<std
 }
 
 bool Resolver::State::Book(Job& job, const absl::StatusOr<Addresses>& result) {
-  job.looked_up_at = SteadyClock::now();
+  job.looked_up_at = Clock::now();
   if (job.once) return true;
   const bool known = result.ok() || job.good.has_value();
   const bool again = job.interval > absl::ZeroDuration();
@@ -272,7 +267,7 @@ void Resolver::Watch::Refresh() {
   const auto job = state->jobs.find(id_);
   if (job == state->jobs.end()) return;
   const Moment earliest = After(job->second.looked_up_at, state->options.min_refresh_gap);
-  job->second.due = std::min(job->second.due, std::max(SteadyClock::now(), earliest));
+  job->second.due = std::min(job->second.due, std::max(Clock::now(), earliest));
   state->changed.notify_one();
 }
 

@@ -27,7 +27,7 @@ HealthTracker::HealthTracker(const HealthPolicy& policy, std::vector<std::string
   for (size_t i = 0; i < shards.size(); ++i) shards_[i].name = std::move(shards[i]);
 }
 
-HealthTracker::Actions HealthTracker::OnFailure(size_t shard, FailureKind kind, absl::Time now) {
+HealthTracker::Actions HealthTracker::OnFailure(size_t shard, FailureKind kind, Moment now) {
   CHECK_LT(shard, shards_.size());
   Shard& failed = shards_[shard];
   if (failed.state != State::kLive) return {};
@@ -43,7 +43,7 @@ void HealthTracker::OnSuccess(size_t shard) {
   shards_[shard].failures = 0;
 }
 
-HealthTracker::Actions HealthTracker::OnProbeResult(uint64_t probe_id, bool ok, absl::Time now) {
+HealthTracker::Actions HealthTracker::OnProbeResult(uint64_t probe_id, bool ok, Moment now) {
   for (size_t i = 0; i < shards_.size(); ++i) {
     Shard& shard = shards_[i];
     if (shard.state != State::kProbing || shard.probe_id != probe_id) continue;
@@ -54,7 +54,7 @@ HealthTracker::Actions HealthTracker::OnProbeResult(uint64_t probe_id, bool ok, 
   return {};
 }
 
-HealthTracker::Actions HealthTracker::Tick(absl::Time now) {
+HealthTracker::Actions HealthTracker::Tick(Moment now) {
   Actions actions;
   for (size_t i = 0; i < shards_.size(); ++i) {
     Shard& shard = shards_[i];
@@ -68,7 +68,7 @@ HealthTracker::Actions HealthTracker::Tick(absl::Time now) {
 }
 
 HealthTracker::Actions HealthTracker::Update(const HealthPolicy& policy,
-                                             std::vector<std::string> shards, absl::Time now) {
+                                             std::vector<std::string> shards, Moment now) {
   HealthTracker next(policy, std::move(shards));
   next.last_probe_id_ = last_probe_id_;
   for (size_t i = 0; i < next.shards_.size(); ++i) {
@@ -95,26 +95,29 @@ HealthTracker::Actions HealthTracker::Update(const HealthPolicy& policy,
   return actions;
 }
 
-absl::Time HealthTracker::next_deadline() const {
-  absl::Time next = absl::InfiniteFuture();
+Moment HealthTracker::next_deadline() const {
+  Moment next = kNever;
   for (const Shard& shard : shards_) {
     if (shard.state == State::kEjected) next = std::min(next, shard.probe_at);
   }
   return next;
 }
 
-absl::Duration HealthTracker::FirstEjectionTime() const {
-  return std::max(policy_.server_retry_timeout, kMinEjectionTime);
+Duration HealthTracker::FirstEjectionTime() const {
+  // A year is as good as for ever, and no sum of it overflows.
+  const absl::Duration bounded = std::min(policy_.server_retry_timeout, absl::Hours(24 * 365));
+  return std::max<Duration>(absl::ToChronoNanoseconds(bounded), kMinEjectionTime);
 }
 
-absl::Duration HealthTracker::LongestEjectionTime() const {
+Duration HealthTracker::LongestEjectionTime() const {
   return std::max(FirstEjectionTime(), kMaxBackoff);
 }
 
-absl::Duration HealthTracker::NextEjectionTime(const Shard& shard, absl::Time now) const {
-  const bool offended_before = shard.ejection_time > absl::ZeroDuration();
+Duration HealthTracker::NextEjectionTime(const Shard& shard, Moment now) const {
+  const bool offended_before = shard.ejection_time > Duration::zero();
+  if (!offended_before) return FirstEjectionTime();
   const bool healthy_since = now - shard.restored_at >= LongestEjectionTime();
-  if (!offended_before || healthy_since) return FirstEjectionTime();
+  if (healthy_since) return FirstEjectionTime();
   return std::clamp(2 * shard.ejection_time, FirstEjectionTime(), LongestEjectionTime());
 }
 
@@ -122,7 +125,7 @@ size_t HealthTracker::MaxEjected() const {
   return std::min(shards_.size() - 1, shards_.size() * policy_.max_ejected_percent / 100);
 }
 
-HealthAction HealthTracker::Eject(size_t index, FailureKind kind, absl::Time now) {
+HealthAction HealthTracker::Eject(size_t index, FailureKind kind, Moment now) {
   Shard& shard = shards_[index];
   shard.ejection_time = NextEjectionTime(shard, now);
   shard.probe_at = now + shard.ejection_time;
@@ -136,7 +139,7 @@ HealthAction HealthTracker::Eject(size_t index, FailureKind kind, absl::Time now
           .ejection_time = shard.ejection_time};
 }
 
-HealthAction HealthTracker::Restore(size_t index, absl::Time now) {
+HealthAction HealthTracker::Restore(size_t index, Moment now) {
   Shard& shard = shards_[index];
   shard.state = State::kLive;
   shard.failures = 0;

@@ -1,6 +1,7 @@
 // Which shards of one pool are live: counts failures, ejects, has ejected shards probed, restores.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "proxy/base/clock.h"
 
 namespace weir {
 
@@ -45,7 +47,7 @@ struct HealthAction {
   FailureKind failure = FailureKind::kConnect;
   uint32_t failures = 0;
   // kEject: how long the shard is left alone before it is probed.
-  absl::Duration ejection_time = absl::ZeroDuration();
+  Duration ejection_time = Duration::zero();
   // kStartProbe.
   uint64_t probe_id = 0;
 
@@ -53,7 +55,7 @@ struct HealthAction {
 };
 
 // The state machine of design "Health", per pool. Pure: no clock, thread or socket; moments are
-// parameters of any one monotonic origin. Used by the process's single health owner, on its thread
+// parameters. Used by the process's single health owner, on its thread
 // only.
 //
 //   live --server_failure_limit failures in a row--> ejected --ejection time over--> probing
@@ -73,10 +75,10 @@ struct HealthAction {
 class HealthTracker {
  public:
   // Upper end of doubled ejection times, and the healthy time that ends the doubling.
-  static constexpr absl::Duration kMaxBackoff = absl::Seconds(30);
+  static constexpr Duration kMaxBackoff = std::chrono::seconds(30);
   // Below this a probe would be a busy loop; a shorter server_retry_timeout (0 is allowed) is taken
   // as this.
-  static constexpr absl::Duration kMinEjectionTime = absl::Milliseconds(10);
+  static constexpr Duration kMinEjectionTime = std::chrono::milliseconds(10);
 
   using Actions = std::vector<HealthAction>;
 
@@ -85,7 +87,7 @@ class HealthTracker {
 
   // A worker's connection to `shard` failed. Of an ejected shard it is old news and changes
   // nothing.
-  [[nodiscard]] Actions OnFailure(size_t shard, FailureKind kind, absl::Time now);
+  [[nodiscard]] Actions OnFailure(size_t shard, FailureKind kind, Moment now);
 
   // A worker got a reply from `shard` (reported for the first one after a failure): the row of
   // failures is broken. It never restores an ejected shard: a probe does.
@@ -93,24 +95,24 @@ class HealthTracker {
 
   // The answer to kStartProbe: `ok` when the shard said +PONG. An id that Update made void is
   // ignored.
-  [[nodiscard]] Actions OnProbeResult(uint64_t probe_id, bool ok, absl::Time now);
+  [[nodiscard]] Actions OnProbeResult(uint64_t probe_id, bool ok, Moment now);
 
   // Starts the probes that are due. Call at next_deadline() or later; more often does no harm.
-  [[nodiscard]] Actions Tick(absl::Time now);
+  [[nodiscard]] Actions Tick(Moment now);
 
   // A new snapshot: other policy or shards. Shards of the same name keep their state under their
   // new index; an ejected one whose probe is under way is probed anew. Ejected shards for which
   // there is no more room (the live ones left, the percentage fell, ejection was switched off) are
   // restored, lowest index first.
   [[nodiscard]] Actions Update(const HealthPolicy& policy, std::vector<std::string> shards,
-                               absl::Time now);
+                               Moment now);
 
   // live()[i]: shard i gets requests. At least one is.
   const std::vector<bool>& live() const { return live_; }
   size_t ejected() const { return ejected_; }
 
-  // When Tick has something to do next; InfiniteFuture while nothing is ejected.
-  absl::Time next_deadline() const;
+  // When Tick has something to do next; kNever while nothing is ejected.
+  Moment next_deadline() const;
 
  private:
   enum class State : uint8_t { kLive, kEjected, kProbing };
@@ -120,18 +122,18 @@ class HealthTracker {
     State state = State::kLive;
     uint32_t failures = 0;  // in a row, while live
     // Of the latest ejection; zero while the record is clean.
-    absl::Duration ejection_time = absl::ZeroDuration();
-    absl::Time restored_at = absl::InfinitePast();
-    absl::Time probe_at = absl::InfiniteFuture();  // kEjected only
-    uint64_t probe_id = 0;                         // kProbing only; ids start at 1
+    Duration ejection_time = Duration::zero();
+    Moment restored_at = {};
+    Moment probe_at = kNever;  // kEjected only
+    uint64_t probe_id = 0;     // kProbing only; ids start at 1
   };
 
-  absl::Duration FirstEjectionTime() const;
-  absl::Duration LongestEjectionTime() const;
-  absl::Duration NextEjectionTime(const Shard& shard, absl::Time now) const;
+  Duration FirstEjectionTime() const;
+  Duration LongestEjectionTime() const;
+  Duration NextEjectionTime(const Shard& shard, Moment now) const;
   size_t MaxEjected() const;
-  HealthAction Eject(size_t index, FailureKind kind, absl::Time now);
-  HealthAction Restore(size_t index, absl::Time now);
+  HealthAction Eject(size_t index, FailureKind kind, Moment now);
+  HealthAction Restore(size_t index, Moment now);
 
   HealthPolicy policy_;
   std::vector<Shard> shards_;

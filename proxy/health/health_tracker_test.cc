@@ -15,6 +15,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using namespace std::chrono_literals;
 
 using Said = std::vector<std::string>;
 
@@ -32,8 +33,8 @@ class Harness {
   }
   void Answers(std::string_view shard) { tracker_.OnSuccess(Index(shard)); }
   // Moves the clock; the tracker is ticked at its own deadlines on the way, and nowhere else.
-  Said Waits(absl::Duration time) {
-    const absl::Time end = now_ + time;
+  Said Waits(Duration time) {
+    const Moment end = now_ + time;
     Said said;
     while (tracker_.next_deadline() <= end) {
       now_ = std::max(now_, tracker_.next_deadline());
@@ -62,7 +63,7 @@ class Harness {
     return live;
   }
   HealthTracker& tracker() { return tracker_; }
-  absl::Time now() const { return now_; }
+  Moment now() const { return now_; }
   uint64_t last_probe() const { return last_probe_; }
 
  private:
@@ -73,7 +74,8 @@ class Harness {
     for (const HealthAction& action : actions) {
       const std::string& shard = names_[action.shard];
       if (action.kind == HealthAction::Kind::kEject) {
-        said->push_back(StrCat("eject ", shard, " for ", absl::FormatDuration(action.ejection_time),
+        said->push_back(StrCat("eject ", shard, " for ",
+                               absl::FormatDuration(absl::FromChrono(action.ejection_time)),
                                " after ", action.failures, " ", FailureKindName(action.failure)));
       } else if (action.kind == HealthAction::Kind::kStartProbe) {
         last_probe_ = action.probe_id;
@@ -86,7 +88,7 @@ class Harness {
 
   std::vector<std::string> names_;
   HealthTracker tracker_;
-  absl::Time now_ = absl::FromUnixSeconds(1000);
+  Moment now_ = Moment() + 1000s;
   uint64_t last_probe_ = 0;
 };
 
@@ -102,8 +104,8 @@ TEST(HealthTrackerTest, AShardIsEjectedAtTheLimitProbedAfterTheTimeoutAndRestore
   EXPECT_EQ(h.Live(), "ab");
   EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 2s after 2 connect"));
   EXPECT_EQ(h.Live(), "b");
-  EXPECT_THAT(h.Waits(absl::Milliseconds(1999)), IsEmpty());
-  EXPECT_THAT(h.Waits(absl::Milliseconds(1)), ElementsAre("probe a"));
+  EXPECT_THAT(h.Waits(1999ms), IsEmpty());
+  EXPECT_THAT(h.Waits(1ms), ElementsAre("probe a"));
   EXPECT_EQ(h.Live(), "b");
   EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
   EXPECT_EQ(h.Live(), "ab");
@@ -138,7 +140,7 @@ TEST(HealthTrackerTest, WithoutAutoEjectHostsNothingIsEjected) {
   Harness h({.auto_eject_hosts = false, .server_failure_limit = 1}, {"a", "b"});
   EXPECT_THAT(h.Fails("a", 100), IsEmpty());
   EXPECT_EQ(h.Live(), "ab");
-  EXPECT_EQ(h.tracker().next_deadline(), absl::InfiniteFuture());
+  EXPECT_EQ(h.tracker().next_deadline(), kNever);
 }
 
 TEST(HealthTrackerTest, TheLastLiveShardIsNeverEjected) {
@@ -155,7 +157,7 @@ TEST(HealthTrackerTest, AShardSparedForBeingTheLastIsEjectedAtItsNextFailureOnce
   Harness h(Ejecting(), {"a", "b"});
   h.Fails("a", 2);
   h.Fails("b", 5);
-  h.Waits(absl::Seconds(2));
+  h.Waits(2s);
   EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
   EXPECT_EQ(h.Live(), "ab");
   EXPECT_THAT(h.Fails("b"), ElementsAre("eject b for 2s after 6 connect"));
@@ -167,7 +169,7 @@ TEST(HealthTrackerTest, AShardSparedForBeingTheLastIsForgivenByAReply) {
   h.Fails("a", 2);
   h.Fails("b", 5);
   h.Answers("b");
-  h.Waits(absl::Seconds(2));
+  h.Waits(2s);
   h.Probe(true);
   EXPECT_THAT(h.Fails("b"), IsEmpty());
 }
@@ -190,22 +192,22 @@ TEST(HealthTrackerTest, AFailedProbeIsRepeatedAfterTheSameTime) {
   Harness h(Ejecting(), {"a", "b"});
   h.Fails("a", 2);
   for (int i = 0; i < 10; ++i) {
-    EXPECT_THAT(h.Waits(absl::Seconds(2)), ElementsAre("probe a"));
+    EXPECT_THAT(h.Waits(2s), ElementsAre("probe a"));
     EXPECT_THAT(h.Probe(false), IsEmpty());
     EXPECT_EQ(h.Live(), "b");
   }
-  EXPECT_THAT(h.Waits(absl::Seconds(2)), ElementsAre("probe a"));
+  EXPECT_THAT(h.Waits(2s), ElementsAre("probe a"));
   EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
 }
 
 TEST(HealthTrackerTest, TheWaitAfterAFailedProbeStartsAtItsResult) {
   Harness h(Ejecting(), {"a", "b"});
   h.Fails("a", 2);
-  h.Waits(absl::Seconds(2));
-  EXPECT_THAT(h.Waits(absl::Seconds(60)), IsEmpty());  // one probe at a time, however long it takes
+  h.Waits(2s);
+  EXPECT_THAT(h.Waits(60s), IsEmpty());  // one probe at a time, however long it takes
   h.Probe(false);
-  EXPECT_THAT(h.Waits(absl::Milliseconds(1999)), IsEmpty());
-  EXPECT_THAT(h.Waits(absl::Milliseconds(1)), ElementsAre("probe a"));
+  EXPECT_THAT(h.Waits(1999ms), IsEmpty());
+  EXPECT_THAT(h.Waits(1ms), ElementsAre("probe a"));
 }
 
 // One round of a shard that answers PING and fails requests: what it is ejected for.
@@ -221,7 +223,7 @@ TEST(HealthTrackerTest, ARepeatOffenderIsLeftAloneTwiceAsLongEachTimeUpToThirtyS
   Harness h(Ejecting(), {"a", "b"});
   for (const int seconds : {2, 4, 8, 16, 30, 30}) {
     EXPECT_EQ(EjectedFor(h), StrCat("eject a for ", seconds, "s after 2 connect"));
-    h.Waits(absl::Seconds(10));
+    h.Waits(10s);
   }
 }
 
@@ -234,9 +236,9 @@ TEST(HealthTrackerTest, AHealthyPeriodWipesTheRecord) {
   Harness h(Ejecting(), {"a", "b"});
   EXPECT_EQ(EjectedFor(h), "eject a for 2s after 2 connect");
   EXPECT_EQ(EjectedFor(h), "eject a for 4s after 2 connect");
-  h.Waits(absl::Milliseconds(29'999));
+  h.Waits(29'999ms);
   EXPECT_EQ(EjectedFor(h), "eject a for 8s after 2 connect");
-  h.Waits(absl::Seconds(30));
+  h.Waits(30s);
   EXPECT_EQ(EjectedFor(h), "eject a for 2s after 2 connect");
 }
 
@@ -248,7 +250,7 @@ TEST(HealthTrackerTest, ATimeoutOfZeroDoesNotProbeInABusyLoop) {
 TEST(HealthTrackerTest, ARestoredShardNeedsAFullRowOfNewFailures) {
   Harness h(Ejecting(), {"a", "b"});
   h.Fails("a", 2);
-  h.Waits(absl::Seconds(2));
+  h.Waits(2s);
   h.Probe(true);
   EXPECT_THAT(h.Fails("a"), IsEmpty());
   EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 4s after 2 connect"));
@@ -260,7 +262,7 @@ TEST(HealthTrackerTest, LateNewsOfAnEjectedShardChangesNothing) {
   EXPECT_THAT(h.Fails("a", 10), IsEmpty());
   h.Answers("a");
   EXPECT_EQ(h.Live(), "bc");
-  EXPECT_THAT(h.Waits(absl::Seconds(2)), ElementsAre("probe a"));
+  EXPECT_THAT(h.Waits(2s), ElementsAre("probe a"));
   EXPECT_THAT(h.Fails("a", 10), IsEmpty());
   EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
   EXPECT_THAT(h.Fails("a"), IsEmpty());
@@ -269,7 +271,7 @@ TEST(HealthTrackerTest, LateNewsOfAnEjectedShardChangesNothing) {
 TEST(HealthTrackerTest, AProbeResultCountsOnce) {
   Harness h(Ejecting(), {"a", "b"});
   h.Fails("a", 2);
-  h.Waits(absl::Seconds(2));
+  h.Waits(2s);
   EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
   EXPECT_THAT(h.Probe(true), IsEmpty());
   EXPECT_THAT(h.Probe(false), IsEmpty());
@@ -280,12 +282,12 @@ TEST(HealthTrackerTest, AProbeResultCountsOnce) {
 TEST(HealthTrackerTest, SeveralShardsAreEjectedAndProbedEachAtItsOwnTime) {
   Harness h(Ejecting(), {"a", "b", "c"});
   h.Fails("a", 2);
-  h.Waits(absl::Seconds(1));
+  h.Waits(1s);
   h.Fails("b", 2);
   EXPECT_EQ(h.Live(), "c");
-  EXPECT_THAT(h.Waits(absl::Seconds(1)), ElementsAre("probe a"));
+  EXPECT_THAT(h.Waits(1s), ElementsAre("probe a"));
   const uint64_t probe_of_a = h.last_probe();
-  EXPECT_THAT(h.Waits(absl::Seconds(1)), ElementsAre("probe b"));
+  EXPECT_THAT(h.Waits(1s), ElementsAre("probe b"));
   EXPECT_THAT(h.Probe(true, probe_of_a), ElementsAre("restore a"));
   EXPECT_THAT(h.Probe(true), ElementsAre("restore b"));
   EXPECT_EQ(h.Live(), "abc");
@@ -293,13 +295,13 @@ TEST(HealthTrackerTest, SeveralShardsAreEjectedAndProbedEachAtItsOwnTime) {
 
 TEST(HealthTrackerTest, DeadlinesAreThoseOfTheNextProbeAndNoneWhileOneIsUnderWay) {
   Harness h(Ejecting(), {"a", "b", "c"});
-  EXPECT_EQ(h.tracker().next_deadline(), absl::InfiniteFuture());
+  EXPECT_EQ(h.tracker().next_deadline(), kNever);
   h.Fails("a", 2);
-  EXPECT_EQ(h.tracker().next_deadline(), h.now() + absl::Seconds(2));
-  h.Waits(absl::Seconds(2));
-  EXPECT_EQ(h.tracker().next_deadline(), absl::InfiniteFuture());
+  EXPECT_EQ(h.tracker().next_deadline(), h.now() + 2s);
+  h.Waits(2s);
+  EXPECT_EQ(h.tracker().next_deadline(), kNever);
   h.Probe(false);
-  EXPECT_EQ(h.tracker().next_deadline(), h.now() + absl::Seconds(2));
+  EXPECT_EQ(h.tracker().next_deadline(), h.now() + 2s);
 }
 
 TEST(HealthTrackerTest, AnUpdateKeepsTheStateOfShardsByName) {
@@ -310,18 +312,18 @@ TEST(HealthTrackerTest, AnUpdateKeepsTheStateOfShardsByName) {
   EXPECT_EQ(h.Live(), "dcb");
   EXPECT_EQ(h.tracker().ejected(), 1u);
   EXPECT_THAT(h.Fails("b"), ElementsAre("eject b for 2s after 2 connect"));
-  EXPECT_THAT(h.Waits(absl::Seconds(2)), ElementsAre("probe b", "probe a"));
+  EXPECT_THAT(h.Waits(2s), ElementsAre("probe b", "probe a"));
 }
 
 TEST(HealthTrackerTest, AnUpdateDuringAProbeMakesItsResultVoidAndProbesAnew) {
   Harness h(Ejecting(), {"a", "b"});
   h.Fails("a", 2);
-  h.Waits(absl::Seconds(2));
+  h.Waits(2s);
   const uint64_t old_probe = h.last_probe();
   h.Update(Ejecting(), {"b", "a"});
   EXPECT_THAT(h.Probe(true, old_probe), IsEmpty());
   EXPECT_EQ(h.Live(), "b");
-  EXPECT_THAT(h.Waits(absl::ZeroDuration()), ElementsAre("probe a"));
+  EXPECT_THAT(h.Waits(0s), ElementsAre("probe a"));
   EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
 }
 
@@ -341,7 +343,7 @@ TEST(HealthTrackerTest, ARemovedShardTakesItsEjectionWithIt) {
   h.Fails("a", 2);
   h.Update(Ejecting(), {"b", "c"});
   EXPECT_EQ(h.tracker().ejected(), 0u);
-  EXPECT_EQ(h.tracker().next_deadline(), absl::InfiniteFuture());
+  EXPECT_EQ(h.tracker().next_deadline(), kNever);
   h.Update(Ejecting(), {"a", "b", "c"});
   EXPECT_EQ(h.Live(), "abc");
 }

@@ -15,9 +15,9 @@ namespace weir {
 
 // How cells of several writers become one number.
 enum class StatKind {
-  kCounter,  // only rises; added up
-  kGauge,    // rises and falls; added up
-  kMoment,   // microseconds since the epoch; the latest counts
+  kCounter,    // only rises; added up
+  kGauge,      // rises and falls; added up
+  kTimestamp,  // microseconds since the epoch; the latest counts
 };
 
 // Something that is only ever counted up.
@@ -47,9 +47,9 @@ class Gauge {
 };
 
 // When something last happened: microseconds since the epoch, 0 for never.
-class Moment {
+class Timestamp {
  public:
-  static constexpr StatKind kKind = StatKind::kMoment;
+  static constexpr StatKind kKind = StatKind::kTimestamp;
   void Set(uint64_t microseconds) { value_.store(microseconds, std::memory_order_relaxed); }
   uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
 
@@ -59,7 +59,7 @@ class Moment {
 
 // Adds a cell's value to the total so far, as its kind asks for.
 inline uint64_t MergeStat(StatKind kind, uint64_t total, uint64_t value) {
-  return kind == StatKind::kMoment ? std::max(total, value) : total + value;
+  return kind == StatKind::kTimestamp ? std::max(total, value) : total + value;
 }
 
 }  // namespace weir

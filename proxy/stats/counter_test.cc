@@ -33,10 +33,10 @@ TEST(CounterTest, AGaugeGoesUpAndDown) {
   EXPECT_EQ(gauge.Get(), -2);
 }
 
-TEST(CounterTest, WritersAreAddedUpButOfMomentsTheLatestCounts) {
+TEST(CounterTest, WritersAreAddedUpButOfTimestampsTheLatestCounts) {
   EXPECT_EQ(MergeStat(StatKind::kCounter, 3, 4), 7u);
-  EXPECT_EQ(MergeStat(StatKind::kMoment, 3, 4), 4u);
-  EXPECT_EQ(MergeStat(StatKind::kMoment, 4, 0), 4u);
+  EXPECT_EQ(MergeStat(StatKind::kTimestamp, 3, 4), 4u);
+  EXPECT_EQ(MergeStat(StatKind::kTimestamp, 4, 0), 4u);
   // A gauge may be below zero for one writer: the sum is still right.
   EXPECT_EQ(MergeStat(StatKind::kGauge, 3, static_cast<uint64_t>(int64_t{-2})), 1u);
 }

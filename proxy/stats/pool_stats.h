@@ -69,7 +69,7 @@ struct alignas(64) ShardStats {
   Counter server_err;
   Counter server_timedout;
   Gauge server_connections;
-  Moment server_ejected_at;  // written by the health owner's table alone
+  Timestamp server_ejected_at;  // written by the health owner's table alone
   Counter requests;
   Counter request_bytes;
   Counter responses;
