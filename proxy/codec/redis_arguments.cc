@@ -110,12 +110,28 @@ Admission CheckHasKeys(const CommandSpec&, CommandArgs args) {
 // --- XREAD, XREADGROUP
 // ----------------------------------------------------------------------------
 
+constexpr std::string_view kGroupOfXread =
+    "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.";
+constexpr std::string_view kNoackOfXread =
+    "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.";
+
 struct StreamOptions {
   KeyError error;
   bool blocks = false;
   size_t first_key = 0;
   size_t key_count = 0;
 };
+
+// The error for what follows the word STREAMS, if any. Redis 7.0 says XREAD for XREADGROUP, too.
+KeyError CheckStreams(size_t words_left, bool wants_group, bool group_seen) {
+  if (words_left % 2 != 0) {
+    return {
+        "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be "
+        "specified."};
+  }
+  if (wants_group && !group_seen) return {"ERR Missing GROUP option for XREADGROUP"};
+  return {};
+}
 
 // Options in any order, each with its own number of words, then STREAMS, the keys and as many ids.
 StreamOptions ReadStreamOptions(CommandArgs args, bool has_group) {
@@ -128,26 +144,21 @@ StreamOptions ReadStreamOptions(CommandArgs args, bool has_group) {
       i += 1;
     } else if ((Is(args[i], "COUNT") || (has_group && Is(args[i], "CLAIM"))) && words_left >= 1) {
       i += 1;  // CLAIM is newer than redis 7.0, which refuses it
-    } else if (has_group && Is(args[i], "GROUP") && words_left >= 2) {
-      group_seen = true;
-      i += 2;
-    } else if (has_group && Is(args[i], "NOACK")) {
     } else if (Is(args[i], "STREAMS") && words_left >= 1) {
       options.first_key = i + 1;
       options.key_count = words_left / 2;
-      if (words_left % 2 != 0) {
-        options.error.text =
-            has_group ? "ERR Unbalanced XREADGROUP list of streams: for each stream key an ID or "
-                        "'>' must be specified."
-                      : "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' "
-                        "must be specified.";
-      } else if (has_group && !group_seen) {
-        options.error.text = "ERR Missing GROUP option for XREADGROUP";
-      }
+      options.error = CheckStreams(words_left, has_group, group_seen);
       return options;
+    } else if (Is(args[i], "GROUP") && words_left >= 2) {
+      if (!has_group) options.error.text = kGroupOfXread;
+      group_seen = true;
+      i += 2;
+    } else if (Is(args[i], "NOACK")) {
+      if (!has_group) options.error.text = kNoackOfXread;
     } else {
-      break;
+      options.error = kSyntaxError;
     }
+    if (!options.error.ok()) return options;
   }
   options.error = kSyntaxError;
   return options;

@@ -150,12 +150,12 @@ constexpr CommandSpec Container(std::string_view name, int16_t arity, uint16_t f
 // clang-format off
 constexpr CommandSpec kRedisCommands[] = {
     Container("acl", -2, 0),
-    Refused("acl|cat", -2, 0, kUsers),
+    OneShard("acl|cat", -2, 0, kOneServer),
     Refused("acl|deluser", -3, kAdmin, kUsers),
     Refused("acl|dryrun", -4, kAdmin, kUsers),
-    Refused("acl|genpass", -2, 0, kUsers),
+    OneShard("acl|genpass", -2, 0, kOneServer),
     Refused("acl|getuser", 3, kAdmin, kUsers),
-    Refused("acl|help", 2, 0, kUsers),
+    OneShard("acl|help", 2, 0, kOneServer),
     Refused("acl|list", 2, kAdmin, kUsers),
     Refused("acl|load", 2, kAdmin, kUsers),
     Refused("acl|log", -2, kAdmin, kUsers),

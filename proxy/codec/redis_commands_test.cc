@@ -272,7 +272,8 @@ TEST(RedisKeysTest, FollowTheWordStreams) {
             "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be "
             "specified.");
   EXPECT_EQ(ErrorOf("XREAD COUNT 1 a 0"), "ERR syntax error");
-  EXPECT_EQ(ErrorOf("XREAD NOACK STREAMS a 0"), "ERR syntax error");
+  EXPECT_EQ(ErrorOf("XREAD NOACK STREAMS a 0"),
+            "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
   EXPECT_EQ(ErrorOf("XREADGROUP NOACK COUNT 1 STREAMS a b > >"),
             "ERR Missing GROUP option for XREADGROUP");
 }
