@@ -32,6 +32,8 @@ struct ShardConfig {
   // What the ring hashes, see hashing/ring_name.h: the name if one is given, else `host:port` or
   // the like, as written. Unique in its pool.
   std::string ring_name;
+
+  friend bool operator==(const ShardConfig&, const ShardConfig&) = default;
 };
 
 // `listen:`, `host:port` or `/path [octal mode]`.
@@ -39,6 +41,8 @@ struct ListenConfig {
   Endpoint endpoint;
   // Permissions given to a Unix socket after bind. Unset: what the umask leaves. At most 0777.
   std::optional<uint32_t> unix_mode;
+
+  friend bool operator==(const ListenConfig&, const ListenConfig&) = default;
 };
 
 // One item of `commands:`: a command that Weir's own table does not know, such as a module's.
@@ -47,6 +51,8 @@ struct CommandConfig {
   uint32_t first_key = 1;  // index of the first key, the command's name being 0; 0: it has no keys
   int32_t last_key = 1;    // index of the last key; negative counts from the end, -1 being the end
   uint32_t step = 1;       // distance between keys, >= 1
+
+  friend bool operator==(const CommandConfig&, const CommandConfig&) = default;
 };
 
 // What to do with the keys of an ejected shard.
@@ -114,6 +120,8 @@ struct PoolConfig {
   std::vector<CommandConfig> commands;             // in the file's order; names unique
   // How often host names are resolved again, besides at reconnects. 0: only then.
   absl::Duration resolve_interval = absl::Milliseconds(30000);
+
+  friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
 };
 
 // A whole file. Pools are sorted like shards: by the length of the name, then by its bytes.

@@ -11,6 +11,8 @@ struct HashTag {
   char open = 0;
   char close = 0;
   bool enabled = false;
+
+  friend bool operator==(HashTag, HashTag) = default;
 };
 
 // The bytes of `key` to be hashed, as a view into it: what is between the first `open` and the

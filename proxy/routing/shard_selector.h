@@ -1,0 +1,54 @@
+// ShardSelector: which shard serves a key now. Hash tag → key hash → ring → target.
+//
+// One per worker and pool, used on the worker's thread. It reads an immutable PoolSnapshot and the
+// ring that health last published; replacing either is one assignment between turns. Never
+// allocates, never fails.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proxy/config/snapshot.h"
+
+namespace weir {
+
+// Where a fragment goes. More kinds of places come with replicas and mirrors.
+struct Target {
+  uint32_t shard = 0;  // index into PoolConfig::servers
+};
+
+class ShardSelector {
+ public:
+  // All shards live. `seed` feeds the distribution `random` only.
+  ShardSelector(PoolSnapshotPtr pool, uint64_t seed);
+
+  // `live` and `ring` as health published them: ejected shards keep their place in a pool that
+  // fails fast, and have none in the ring of a pool that rehashes.
+  void SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live);
+
+  // The shard of `key`. Also when it is ejected (see ejected()): then it is to fail at once.
+  Target Select(std::string_view key) {
+    if (ring_->single()) return {0};
+    if (is_random_) return {ring_->Select(static_cast<uint32_t>(random_()))};
+    std::string_view part = HashedPart(key, hash_tag_);
+    return {ring_->Select(part.empty() ? 0 : key_hash_(part))};
+  }
+
+  bool ejected(uint32_t shard) const { return !live_[shard]; }
+  uint32_t shard_count() const { return static_cast<uint32_t>(live_.size()); }
+
+ private:
+  PoolSnapshotPtr pool_;
+  std::shared_ptr<const Ring> ring_;
+  std::vector<bool> live_;
+  KeyHashFunction key_hash_;
+  HashTag hash_tag_;
+  bool is_random_;
+  std::minstd_rand random_;
+};
+
+}  // namespace weir
