@@ -18,10 +18,10 @@ const char* FindCr(const char* from, const char* end) {
 
 RespFrameScanner::Result RespFrameScanner::Scan(std::string_view input) {
   if (!in_frame_) [[likely]] {
-    const char* const end = input.data() + input.size();
-    if (const char* after = SkipScalar(input.data(), end)) [[likely]] {
-      type_ = input[0];
-      return {ParseStatus::kFrame, static_cast<size_t>(after - input.data())};
+    const char* const begin = input.data();
+    if (const char* after = SkipScalar(begin, begin + input.size())) [[likely]] {
+      type_ = *begin;
+      return {ParseStatus::kFrame, static_cast<size_t>(after - begin)};
     }
   }
   return ScanByState(input);

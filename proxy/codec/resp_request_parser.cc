@@ -192,7 +192,7 @@ RespRequestParser::Result RespRequestParser::ParseInline(std::string_view input)
     return Suspend(input, State::kInline, window, window);
   }
   const char* line_end = static_cast<const char*>(found);
-  std::string_view line(input.data(), static_cast<size_t>(line_end - input.data()));
+  std::string_view line = input.substr(0, static_cast<size_t>(line_end - input.data()));
   if (line.ends_with('\r')) line.remove_suffix(1);
   switch (SplitInlineArgs(line, args_, scratch_)) {
     case InlineSplit::kUnbalancedQuotes:

@@ -75,7 +75,7 @@ class RespRequestParser {
   // What the parser holds beside itself, in bytes: in proportion to the arguments found so far of
   // an unfinished frame, for whoever accounts for memory.
   size_t memory_bytes() const {
-    return args_.capacity() * sizeof(args_[0]) + extents_.capacity() * sizeof(Extent) +
+    return args_.capacity() * sizeof(std::string_view) + extents_.capacity() * sizeof(Extent) +
            scratch_.capacity();
   }
 
