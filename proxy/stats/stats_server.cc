@@ -23,6 +23,10 @@ using SteadyClock = std::chrono::steady_clock;
 // After accept failed for want of descriptors or memory: how long the listener is left alone.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
+// What the kernel may hold for one reader; left alone it would take megabytes for one that never
+// reads.
+constexpr int kSendBufferBytes = 64 * 1024;
+
 // A file descriptor that is closed at the end of its owner's life.
 class OwnedFd {
  public:
@@ -162,6 +166,8 @@ absl::StatusOr<std::unique_ptr<StatsServer>> StatsServer::Start(const ResolvedAd
   if (socket.get() < 0) return SocketError("open a socket for", listen);
   const int on = 1;
   setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  // Accepted sockets inherit it.
+  setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBufferBytes, sizeof(kSendBufferBytes));
   if (bind(socket.get(), listen.get(), listen.length) != 0) return SocketError("bind", listen);
   if (::listen(socket.get(), kMaxReaders) != 0) return SocketError("listen on", listen);
   ResolvedAddress bound;
