@@ -31,8 +31,10 @@ RespFrameScanner::Result RespFrameScanner::Scan(std::string_view input) {
 // if there is none: then the states find out what is missing or wrong. They change nothing.
 inline const char* RespFrameScanner::SkipScalar(const char* at, const char* end) const {
   if (end - at < 3 || state_ == State::kFailed) return nullptr;
+  if (*at == '$') [[likely]] {
+    return SkipBulk(at, end);
+  }
   switch (*at) {
-    case '$':
     case '=':
     case '!':
       return SkipBulk(at, end);
