@@ -89,6 +89,8 @@ uint32_t Hsieh(std::string_view key) {
       hash ^= hash << 10;
       hash += hash >> 1;
       break;
+    default:
+      break;
   }
   hash ^= hash << 3;
   hash += hash >> 5;
