@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -29,7 +30,8 @@ class Histogram {
   // The smallest recorded value that `percent` (0 to 100] of all values do not exceed, rounded up
   // to the end of its bucket; 0 when nothing was recorded.
   uint64_t Percentile(double percent) const {
-    uint64_t wanted = static_cast<uint64_t>(percent / 100 * static_cast<double>(count_) + 0.5);
+    uint64_t wanted =
+        static_cast<uint64_t>(std::llround(percent / 100 * static_cast<double>(count_)));
     wanted = std::clamp<uint64_t>(wanted, 1, std::max<uint64_t>(count_, 1));
     uint64_t seen = 0;
     for (size_t bucket = 0; bucket < counts_.size(); ++bucket) {

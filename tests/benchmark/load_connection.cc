@@ -1,11 +1,11 @@
 #include "tests/benchmark/load_connection.h"
 
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "proxy/base/strings.h"
 

@@ -12,11 +12,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace weir::benchmark {
 
 inline constexpr size_t kKeySize = 16;
+// A key and at least one byte of pattern; the largest leaves the benchmark within a few MiB.
 inline constexpr size_t kMinValueSize = kKeySize + 1;
 inline constexpr size_t kMaxValueSize = 4 << 20;
 

@@ -61,7 +61,7 @@ absl::Status SocketError(std::string_view what, std::string_view address) {
   return Unavailable(what, " ", address, ": ", std::strerror(errno));
 }
 
-void PrepareClient(int fd, unsigned nth) {
+bool PrepareClient(int fd, unsigned nth) {
   SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   linger reset = {.l_onoff = 1, .l_linger = 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -69,7 +69,7 @@ void PrepareClient(int fd, unsigned nth) {
   sockaddr_in source = {};
   source.sin_family = AF_INET;
   source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + nth / kConnectionsPerSource);
-  bind(fd, reinterpret_cast<sockaddr*>(&source), sizeof(source));
+  return bind(fd, reinterpret_cast<sockaddr*>(&source), sizeof(source)) == 0;
 }
 
 }  // namespace
@@ -94,8 +94,8 @@ absl::StatusOr<int> Connect(std::string_view text, unsigned nth) {
   if (!address.has_value()) return InvalidArgument(text, ": want ip:port or /path");
   int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return SocketError("socket", text);
-  if (address->tcp()) PrepareClient(fd, nth);
-  if (connect(fd, address->get(), address->size) != 0) {
+  if ((address->tcp() && !PrepareClient(fd, nth)) ||
+      connect(fd, address->get(), address->size) != 0) {
     absl::Status error = SocketError("connect", text);
     close(fd);
     return error;
