@@ -16,8 +16,9 @@ constexpr std::string_view kServerForm =
 
 std::optional<uint32_t> ParseMode(std::string_view text) {
   uint32_t mode = 0;
-  const char* end = text.data() + text.size();
-  auto [stopped, error] = std::from_chars(text.data(), end, mode, 8);
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  auto [stopped, error] = std::from_chars(begin, end, mode, 8);
   if (text.empty() || error != std::errc() || stopped != end || mode > 0777) return std::nullopt;
   return mode;
 }
@@ -79,8 +80,8 @@ absl::StatusOr<ShardConfig> ParseServer(std::string_view text) {
 
   ShardConfig shard;
   shard.weight = static_cast<uint32_t>(*weight);
-  const absl::Status status = is_unix ? FillUnix(address, name.value_or(""), shard)
-                                      : FillTcp(address, name.value_or(""), shard);
+  absl::Status status = is_unix ? FillUnix(address, name.value_or(""), shard)
+                                : FillTcp(address, name.value_or(""), shard);
   if (!status.ok()) return status;
   shard.name = shard.ring_name;
   return shard;

@@ -127,6 +127,8 @@ struct PoolConfig {
 // A whole file. Pools are sorted like shards: by the length of the name, then by its bytes.
 struct Config {
   std::vector<PoolConfig> pools;
+
+  friend bool operator==(const Config&, const Config&) = default;
 };
 
 // The default of shard_silence_limit for a pool with this timeout.

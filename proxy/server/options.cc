@@ -170,7 +170,10 @@ std::string ShortOptions() {
 
 std::vector<option> LongOptions() {
   std::vector<option> result;
+  result.reserve(std::size(kFlags) + 1);
   for (size_t i = 0; i < std::size(kFlags); ++i) {
+    // The names are literals, so they end in zero.
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage)
     result.push_back({.name = kFlags[i].long_name.data(),
                       .has_arg = kFlags[i].argument.empty() ? no_argument : required_argument,
                       .flag = nullptr,
@@ -192,7 +195,7 @@ std::string FlagNames(const FlagSpec& flag) {
 }
 
 absl::Status ApplyFlag(const FlagSpec& flag, std::string_view argument, Options& options) {
-  const absl::Status status = kApply[&flag - kFlags](argument, options);
+  absl::Status status = kApply[&flag - kFlags](argument, options);
   if (status.ok()) return status;
   return InvalidArgument("option ", FlagNames(flag), ": found '", argument, "', expected ",
                          FromAbsl(status.message()));
@@ -252,8 +255,7 @@ absl::StatusOr<Options> ParseOptions(std::span<const char* const> argv) {
     } else if (value == '?') {
       return UnknownOption(words[optind - 1], optopt);
     } else {
-      const absl::Status status =
-          ApplyFlag(*FindFlag(value), optarg == nullptr ? "" : optarg, options);
+      absl::Status status = ApplyFlag(*FindFlag(value), optarg == nullptr ? "" : optarg, options);
       if (!status.ok()) return status;
     }
   }

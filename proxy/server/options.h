@@ -40,6 +40,8 @@ struct Options {
   absl::Duration drain_delay =
       absl::ZeroDuration();   // accepting goes on for this long after SIGTERM
   uint64_t memory_limit = 0;  // bytes of the whole process; 0: none
+
+  friend bool operator==(const Options&, const Options&) = default;
 };
 
 // Parses main's arguments, argv[0] (the program's name, ignored) included. Options may be bundled
