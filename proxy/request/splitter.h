@@ -1,0 +1,44 @@
+// Splitter: one request with many keys → one frame for each shard that has some of them.
+//
+//   MGET a b c   →   shard 0: MGET a c      shard 1: MGET b
+//
+// Owned by a worker and reused, so that splitting allocates nothing in steady state. Pure but for
+// that: no sockets. Keys keep their order within a fragment.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "proxy/base/byte_queue.h"
+#include "proxy/codec/command_table.h"
+#include "proxy/request/request.h"
+#include "proxy/routing/shard_selector.h"
+
+namespace weir {
+
+class Splitter {
+ public:
+  // Which shard has each key; remembered for the calls below. Answers how many shards there are.
+  size_t Assign(CommandArgs args, const KeyPositions& keys, ShardSelector& selector);
+
+  // After Assign: the first key that is not on the first key's shard; 0 when all are on one.
+  uint32_t first_stray() const { return first_stray_; }
+  // After Assign: the shard of the i-th key.
+  uint32_t shard_of(size_t i) const { return shard_of_key_[i]; }
+
+  // After Assign: fills `split` with the fragments, and frames[i] with what fragment i sends.
+  // Each key takes the arguments up to the next key along (MSET's values).
+  void Encode(const CommandSpec& spec, CommandArgs args, const KeyPositions& keys,
+              ChunkPool& chunks, Split* split, std::vector<ByteQueue>* frames);
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  std::vector<uint32_t> shard_of_key_;
+  std::vector<uint32_t> fragment_of_shard_;  // kNone where there is none
+  std::vector<uint32_t> keys_of_fragment_;   // how many
+  std::vector<uint32_t> shards_;             // by fragment
+  uint32_t first_stray_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,56 @@
+#include "proxy/upstream/handshake.h"
+
+#include "proxy/base/strings.h"
+#include "proxy/codec/resp_reader.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kAuth = "AUTH";
+constexpr std::string_view kSelect = "SELECT";
+constexpr std::string_view kHello = "HELLO";
+
+}  // namespace
+
+Handshake::Handshake(std::string_view auth, uint32_t db, RespVersion version) {
+  if (!auth.empty()) {
+    AppendCommand(output_, kAuth, auth);
+    steps_.push_back(kAuth);
+  }
+  if (db != 0) {
+    AppendCommand(output_, kSelect, StrCat(db));
+    steps_.push_back(kSelect);
+  }
+  if (version == RespVersion::kResp3) {
+    AppendCommand(output_, kHello, "3");
+    steps_.push_back(kHello);
+  }
+  if (steps_.empty()) state_ = State::kDone;
+}
+
+Handshake::State Handshake::OnBytes(std::string_view bytes) {
+  while (!bytes.empty() && state_ == State::kWaiting) {
+    ParseResult result = scanner_.Scan(bytes);
+    if (result.status == ParseStatus::kError) return Fail(steps_[next_step_], scanner_.error());
+    reply_.append(bytes.substr(0, result.consumed));
+    bytes.remove_prefix(result.consumed);
+    if (result.status == ParseStatus::kNeedMore) return state_;
+    if (IsError(reply_)) {
+      std::string_view answer = ErrorText(reply_);
+      refused_resp3_ = steps_[next_step_] == kHello &&
+                       (answer.starts_with("NOPROTO") || answer.starts_with("ERR unknown command"));
+      return Fail(steps_[next_step_], answer);
+    }
+    reply_.clear();
+    if (++next_step_ == steps_.size()) state_ = State::kDone;
+  }
+  if (!bytes.empty()) return Fail("handshake", "more replies than requests");
+  return state_;
+}
+
+Handshake::State Handshake::Fail(std::string_view step, std::string_view answer) {
+  error_ = StrCat(step, ": ", answer);
+  return state_ = State::kFailed;
+}
+
+}  // namespace weir

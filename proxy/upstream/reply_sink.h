@@ -1,0 +1,57 @@
+// What upstream connections tell the layers above: replies and failures of fragments, and whether a
+// shard works. Implemented once per worker; all calls come on its loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "proxy/upstream/fragment.h"
+
+namespace weir {
+
+// Why a fragment got no reply.
+enum class Failure : uint8_t {
+  kUnavailable,     // not connected, and backing off
+  kOverloaded,      // too much is queued already for a shard that does not answer
+  kReset,           // the connection was lost
+  kProtocol,        // the shard sent what is not the protocol
+  kSilent,          // nothing came for shard_silence_limit
+  kTimedOut,        // the deadline passed; a write may still take effect
+  kTimedOutUnsent,  // the deadline passed before the first byte was written
+  kEjected,         // the shard is ejected, and the pool fails fast
+  kNoLease,         // max_leases connections are leased already
+  kRemoved,         // the shard or the pool left the configuration
+};
+
+// The next bytes of a fragment's reply. `bytes` last until the call returns.
+struct ReplyPart {
+  Fragment* fragment;
+  std::string_view bytes;
+  char type;  // the first byte of the whole reply
+  bool last;  // the reply ends here, and the fragment has left the connection
+};
+
+class ReplySink {
+ public:
+  virtual ~ReplySink() = default;
+  // Parts in the order in which they arrived; a batch for each read.
+  virtual void OnReplyParts(std::span<const ReplyPart> parts) = 0;
+  // No reply will come: exactly once for each fragment without a last part. Its state is kDone, or
+  // kExpired: then OnFragmentReleased follows when it has left the connection.
+  virtual void OnFragmentFailed(Fragment* fragment, Failure failure) = 0;
+  virtual void OnFragmentReleased(Fragment* fragment) = 0;
+};
+
+// What counts against a shard: once per connection and silence, not once per request.
+enum class ShardFailure : uint8_t { kConnect, kReset, kProtocol, kSilence };
+
+class ShardObserver {
+ public:
+  virtual ~ShardObserver() = default;
+  virtual void OnShardFailure(uint32_t shard, ShardFailure failure) = 0;
+  // The first reply after a failure.
+  virtual void OnShardSuccess(uint32_t shard) = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,409 @@
+#include "proxy/upstream/upstream_connection.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "proxy/base/check.h"
+#include "proxy/base/log.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+constexpr Duration kFirstBackOff = std::chrono::milliseconds(50);
+constexpr Duration kLongestBackOff = std::chrono::seconds(1);
+
+Moment After(Moment now, Duration duration) {
+  return duration == Duration::max() ? kNever : now + duration;
+}
+
+}  // namespace
+
+UpstreamConnection::UpstreamConnection(const UpstreamContext& context,
+                                       const ConnectionSettings& settings,
+                                       const std::vector<ResolvedAddress>& addresses,
+                                       ShardStats& stats, uint32_t shard, RespVersion version)
+    : context_(context),
+      settings_(settings),
+      addresses_(addresses),
+      stats_(stats),
+      shard_(shard),
+      version_(version),
+      timer_(context.loop.timers(), [this] { OnTimer(); }) {}
+
+UpstreamConnection::~UpstreamConnection() { Close(Failure::kRemoved); }
+
+// --- Sending ---
+
+std::optional<Failure> UpstreamConnection::Send(Fragment* fragment, std::string_view frames) {
+  if (std::optional<Failure> refused = Admit()) return refused;
+  Enqueue(fragment, frames.size());
+  if (state_ == State::kReady) {
+    stream_->Write(frames);
+  } else {
+    waiting_.Append(context_.chunks, frames);
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> UpstreamConnection::Send(Fragment* fragment, ByteQueue&& frames) {
+  if (std::optional<Failure> refused = Admit()) return refused;
+  Enqueue(fragment, frames.size());
+  if (state_ == State::kReady) {
+    stream_->Write(std::move(frames));
+  } else {
+    waiting_.Splice(context_.chunks, std::move(frames));
+  }
+  return std::nullopt;
+}
+
+void UpstreamConnection::SendMore(Fragment* fragment, std::string_view bytes) {
+  if (fragment->state != FragmentState::kPending) return;
+  DCHECK(pending_.tail() == fragment);
+  fragment->bytes += static_cast<uint32_t>(bytes.size());
+  queued_position_ += bytes.size();
+  fragment->end_position = queued_position_;
+  // The reply is due once the request is complete; each part pushes the deadline on.
+  fragment->deadline = After(context_.loop.now(), settings_.timeout);
+  stats_.request_bytes.Add(bytes.size());
+  if (state_ == State::kReady) {
+    stream_->Write(bytes);
+  } else {
+    waiting_.Append(context_.chunks, bytes);
+  }
+}
+
+std::optional<Failure> UpstreamConnection::Admit() const {
+  if (state_ == State::kBackingOff) return Failure::kUnavailable;
+  if (suspect_ && (pending_.size() >= kMaxSuspectRequests || unsent() >= kMaxSuspectBytes)) {
+    return Failure::kOverloaded;
+  }
+  return std::nullopt;
+}
+
+void UpstreamConnection::Enqueue(Fragment* fragment, size_t bytes) {
+  if (state_ == State::kIdle) Connect();
+  if (pending_.empty()) last_received_ = context_.loop.now();
+  queued_position_ += bytes;
+  fragment->bytes = static_cast<uint32_t>(bytes);
+  fragment->end_position = queued_position_;
+  fragment->deadline = After(context_.loop.now(), settings_.timeout);
+  fragment->state = FragmentState::kPending;
+  fragment->shard = shard_;
+  pending_.Push(fragment);
+  stats_.requests.Add();
+  stats_.request_bytes.Add(bytes);
+  stats_.out_queue.Add();
+  if (!timer_.armed()) ArmTimer();
+}
+
+// --- Connecting ---
+
+void UpstreamConnection::Connect() {
+  if (state_ != State::kIdle && state_ != State::kBackingOff) return;
+  state_ = State::kConnecting;
+  attempt_deadline_ = After(context_.loop.now(), settings_.silence_limit);
+  if (addresses_.empty()) {
+    // Not resolved yet: the timer of the back-off tries again.
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_has_no_address", {"shard", shard_});
+    attempt_deadline_ = context_.loop.now();
+    return ArmTimer();
+  }
+  const ResolvedAddress& address = addresses_[next_address_++ % addresses_.size()];
+  absl::StatusOr<UniqueFd> fd = StartConnect(address);
+  if (!fd.ok()) {
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"address", address.ToString()},
+                      {"error", FromAbsl(fd.status().message())});
+    attempt_deadline_ = context_.loop.now();
+    return ArmTimer();
+  }
+  connecting_ = *std::move(fd);
+  context_.loop.Watch(connecting_.get(), Interest::kWrite, this);
+  ArmTimer();
+}
+
+void UpstreamConnection::OnReady(Readiness ready) {
+  if (!connecting_.valid()) return;
+  int error = ConnectError(connecting_.get());
+  if (error != 0) {
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"shard", shard_},
+                      {"error", std::strerror(error)});
+    return Lose(Failure::kUnavailable, ShardFailure::kConnect);
+  }
+  OnConnected();
+}
+
+void UpstreamConnection::OnConnected() {
+  context_.loop.Unwatch(connecting_.get());
+  StreamOwner& owner = *this;
+  stream_ =
+      std::make_unique<Stream>(context_.loop, context_.chunks,
+                               std::make_unique<PlainTransport>(std::move(connecting_)), owner);
+  stats_.server_connections.Add();
+  scanner_.Reset();
+  handshake_ = std::make_unique<Handshake>(settings_.auth, settings_.db, version_);
+  state_ = State::kHandshaking;
+  if (handshake_->state() == Handshake::State::kDone) return BecomeReady();
+  stream_->Write(handshake_->output());
+}
+
+void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
+  switch (handshake_->OnBytes(bytes)) {
+    case Handshake::State::kWaiting:
+      return;
+    case Handshake::State::kDone:
+      return BecomeReady();
+    case Handshake::State::kFailed:
+      refuses_resp3_ = handshake_->refused_resp3();
+      LOG_EVENT_LIMITED(LogLevel::kWarn, "handshake_failed", {"shard", shard_},
+                        {"error", handshake_->error()});
+      return Lose(Failure::kUnavailable, ShardFailure::kConnect);
+  }
+}
+
+void UpstreamConnection::BecomeReady() {
+  state_ = State::kReady;
+  handshake_.reset();
+  attempt_deadline_ = kNever;
+  failed_attempts_ = 0;
+  last_received_ = context_.loop.now();
+  position_base_ = queued_position_ - waiting_.size() - stream_->sent_bytes();
+  if (on_sent_) stream_->NotifySent(true);
+  if (pending_.empty() && failure_told_) NoteAlive();
+  if (!waiting_.empty()) stream_->Write(std::move(waiting_));
+  ArmTimer();
+}
+
+// --- Replies ---
+
+void UpstreamConnection::OnBytes(std::string_view bytes) {
+  if (state_ == State::kHandshaking) return OnHandshakeBytes(bytes);
+  last_received_ = context_.loop.now();
+  if (suspect_ || failure_told_ || silence_counted_) NoteAlive();
+  stats_.response_bytes.Add(bytes.size());
+  OnReplyBytes(bytes);
+}
+
+void UpstreamConnection::NoteAlive() {
+  suspect_ = false;
+  silence_counted_ = false;
+  if (std::exchange(failure_told_, false)) context_.observer.OnShardSuccess(shard_);
+}
+
+void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
+  ReplyPart parts[kPartsPerBatch];
+  size_t count = 0;
+  bool broken = false;
+  while (!bytes.empty()) {
+    ParseResult result = scanner_.Scan(bytes);
+    if (result.status == ParseStatus::kError || (pending_.empty() && scanner_.type() != '>')) {
+      broken = true;
+      break;
+    }
+    std::string_view piece = bytes.substr(0, result.consumed);
+    bytes.remove_prefix(result.consumed);
+    bool last = result.status == ParseStatus::kFrame;
+    if (scanner_.type() == '>') {
+      if (last) context_.pool_stats.pushes_dropped.Add();
+      continue;
+    }
+    Fragment* fragment = pending_.head();
+    if (fragment->replies_to_skip > 0) {
+      if (last) --fragment->replies_to_skip;
+      continue;
+    }
+    if (last) {
+      pending_.PopHead();
+      stats_.responses.Add();
+      stats_.out_queue.Subtract();
+      if (fragment->state == FragmentState::kExpired) {
+        context_.pool_stats.late_replies_discarded.Add();
+        fragment->state = FragmentState::kDone;
+        context_.sink.OnFragmentReleased(fragment);
+        continue;
+      }
+      fragment->state = FragmentState::kDone;
+    } else if (fragment->state == FragmentState::kExpired) {
+      continue;
+    }
+    parts[count++] = {fragment, piece, scanner_.type(), last};
+    if (count == kPartsPerBatch) {
+      context_.sink.OnReplyParts({parts, count});
+      count = 0;
+    }
+  }
+  if (count > 0) context_.sink.OnReplyParts({parts, count});
+  if (broken) {
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_broke_protocol", {"shard", shard_},
+                      {"error", pending_.empty() ? "a reply nobody waits for" : scanner_.error()});
+    Lose(Failure::kProtocol, ShardFailure::kProtocol);
+  }
+}
+
+void UpstreamConnection::SetReading(bool reading) {
+  if (stream_ == nullptr) return;
+  if (reading && !stream_->reading()) last_received_ = context_.loop.now();
+  stream_->SetReading(reading);
+}
+
+void UpstreamConnection::SetSentCallback(absl::AnyInvocable<void()> callback) {
+  on_sent_ = std::move(callback);
+  if (stream_ != nullptr) stream_->NotifySent(static_cast<bool>(on_sent_));
+}
+
+// --- Time ---
+
+void UpstreamConnection::ArmTimer() {
+  Moment next = attempt_deadline_;
+  if (Fragment* live = pending_.first_live()) next = std::min(next, live->deadline);
+  if (state_ == State::kReady && !pending_.empty()) {
+    next = std::min(next, After(last_received_, settings_.silence_limit));
+  }
+  if (next == kNever) return timer_.Disarm();
+  timer_.ArmAt(next);
+}
+
+void UpstreamConnection::OnTimer() {
+  Moment now = context_.loop.now();
+  if (Expire(now)) CountSilence();
+  if (attempt_deadline_ <= now) {
+    if (state_ == State::kBackingOff) {
+      Connect();
+    } else {
+      Lose(Failure::kUnavailable, ShardFailure::kConnect);
+    }
+    return;
+  }
+  bool reading = stream_ != nullptr && stream_->reading();
+  if (state_ == State::kReady && !pending_.empty() && reading &&
+      After(last_received_, settings_.silence_limit) <= now) {
+    return Lose(Failure::kSilent, ShardFailure::kSilence);
+  }
+  if (!reading) last_received_ = now;
+  ArmTimer();
+}
+
+bool UpstreamConnection::Expire(Moment now) {
+  bool silent = false;
+  while (Fragment* fragment = pending_.first_live()) {
+    if (fragment->deadline > now) break;
+    if (fragment->passed_on) {
+      // Its reply has begun to flow downstream: only silence can end it now.
+      pending_.PassFirstLive();
+      continue;
+    }
+    if (fragment->end_position - fragment->bytes >= SentPosition()) {
+      pending_.RemoveFirstLive();
+      DropUnsent(*fragment);
+      stats_.out_queue.Subtract();
+      context_.pool_stats.timeouts_queued.Add();
+      fragment->state = FragmentState::kDone;
+      context_.sink.OnFragmentFailed(fragment, Failure::kTimedOutUnsent);
+      continue;
+    }
+    pending_.PassFirstLive();
+    stats_.server_timedout.Add();
+    context_.pool_stats.timeouts_pending.Add();
+    fragment->state = FragmentState::kExpired;
+    silent = silent || last_received_ + settings_.timeout <= fragment->deadline;
+    context_.sink.OnFragmentFailed(fragment, Failure::kTimedOut);
+  }
+  return silent;
+}
+
+void UpstreamConnection::CountSilence() {
+  suspect_ = true;
+  if (std::exchange(silence_counted_, true)) return;
+  failure_told_ = true;
+  context_.observer.OnShardFailure(shard_, ShardFailure::kSilence);
+}
+
+uint64_t UpstreamConnection::SentPosition() const {
+  if (state_ != State::kReady) return queued_position_ - waiting_.size();
+  return position_base_ + stream_->sent_bytes();
+}
+
+void UpstreamConnection::DropUnsent(const Fragment& fragment) {
+  uint64_t offset = fragment.end_position - fragment.bytes - SentPosition();
+  if (state_ != State::kReady) {
+    // SentPosition() moves on with the front of what waits.
+    DCHECK(offset == 0);
+    waiting_.Consume(fragment.bytes);
+    return;
+  }
+  stream_->DropUnsent(offset, fragment.bytes);
+  position_base_ += fragment.bytes;
+}
+
+// --- Endings ---
+
+void UpstreamConnection::Lose(Failure failure, ShardFailure reported) {
+  bool was_ready = state_ == State::kReady;
+  bool idle_close = was_ready && pending_.empty() && reported == ShardFailure::kReset;
+  if (failure == Failure::kReset) stats_.server_eof.Add();
+  if (reported != ShardFailure::kReset) stats_.server_err.Add();
+  Disconnect();
+  bool counted = std::exchange(silence_counted_, false) && reported == ShardFailure::kSilence;
+  if (was_ready) {
+    state_ = State::kIdle;
+    suspect_ = suspect_ || !idle_close;
+  } else {
+    BackOff();
+  }
+  FailAll(failure);
+  if (!idle_close && !counted) {
+    failure_told_ = true;
+    context_.observer.OnShardFailure(shard_, reported);
+  }
+  ArmTimer();
+}
+
+void UpstreamConnection::BackOff() {
+  state_ = State::kBackingOff;
+  suspect_ = true;
+  Duration delay = kFirstBackOff * (1 << std::min(failed_attempts_, 5u));
+  ++failed_attempts_;
+  attempt_deadline_ = context_.loop.now() + std::min(delay, kLongestBackOff);
+}
+
+void UpstreamConnection::Disconnect() {
+  if (connecting_.valid()) {
+    context_.loop.Unwatch(connecting_.get());
+    connecting_.Close();
+  }
+  if (stream_ != nullptr) {
+    stream_->Close();
+    context_.loop.DeleteLater(std::move(stream_));
+    stats_.server_connections.Subtract();
+  }
+  handshake_.reset();
+  scanner_.Reset();
+  waiting_.Clear();
+  attempt_deadline_ = kNever;
+}
+
+void UpstreamConnection::FailAll(Failure failure) {
+  Fragment* next = pending_.TakeAll();
+  while (next != nullptr) {
+    Fragment* fragment = std::exchange(next, next->next);
+    stats_.out_queue.Subtract();
+    bool expired = fragment->state == FragmentState::kExpired;
+    fragment->state = FragmentState::kDone;
+    if (expired) {
+      context_.sink.OnFragmentReleased(fragment);
+    } else {
+      context_.sink.OnFragmentFailed(fragment, failure);
+    }
+  }
+}
+
+void UpstreamConnection::Close(Failure failure) {
+  Disconnect();
+  state_ = State::kIdle;
+  FailAll(failure);
+  timer_.Disarm();
+}
+
+}  // namespace weir

@@ -1,0 +1,162 @@
+// UpstreamConnection: one connection to a shard, and the FIFO of fragments that await their
+// replies.
+//
+// Owned by a ShardConnections; used on that worker's loop thread only; never blocks. It connects
+// when something is sent, introduces itself (AUTH, SELECT, HELLO 3 as the pool says) and writes
+// what was queued meanwhile. Each fragment sent gets exactly one reply, in order, or fails once.
+//
+//   kIdle --Send--> kConnecting --> kHandshaking --> kReady --lost--> kIdle
+//                        \______________/\___failed___> kBackingOff --timer--> kConnecting
+//
+// While it backs off, Send fails at once and the connection is tried again in the background. How
+// it ends: destroyed by its owner; every fragment left fails with kRemoved.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "proxy/base/byte_queue.h"
+#include "proxy/base/clock.h"
+#include "proxy/base/socket_address.h"
+#include "proxy/codec/resp_encoder.h"
+#include "proxy/codec/resp_frame_scanner.h"
+#include "proxy/event/event_loop.h"
+#include "proxy/event/socket.h"
+#include "proxy/event/stream.h"
+#include "proxy/stats/pool_stats.h"
+#include "proxy/upstream/fragment.h"
+#include "proxy/upstream/handshake.h"
+#include "proxy/upstream/pending_queue.h"
+#include "proxy/upstream/reply_sink.h"
+
+namespace weir {
+
+// What a pool's connections share; the owner replaces its contents when the configuration changes.
+struct ConnectionSettings {
+  Duration timeout = Duration::max();  // of a request; max: none
+  Duration silence_limit = std::chrono::seconds(30);
+  std::string auth;  // password; empty: none
+  uint32_t db = 0;
+};
+
+// The parts of a worker that a connection uses; borrowed, they outlive it.
+struct UpstreamContext {
+  EventLoop& loop;
+  ChunkPool& chunks;
+  ReplySink& sink;
+  ShardObserver& observer;
+  PoolStats& pool_stats;
+};
+
+class UpstreamConnection final : private StreamOwner, private IoHandler {
+ public:
+  // What may be queued for a shard that was silent, refused or lost and has not answered since.
+  static constexpr uint32_t kMaxSuspectRequests = 1024;
+  static constexpr uint64_t kMaxSuspectBytes = 1 << 20;
+
+  // `addresses` are tried in turn; the vector and `settings` are the owner's and may change.
+  UpstreamConnection(const UpstreamContext& context, const ConnectionSettings& settings,
+                     const std::vector<ResolvedAddress>& addresses, ShardStats& stats,
+                     uint32_t shard, RespVersion version);
+  ~UpstreamConnection() override;
+
+  // Sends a fragment: `frames` are 1 + fragment->replies_to_skip whole requests. Takes the fragment
+  // into the FIFO, or answers why not; then the fragment is the caller's as before.
+  std::optional<Failure> Send(Fragment* fragment, std::string_view frames);
+  // The same, gathered in a queue.
+  std::optional<Failure> Send(Fragment* fragment, ByteQueue&& frames);
+  // Appends to the fragment sent last, which is not whole yet; for requests that stream through a
+  // lease. Without effect when the connection was lost meanwhile (the fragment has failed).
+  void SendMore(Fragment* fragment, std::string_view bytes);
+
+  // Connects before anything is sent.
+  void Connect();
+  // Bytes not yet taken by the socket.
+  size_t unsent() const { return waiting_.size() + (stream_ ? stream_->unsent() : 0); }
+  uint32_t pending() const { return pending_.size(); }
+  bool ready() const { return state_ == State::kReady; }
+  // The shard refuses HELLO 3. Known once connected.
+  bool refuses_resp3() const { return refuses_resp3_; }
+  RespVersion version() const { return version_; }
+  uint32_t shard() const { return shard_; }
+
+  // Reads at the holder's pace; for leases only, or when nobody waits behind the reply.
+  void SetReading(bool reading);
+  // Told after progress with the output; for leases. Null: nobody.
+  void SetSentCallback(absl::AnyInvocable<void()> callback);
+
+  // Closes it; every fragment fails with `failure`. It may be used again.
+  void Close(Failure failure);
+
+ private:
+  enum class State : uint8_t { kIdle, kConnecting, kHandshaking, kReady, kBackingOff };
+  static constexpr size_t kPartsPerBatch = 64;
+
+  // IoHandler: the outcome of a connect.
+  void OnReady(Readiness ready) override;
+  // StreamOwner.
+  void OnBytes(std::string_view bytes) override;
+  void OnEnd() override { Lose(Failure::kReset, ShardFailure::kReset); }
+  void OnStreamBroken(int error) override { Lose(Failure::kReset, ShardFailure::kReset); }
+  void OnSent() override {
+    if (on_sent_) on_sent_();
+  }
+
+  std::optional<Failure> Admit() const;
+  void Enqueue(Fragment* fragment, size_t bytes);
+  void OnConnected();
+  void OnHandshakeBytes(std::string_view bytes);
+  void BecomeReady();
+  void OnReplyBytes(std::string_view bytes);
+  void NoteAlive();
+
+  // Ends the connection that was made or tried, and fails what waits. Reports `reported` when that
+  // counts against the shard.
+  void Lose(Failure failure, ShardFailure reported);
+  void BackOff();
+  void Disconnect();
+  void FailAll(Failure failure);
+
+  void OnTimer();
+  void ArmTimer();
+  // Fails what has waited too long; answers whether anything was written and stayed unanswered.
+  bool Expire(Moment now);
+  void DropUnsent(const Fragment& fragment);
+  void CountSilence();
+  uint64_t SentPosition() const;
+
+  const UpstreamContext context_;
+  const ConnectionSettings& settings_;
+  const std::vector<ResolvedAddress>& addresses_;
+  ShardStats& stats_;
+  const uint32_t shard_;
+  const RespVersion version_;
+
+  State state_ = State::kIdle;
+  bool refuses_resp3_ = false;
+  bool suspect_ = false;          // no byte came since a failure
+  bool failure_told_ = false;     // the observer waits to hear of the next success
+  bool silence_counted_ = false;  // one failure per silence
+  uint32_t failed_attempts_ = 0;  // in a row
+  size_t next_address_ = 0;
+  UniqueFd connecting_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Handshake> handshake_;
+  ByteQueue waiting_;  // output until the connection is ready
+  RespFrameScanner scanner_;
+
+  PendingQueue pending_;
+  uint64_t queued_position_ = 0;      // end of all output so far
+  uint64_t position_base_ = 0;        // SentPosition() - what the stream has sent
+  Moment last_received_{};            // or the moment from which silence counts
+  Moment attempt_deadline_ = kNever;  // of a connect and handshake, or the end of a back-off
+  Timer timer_;
+  absl::AnyInvocable<void()> on_sent_;
+};
+
+}  // namespace weir
