@@ -1,0 +1,35 @@
+// Texts of the errors that the proxy itself answers in the redis protocol, without framing. An API:
+// clients match their first word, people their rest. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "proxy/codec/command_table.h"
+#include "proxy/upstream/reply_sink.h"
+
+namespace weir {
+
+// For quoting input in an error: at most 128 bytes, the unprintable ones as \xNN.
+std::string Quote(std::string_view input);
+
+// As redis words them.
+std::string UnknownCommandError(CommandArgs args);
+std::string UnknownSubcommandError(const CommandSpec& container, std::string_view argument);
+std::string WrongArityError(const CommandSpec& spec);
+
+// "ERR 'NAME' is not possible through the proxy: REASON".
+std::string RefusedError(const CommandSpec& spec, std::string_view reason);
+
+// The reply for a fragment that failed. The first words are twemproxy's (strerror) where it has
+// them.
+std::string FailureError(Failure failure, std::string_view shard_name);
+
+// Where a session's two ends are, for CLIENT INFO.
+struct SessionAddresses {
+  std::string peer;
+  std::string local;
+};
+SessionAddresses AddressesOf(int fd);
+
+}  // namespace weir

@@ -1,0 +1,329 @@
+#include "proxy/downstream/redis_handler.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "proxy/base/check.h"
+#include "proxy/base/strings.h"
+#include "proxy/codec/redis_commands.h"
+#include "proxy/codec/resp_encoder.h"
+#include "proxy/downstream/redis_errors.h"
+#include "proxy/downstream/redis_local.h"
+#include "proxy/downstream/session.h"
+#include "proxy/request/merger.h"
+
+namespace weir {
+namespace {
+
+RequestLimits LimitsOf(const PoolConfig& config) {
+  RequestLimits limits;
+  limits.max_request_bytes = std::max<uint64_t>(config.max_request, 600ull << 20);
+  return limits;
+}
+
+}  // namespace
+
+RedisHandler::RedisHandler(PoolSnapshotPtr pool, ShardSelector& selector, ChunkPool& chunks,
+                           uint32_t workers, absl::Time started_at)
+    : pool_(std::move(pool)),
+      selector_(selector),
+      chunks_(chunks),
+      workers_(workers),
+      started_at_(started_at),
+      parser_(LimitsOf(pool_->config)) {}
+
+std::unique_ptr<ProtocolState> RedisHandler::NewState() {
+  auto state = std::make_unique<RedisSessionState>();
+  state->authenticated = pool_->config.redis_auth.empty();
+  return state;
+}
+
+// --- Bytes → requests ---
+
+size_t RedisHandler::HandleInput(Session& session, std::string_view input) {
+  auto& state = static_cast<RedisSessionState&>(session.state());
+  size_t used = 0;
+  while (used < input.size() && session.CanTake()) {
+    RespRequestParser& parser = state.parser != nullptr ? *state.parser : parser_;
+    const std::string_view rest = input.substr(used);
+    const ParseResult result = parser.Parse(rest);
+    if (result.status == ParseStatus::kNeedMore) {
+      if (state.parser == nullptr) {
+        state.parser = std::make_unique<RespRequestParser>(parser_);
+        parser_.Reset();
+      }
+      return used;
+    }
+    if (result.status == ParseStatus::kError) {
+      session.context().stats.protocol_errors.Add();
+      ReplyError(session, state, parser.error());
+      session.EndAfterReplies();
+      return input.size();
+    }
+    const bool taken = HandleRequest(session, state, parser.args(), rest.substr(0, result.consumed),
+                                     parser.is_inline());
+    state.parser.reset();
+    if (!taken) return used;
+    used += result.consumed;
+  }
+  return used;
+}
+
+bool RedisHandler::HandleRequest(Session& session, RedisSessionState& state, CommandArgs args,
+                                 std::string_view frame, bool is_inline) {
+  if (args.empty()) return true;
+  session.context().stats.requests.Add();
+  const CommandSpec* spec = FindCommand(session, state, args);
+  if (spec == nullptr) return true;
+  const Call call = {session, state, spec, args, frame, is_inline};
+  if (!CheckRequest(call)) return true;
+  if (state.transaction != nullptr && spec->command_class != CommandClass::kTransaction &&
+      RedisLocalOf(*spec) != RedisLocal::kQuit && RedisLocalOf(*spec) != RedisLocal::kReset) {
+    QueueInTransaction(call);
+    return true;
+  }
+  switch (spec->command_class) {
+    case CommandClass::kByKey:
+      ForwardByKey(call);
+      return true;
+    case CommandClass::kSplit:
+      SplitByKey(call);
+      return true;
+    case CommandClass::kEveryShard:
+      SendToEveryShard(call);
+      return true;
+    case CommandClass::kOneShard:
+      Forward(call, 0);
+      return true;
+    case CommandClass::kTransaction:
+      HandleTransactionCommand(call);
+      return true;
+    case CommandClass::kLocal:
+      return AnswerItself(call);
+    case CommandClass::kRefused:
+    case CommandClass::kContainer:
+      break;
+  }
+  CHECK(false);  // CheckRequest has refused them
+  return true;
+}
+
+const CommandSpec* RedisHandler::FindCommand(Session& session, RedisSessionState& state,
+                                             CommandArgs args) {
+  const CommandSpec* spec = pool_->commands->Find(args[0]);
+  if (spec != nullptr && spec->has_subcommands() && args.size() > 1) {
+    const CommandSpec* sub = pool_->commands->FindSubcommand(*spec, args[1]);
+    if (sub == nullptr) {
+      ReplyError(session, state, UnknownSubcommandError(*spec, args[1]));
+      return nullptr;
+    }
+    return sub;
+  }
+  if (spec == nullptr) ReplyError(session, state, UnknownCommandError(args));
+  return spec;
+}
+
+bool RedisHandler::CheckRequest(const Call& call) {
+  const CommandSpec& spec = *call.spec;
+  std::string error;
+  const RedisLocal local =
+      spec.command_class == CommandClass::kLocal ? RedisLocalOf(spec) : RedisLocal::kNone;
+  if (!call.state.authenticated && local != RedisLocal::kAuth && local != RedisLocal::kHello &&
+      local != RedisLocal::kQuit && local != RedisLocal::kReset) {
+    error = "NOAUTH Authentication required.";
+  } else if (!ArityMatches(spec, call.args.size())) {
+    error = WrongArityError(spec);
+  } else {
+    const Admission admission = Admit(spec, call.args);
+    const bool flush_refused = spec.Has(CommandFlag::kFlush) && !pool_->config.allow_flush;
+    if (flush_refused) {
+      error = RefusedError(spec, "it empties every shard; the pool's allow_flush permits it");
+    } else if (admission.verdict == Admission::kInvalid) {
+      error = admission.text;
+    } else if (admission.verdict == Admission::kRefused ||
+               spec.command_class == CommandClass::kContainer ||
+               (admission.verdict == Admission::kNeedsOneShard && pool_->shard_count() > 1)) {
+      error = RefusedError(spec, admission.text);
+    }
+  }
+  if (error.empty()) return true;
+  call.session.context().stats.refused_requests.Add();
+  if (call.state.transaction != nullptr) call.state.transaction->failed = true;
+  ReplyError(call.session, call.state, error);
+  return false;
+}
+
+// --- Forwarding ---
+
+void RedisHandler::ForwardByKey(const Call& call) {
+  if (uint32_t position = SingleKeyIndex(*call.spec)) {
+    return Forward(call, selector_.Select(call.args[position]).shard);
+  }
+  if (std::optional<uint32_t> shard = OnlyShard(call)) Forward(call, *shard);
+}
+
+void RedisHandler::Forward(const Call& call, uint32_t shard) {
+  Request* request = NewRequest(call);
+  if (call.is_inline) {
+    ByteQueue frame;
+    ByteQueueWriter out(chunks_, frame);
+    AppendCommand(out, call.args);
+    return call.session.Send(&request->fragment, shard, call.state.version, std::move(frame));
+  }
+  call.session.Send(&request->fragment, shard, call.state.version, call.frame);
+}
+
+std::optional<uint32_t> RedisHandler::OnlyShard(const Call& call) {
+  const KeyError error = FindKeys(*call.spec, call.args, &keys_);
+  if (!error.ok()) {
+    ReplyError(call.session, call.state, error.text);
+    return std::nullopt;
+  }
+  if (keys_.empty()) {
+    if (pool_->shard_count() == 1) return 0;
+    ReplyError(call.session, call.state,
+               RefusedError(*call.spec, "it names no key, and the pool has several shards"));
+    return std::nullopt;
+  }
+  if (splitter_.Assign(call.args, keys_, selector_) == 1) return splitter_.shard_of(0);
+  const uint32_t stray = splitter_.first_stray();
+  ReplyError(call.session, call.state,
+             CrossShardError(call.spec->name, call.args[keys_[0]], splitter_.shard_of(0),
+                             call.args[stray], selector_.Select(call.args[stray]).shard));
+  return std::nullopt;
+}
+
+void RedisHandler::SplitByKey(const Call& call) {
+  const KeyError error = FindKeys(*call.spec, call.args, &keys_);
+  if (!error.ok()) return ReplyError(call.session, call.state, error.text);
+  if (splitter_.Assign(call.args, keys_, selector_) == 1) {
+    return Forward(call, splitter_.shard_of(0));
+  }
+  Request* request = NewRequest(call);
+  Split& split = call.session.context().requests.AddSplit(request);
+  splitter_.Encode(*call.spec, call.args, keys_, chunks_, &split, &frames_);
+  SendSplit(call, request);
+}
+
+void RedisHandler::SendToEveryShard(const Call& call) {
+  if (pool_->shard_count() == 1) return Forward(call, 0);
+  Request* request = NewRequest(call);
+  Split& split = call.session.context().requests.AddSplit(request);
+  split.merge = call.spec->merge;
+  split.remaining = static_cast<uint32_t>(pool_->shard_count());
+  split.fragments.resize(pool_->shard_count());
+  frames_.clear();
+  frames_.resize(pool_->shard_count());
+  for (uint32_t shard = 0; shard < split.fragments.size(); ++shard) {
+    split.fragments[shard].shard = shard;
+    ByteQueueWriter out(chunks_, frames_[shard]);
+    AppendCommand(out, call.args);
+  }
+  SendSplit(call, request);
+}
+
+void RedisHandler::SendSplit(const Call& call, Request* request) {
+  Split& split = *request->split;
+  call.session.context().stats.fragments.Add(split.fragments.size());
+  for (size_t i = 0; i < split.fragments.size(); ++i) {
+    Fragment& fragment = split.fragments[i];
+    fragment.request = request;
+    call.session.Send(&fragment, fragment.shard, call.state.version, std::move(frames_[i]));
+  }
+}
+
+// --- The proxy's own answers ---
+
+bool RedisHandler::AnswerItself(const Call& call) {
+  Session& session = call.session;
+  if (RedisLocalOf(*call.spec) == RedisLocal::kHello && session.in_flight() > 0 &&
+      ChangesVersion(call.args, call.state)) {
+    session.WaitUntilEmpty();
+    return false;
+  }
+  const SessionAddresses addresses = AddressesOf(session.fd());
+  const LocalContext context = {
+      .pool = pool_->config,
+      .commands = *pool_->commands,
+      .session_id = session.id(),
+      .peer_address = addresses.peer,
+      .local_address = addresses.local,
+      .now = absl::Now(),
+      .started_at = started_at_,
+      .workers = workers_,
+      .sessions = static_cast<uint64_t>(session.context().stats.client_connections.Get())};
+  scratch_.clear();
+  switch (AnswerLocally(*call.spec, call.args, context, call.state, &scratch_)) {
+    case LocalOutcome::kReplied:
+      Reply(session, call.state, scratch_);
+      break;
+    case LocalOutcome::kReplyAndClose:
+      Reply(session, call.state, scratch_);
+      session.EndAfterReplies();
+      break;
+    case LocalOutcome::kNoReply:
+      break;
+  }
+  return true;
+}
+
+void RedisHandler::EncodeFailure(const Request& request, Failure failure, uint32_t shard,
+                                 ByteQueue* out) {
+  ByteQueueWriter writer(chunks_, *out);
+  AppendError(writer, FailureError(failure, ShardName(shard)));
+}
+
+void RedisHandler::Merge(const Request& request, ByteQueue* out) {
+  const Split& split = *request.split;
+  if (split.failed > 0 && split.merge != Merge::kConcat) {
+    // What was applied elsewhere stays applied, so the error says where it was not.
+    std::string failed;
+    for (const Fragment& fragment : split.fragments) {
+      std::string scratch;
+      std::string_view reply = fragment.reply.Flatten(&scratch);
+      if (reply.starts_with('-')) {
+        StrAppend(&failed, failed.empty() ? "" : ", ", ShardName(fragment.shard));
+      }
+    }
+    ByteQueueWriter writer(chunks_, *out);
+    return AppendError(
+        writer, StrCat("ERR ", split.failed, " of ", split.fragments.size(), " shards failed (",
+                       failed, "); what the others did stays done"));
+  }
+  MergeReplies(split, pool_->config.partial_mget == PartialMget::kElements, chunks_, out);
+}
+
+// --- Helpers ---
+
+Request* RedisHandler::NewRequest(const Call& call) {
+  return call.session.NewRequest(TakeSilence(call.state));
+}
+
+bool RedisHandler::TakeSilence(RedisSessionState& state) {
+  if (state.reply_mode == ReplyMode::kOn) [[likely]] {
+    return false;
+  }
+  if (state.reply_mode == ReplyMode::kSkipNext) state.reply_mode = ReplyMode::kOn;
+  return true;
+}
+
+void RedisHandler::Reply(Session& session, RedisSessionState& state, std::string_view encoded) {
+  if (!TakeSilence(state)) session.Reply(encoded);
+}
+
+void RedisHandler::ReplyError(Session& session, RedisSessionState& state, std::string_view text) {
+  std::string encoded;
+  AppendError(encoded, text);
+  Reply(session, state, encoded);
+}
+
+std::string RedisHandler::CrossShardError(std::string_view command, std::string_view key,
+                                          uint32_t shard, std::string_view stray,
+                                          uint32_t stray_shard) const {
+  return StrCat("CROSSSHARD '", command, "' has keys on several shards: '", Quote(key), "' is on ",
+                ShardName(shard), ", '", Quote(stray), "' on ", ShardName(stray_shard),
+                "; keys with a common hash tag stay together");
+}
+
+}  // namespace weir

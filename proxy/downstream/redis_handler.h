@@ -1,0 +1,88 @@
+// RedisHandler: requests of the redis protocol → fragments for shards, or answers of the proxy's
+// own.
+//
+// One per worker and pool, on that worker's thread. Keeps scratch memory, so that a request costs
+// no allocation in steady state. What each class of command does is in docs/commands.md.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "proxy/base/byte_queue.h"
+#include "proxy/codec/command_table.h"
+#include "proxy/codec/resp_request_parser.h"
+#include "proxy/config/snapshot.h"
+#include "proxy/downstream/redis_session_state.h"
+#include "proxy/downstream/request_handler.h"
+#include "proxy/request/splitter.h"
+#include "proxy/routing/shard_selector.h"
+
+namespace weir {
+
+class RedisHandler final : public RequestHandler {
+ public:
+  // Borrowed; all outlive the handler. `workers` and `started_at` are for INFO.
+  RedisHandler(PoolSnapshotPtr pool, ShardSelector& selector, ChunkPool& chunks, uint32_t workers,
+               absl::Time started_at);
+
+  std::unique_ptr<ProtocolState> NewState() override;
+  size_t HandleInput(Session& session, std::string_view input) override;
+  void EncodeFailure(const Request& request, Failure failure, uint32_t shard,
+                     ByteQueue* out) override;
+  void Merge(const Request& request, ByteQueue* out) override;
+
+ private:
+  // One request: who asks, and what.
+  struct Call {
+    Session& session;
+    RedisSessionState& state;
+    const CommandSpec* spec;
+    CommandArgs args;
+    std::string_view frame;  // its bytes, to be forwarded as they are
+    bool is_inline;
+  };
+
+  // False: the request must wait until the session is empty; it is presented again.
+  bool HandleRequest(Session& session, RedisSessionState& state, CommandArgs args,
+                     std::string_view frame, bool is_inline);
+  const CommandSpec* FindCommand(Session& session, RedisSessionState& state, CommandArgs args);
+  // False when the request has been answered with the reason.
+  bool CheckRequest(const Call& call);
+
+  void ForwardByKey(const Call& call);
+  void Forward(const Call& call, uint32_t shard);
+  void SplitByKey(const Call& call);
+  void SendToEveryShard(const Call& call);
+  bool AnswerItself(const Call& call);
+  void HandleTransactionCommand(const Call& call);
+  void QueueInTransaction(const Call& call);
+  void Exec(const Call& call);
+  // All keys of the request are on one shard: that shard; else the error has been answered.
+  std::optional<uint32_t> OnlyShard(const Call& call);
+  void SendSplit(const Call& call, Request* request);
+
+  Request* NewRequest(const Call& call);
+  void ReplyError(Session& session, RedisSessionState& state, std::string_view text);
+  void Reply(Session& session, RedisSessionState& state, std::string_view encoded);
+  // Whether the reply of the request at hand is dropped (CLIENT REPLY); SKIP counts for one.
+  bool TakeSilence(RedisSessionState& state);
+  std::string CrossShardError(std::string_view command, std::string_view key, uint32_t shard,
+                              std::string_view stray, uint32_t stray_shard) const;
+  std::string_view ShardName(uint32_t shard) const { return pool_->config.servers[shard].name; }
+
+  PoolSnapshotPtr pool_;
+  ShardSelector& selector_;
+  ChunkPool& chunks_;
+  const uint32_t workers_;
+  const absl::Time started_at_;
+  RespRequestParser parser_;
+  Splitter splitter_;
+  KeyPositions keys_;
+  std::vector<ByteQueue> frames_;
+  std::string scratch_;
+};
+
+}  // namespace weir

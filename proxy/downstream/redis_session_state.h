@@ -1,0 +1,35 @@
+// RedisSessionState: what the redis protocol keeps for one session.
+//
+// Owned by the session, used on its worker's thread; dies with it. Small while the session is idle:
+// the parser and the transaction exist only while a request or a transaction is unfinished.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "proxy/codec/resp_encoder.h"
+#include "proxy/codec/resp_request_parser.h"
+#include "proxy/downstream/redis_transaction.h"
+#include "proxy/downstream/request_handler.h"
+
+namespace weir {
+
+// CLIENT REPLY.
+enum class ReplyMode : uint8_t {
+  kOn,
+  kSkipNext,  // SKIP was said: the next request gets no reply
+  kOff,
+};
+
+struct RedisSessionState final : ProtocolState {
+  RespVersion version = RespVersion::kResp2;
+  ReplyMode reply_mode = ReplyMode::kOn;
+  bool authenticated = false;
+  std::string client_name;  // CLIENT SETNAME, HELLO … SETNAME
+  std::string library;      // CLIENT SETINFO, "name version"
+  std::unique_ptr<RespRequestParser> parser;
+  std::unique_ptr<RedisTransaction> transaction;  // between MULTI and EXEC or DISCARD
+};
+
+}  // namespace weir

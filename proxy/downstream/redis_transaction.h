@@ -1,0 +1,28 @@
+// RedisTransaction: the commands between MULTI and EXEC, checked and kept by the proxy.
+//
+// Owned by its session's state, same thread. At EXEC the block goes to the shard of its keys as
+// MULTI … EXEC in one piece; its QUEUED replies are swallowed there.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proxy/base/byte_queue.h"
+
+namespace weir {
+
+struct RedisTransaction {
+  ByteQueue frames;       // the queued commands, encoded
+  uint32_t commands = 0;  // how many
+  bool failed = false;    // one was refused: EXEC answers EXECABORT
+  // Where the keys so far are; commands without keys go along.
+  std::optional<uint32_t> shard;
+  std::string first_key;  // for the cross-shard error
+  // The first key that is elsewhere, and its shard.
+  std::string stray_key;
+  std::optional<uint32_t> stray_shard;
+};
+
+}  // namespace weir

@@ -1,0 +1,43 @@
+// RequestHandler: what a protocol does with the bytes of a session. One protocol each: redis now.
+//
+// One per worker and pool, on the worker's thread. The session knows order, windows and limits; the
+// handler knows frames and commands. Called once per read and per failure, not once per request.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "proxy/base/byte_queue.h"
+#include "proxy/request/request.h"
+#include "proxy/upstream/reply_sink.h"
+
+namespace weir {
+
+class Session;
+
+// What a protocol keeps for one session.
+struct ProtocolState {
+  virtual ~ProtocolState() = default;
+};
+
+class RequestHandler {
+ public:
+  virtual ~RequestHandler() = default;
+
+  virtual std::unique_ptr<ProtocolState> NewState() = 0;
+
+  // Takes requests from the front of `input` until it ends, the session cannot take more
+  // (Session::CanTake) or a frame is incomplete. Answers how many bytes it is done with; the
+  // session presents the rest again, with more behind it.
+  virtual size_t HandleInput(Session& session, std::string_view input) = 0;
+
+  // Appends the reply for a fragment that failed.
+  virtual void EncodeFailure(const Request& request, Failure failure, uint32_t shard,
+                             ByteQueue* out) = 0;
+
+  // Appends the reply of a split request, all of whose fragments have replied or failed.
+  virtual void Merge(const Request& request, ByteQueue* out) = 0;
+};
+
+}  // namespace weir

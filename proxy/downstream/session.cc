@@ -1,0 +1,276 @@
+#include "proxy/downstream/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/base/check.h"
+#include "proxy/base/log.h"
+
+namespace weir {
+
+Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport> transport)
+    : context_(context),
+      id_(id),
+      fd_(transport->fd()),
+      stream_(context.loop, context.chunks, std::move(transport), *this),
+      state_(context.handler.NewState()),
+      last_active_(context.loop.now()) {
+  context_.stats.sessions_total.Add();
+  context_.stats.client_connections.Add();
+}
+
+Session::~Session() { CHECK(closed_); }
+
+// --- Input ---
+
+void Session::OnBytes(std::string_view bytes) {
+  last_active_ = context_.loop.now();
+  context_.stats.request_bytes.Add(bytes.size());
+  if (!input_.empty()) {
+    input_.append(bytes);
+    return HandleHeldInput();
+  }
+  handling_ = true;
+  size_t used = context_.handler.HandleInput(*this, bytes);
+  handling_ = false;
+  if (used < bytes.size() && !closed_) KeepInput(bytes.substr(used));
+  EmitDone();
+  UpdateReading();
+  CloseIfOver();
+}
+
+void Session::HandleHeldInput() {
+  handling_ = true;
+  std::string_view held = std::string_view(input_).substr(input_begin_);
+  size_t used = context_.handler.HandleInput(*this, held);
+  handling_ = false;
+  input_begin_ += used;
+  if (input_begin_ == input_.size()) {
+    // An idle session owns no buffer.
+    std::string().swap(input_);
+    input_begin_ = 0;
+  } else if (input_begin_ > EventLoop::kScratchBytes) {
+    input_.erase(0, std::exchange(input_begin_, 0));
+  }
+  EmitDone();
+  UpdateReading();
+  CloseIfOver();
+}
+
+void Session::KeepInput(std::string_view rest) {
+  if (ending_) return;
+  input_.assign(rest);
+}
+
+void Session::UpdateReading() {
+  if (closed_) return;
+  // Input that is held although there is room is an unfinished request: read on.
+  held_back_ = !ending_ && !CanTake();
+  stream_.SetReading(!ending_ && !held_back_);
+}
+
+void Session::OnTurnEnd() {
+  if (closed_) return;
+  if (!input_.empty() && CanTake()) return HandleHeldInput();
+  UpdateReading();
+  CloseIfOver();
+}
+
+void Session::Resume() {
+  if (!closed_) context_.loop.AtTurnEnd(this);
+}
+
+void Session::OnEnd() {
+  context_.stats.client_eof.Add();
+  peer_ended_ = true;
+  CloseIfOver();
+}
+
+void Session::OnStreamBroken(int error) {
+  context_.stats.client_err.Add();
+  LOG_EVENT(LogLevel::kInfo, "session_broken", {"pool", context_.pool->config.name},
+            {"session", id_}, {"errno", error});
+  Close();
+}
+
+// --- Requests and replies ---
+
+Request* Session::NewRequest(bool silent) {
+  Request* request = context_.requests.New(this, context_.loop.now());
+  request->silent = silent;
+  (tail_ == nullptr ? head_ : tail_->next) = request;
+  tail_ = request;
+  ++in_flight_;
+  return request;
+}
+
+void Session::Reply(std::string_view encoded) {
+  context_.stats.local_replies.Add();
+  if (head_ == nullptr) return stream_.Write(encoded);
+  Request* request = NewRequest(/*silent=*/false);
+  request->fragment.reply.Append(context_.chunks, encoded);
+  gathered_bytes_ += encoded.size();
+  request->done = true;
+}
+
+void Session::RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure) {
+  fragment->shard = shard;
+  fragment->state = FragmentState::kDone;
+  context_.stats.unavailable.Add();
+  OnFragmentFailed(fragment->request, fragment, failure);
+}
+
+void Session::OnReplyPart(Request* request, const ReplyPart& part) {
+  Fragment* fragment = part.fragment;
+  if (request == head_ && request->split == nullptr && !request->silent && !request->done) {
+    // The common case, copied once: a whole reply whose turn it is.
+    bool pass_on = part.last || fragment->passed_on ||
+                   fragment->reply.size() + part.bytes.size() > kGatherBytes;
+    if (pass_on) {
+      if (!fragment->reply.empty()) {
+        head_passed_on_ += fragment->reply.size();
+        gathered_bytes_ -= fragment->reply.size();
+        stream_.Write(std::move(fragment->reply));
+      }
+      stream_.Write(part.bytes);
+      head_passed_on_ += part.bytes.size();
+      fragment->passed_on = true;
+      if (part.last) FinishFragment(request, fragment);
+      return CheckOutput();
+    }
+  }
+  AppendReply(request, part);
+  if (part.last) FinishFragment(request, fragment);
+  CheckOutput();
+}
+
+void Session::AppendReply(Request* request, const ReplyPart& part) {
+  if (request->silent) return;
+  part.fragment->reply.Append(context_.chunks, part.bytes);
+  gathered_bytes_ += part.bytes.size();
+}
+
+void Session::OnFragmentFailed(Request* request, Fragment* fragment, Failure failure) {
+  context_.stats.forward_error.Add();
+  if (fragment->passed_on) {
+    // Half of the reply is out: nothing can make it whole.
+    return Close();
+  }
+  gathered_bytes_ -= fragment->reply.size();
+  fragment->reply.Clear();
+  context_.handler.EncodeFailure(*request, failure, fragment->shard, &fragment->reply);
+  gathered_bytes_ += fragment->reply.size();
+  if (request->split != nullptr) ++request->split->failed;
+  FinishFragment(request, fragment);
+}
+
+void Session::FinishFragment(Request* request, Fragment* fragment) {
+  if (request->split != nullptr && --request->split->remaining > 0) return;
+  request->done = true;
+  // While requests are being taken the end of the turn's work emits: a refused request must not
+  // overtake the taking of those behind it.
+  if (request == head_ && !handling_) EmitDone();
+}
+
+void Session::EmitDone() {
+  while (head_ != nullptr && head_->done && !closed_) {
+    Request* request = head_;
+    Emit(request);
+    head_ = request->next;
+    if (head_ == nullptr) tail_ = nullptr;
+    --in_flight_;
+    request->session = nullptr;
+    context_.stats.request_microseconds.Record(static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(context_.loop.now() - request->start)
+            .count()));
+    context_.requests.Release(request);
+    head_passed_on_ = 0;
+  }
+  if (in_flight_ == 0) waits_until_empty_ = false;
+  if (closed_) return;
+  if (!stream_.reading() && in_flight_ <= window_ / 2) Resume();
+  if (ending_ || peer_ended_) Resume();
+}
+
+void Session::Emit(Request* request) {
+  uint64_t bytes = head_passed_on_;
+  if (request->split != nullptr) {
+    for (const Fragment& fragment : request->split->fragments) {
+      gathered_bytes_ -= fragment.reply.size();
+    }
+    ByteQueue merged;
+    if (!request->silent) context_.handler.Merge(*request, &merged);
+    bytes += merged.size();
+    stream_.Write(std::move(merged));
+  } else if (!request->fragment.reply.empty()) {
+    ByteQueue& reply = request->fragment.reply;
+    bytes += reply.size();
+    gathered_bytes_ -= reply.size();
+    if (request->silent) {
+      reply.Clear();
+    } else {
+      stream_.Write(std::move(reply));
+    }
+  }
+  NoteReplySize(bytes);
+}
+
+void Session::NoteReplySize(uint64_t bytes) {
+  context_.stats.replies.Add();
+  context_.stats.reply_bytes.Add(bytes);
+  typical_reply_ = std::max(bytes, typical_reply_ - typical_reply_ / 8);
+  const uint64_t room = context_.pool->config.session_output_limit / 2;
+  if (window_ * typical_reply_ > room) {
+    window_ = static_cast<uint32_t>(std::max<uint64_t>(1, room / typical_reply_));
+    context_.stats.window_shrunk.Add();
+  } else if (held_back_ && window_ < kLargestWindow && 2 * window_ * typical_reply_ <= room) {
+    window_ *= 2;
+    held_back_ = false;  // doubles once each time it holds input back
+    context_.stats.window_grown.Add();
+  }
+}
+
+void Session::CheckOutput() {
+  if (closed_ || unsent() <= context_.pool->config.session_output_limit) return;
+  context_.stats.closed_by_output_limit.Add();
+  LOG_EVENT_LIMITED(LogLevel::kWarn, "session_output_limit", {"pool", context_.pool->config.name},
+                    {"session", id_}, {"unsent_bytes", unsent()});
+  Close();
+}
+
+// --- Endings ---
+
+void Session::EndAfterReplies() {
+  ending_ = true;
+  Resume();
+}
+
+void Session::OnSent() { CloseIfOver(); }
+
+void Session::CloseIfOver() {
+  if (closed_ || (!ending_ && !peer_ended_)) return;
+  if (in_flight_ > 0) return;
+  // What is left of the input after the client's end can never become a request.
+  if (stream_.unsent() > 0) return stream_.NotifySent(true);
+  Close();
+}
+
+void Session::Close() {
+  if (closed_) return;
+  closed_ = true;
+  stream_.Close();
+  for (Request* request = head_; request != nullptr;) {
+    Request* next = request->next;
+    request->session = nullptr;
+    request->fragment.reply.Clear();
+    context_.requests.Release(request);
+    request = next;
+  }
+  head_ = tail_ = nullptr;
+  in_flight_ = 0;
+  std::string().swap(input_);
+  context_.stats.client_connections.Subtract();
+  context_.owner.OnSessionClosed(this);
+}
+
+}  // namespace weir

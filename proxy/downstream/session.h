@@ -1,0 +1,138 @@
+// Session: one downstream conversation. Bytes in → requests; replies → bytes out, in request order.
+//
+// Owned by its SessionOwner, used on one worker's loop thread, never blocks. It knows no protocol:
+// the pool's RequestHandler reads requests from its input and calls back to send them or to answer.
+// How it ends: the client leaves and its last reply is out; QUIT; a broken limit; a socket error;
+// Close. Then OnSessionClosed is called once, and replies still on their way are discarded by
+// position while the upstream connections stay.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "proxy/base/byte_queue.h"
+#include "proxy/downstream/request_handler.h"
+#include "proxy/downstream/session_context.h"
+#include "proxy/event/stream.h"
+#include "proxy/request/request.h"
+#include "proxy/upstream/upstream_connection.h"
+
+namespace weir {
+
+class Session final : private StreamOwner, private TurnEndHandler {
+ public:
+  // Requests in flight: at the beginning, and at most.
+  static constexpr uint32_t kFirstWindow = 32;
+  static constexpr uint32_t kLargestWindow = 4096;
+  // A reply up to this size is gathered before it is passed on, so that a shard that fails in the
+  // middle of it costs an error and not the session.
+  static constexpr size_t kGatherBytes = 16384;
+
+  Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport> transport);
+  ~Session() override;
+
+  // --- for the request handler ---
+
+  SessionContext& context() { return context_; }
+  ProtocolState& state() { return *state_; }
+  uint64_t id() const { return id_; }
+  int fd() const { return fd_; }
+  uint32_t in_flight() const { return in_flight_; }
+
+  // Whether more requests may be taken now; when not, HandleInput is called again once they may.
+  bool CanTake() const {
+    return in_flight_ < window_ && !ending_ && !closed_ && !waits_until_empty_ &&
+           !(context_.memory_pressure && unsent() > 0);
+  }
+  // Takes nothing more until every reply so far has been handed on.
+  void WaitUntilEmpty() { waits_until_empty_ = in_flight_ > 0; }
+
+  // A new request at the end of the reply queue. `silent`: its reply is dropped.
+  Request* NewRequest(bool silent);
+  // Sends a fragment of one of this session's requests, or fails it at once.
+  template <typename Frames>
+  void Send(Fragment* fragment, uint32_t shard, RespVersion version, Frames&& frames) {
+    if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
+    UpstreamConnection& connection = context_.connections.Shared(shard, id_, version);
+    context_.requests.Hold(fragment->request);
+    std::optional<Failure> refused = connection.Send(fragment, std::forward<Frames>(frames));
+    if (refused.has_value()) [[unlikely]] {
+      context_.requests.Release(fragment->request);
+      RefuseFragment(fragment, shard, *refused);
+    }
+  }
+  // An answer of the proxy's own, in its place behind the replies before it.
+  void Reply(std::string_view encoded);
+  // Takes no more requests; closes when everything before is answered and written.
+  void EndAfterReplies();
+
+  // --- for the reply dispatcher ---
+
+  void OnReplyPart(Request* request, const ReplyPart& part);
+  void OnFragmentFailed(Request* request, Fragment* fragment, Failure failure);
+
+  // --- for the owner ---
+
+  // Ends it now. Unanswered requests stay unanswered.
+  void Close();
+  // Nothing is read, pending or unsent.
+  bool quiet() const { return in_flight_ == 0 && stream_.unsent() == 0 && input_.empty(); }
+  // The end of the last turn in which it did something.
+  Moment last_active() const { return last_active_; }
+  // Reply bytes held for this session.
+  size_t unsent() const { return stream_.unsent() + gathered_bytes_; }
+  // Looks again whether it may go on reading.
+  void Resume();
+
+  size_t owner_index = 0;  // the owner's place for it
+
+ private:
+  // StreamOwner.
+  void OnBytes(std::string_view bytes) override;
+  void OnEnd() override;
+  void OnStreamBroken(int error) override;
+  void OnSent() override;
+  // Reads on after replies made room.
+  void OnTurnEnd() override;
+
+  void HandleHeldInput();
+  void KeepInput(std::string_view rest);
+  void UpdateReading();
+
+  void RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure);
+  void AppendReply(Request* request, const ReplyPart& part);
+  void FinishFragment(Request* request, Fragment* fragment);
+  void EmitDone();
+  void Emit(Request* request);
+  void NoteReplySize(uint64_t bytes);
+  void CheckOutput();
+  void CloseIfOver();
+
+  SessionContext& context_;
+  const uint64_t id_;
+  const int fd_;
+  Stream stream_;
+  std::unique_ptr<ProtocolState> state_;
+  std::string input_;       // an unfinished request, or what the window holds back
+  size_t input_begin_ = 0;  // done with so far
+
+  Request* head_ = nullptr;  // the reply queue, in request order
+  Request* tail_ = nullptr;
+  uint32_t in_flight_ = 0;  // requests in it
+  uint32_t window_ = kFirstWindow;
+  uint64_t typical_reply_ = 0;  // bytes; jumps up, falls slowly
+  uint64_t head_passed_on_ = 0;
+  size_t gathered_bytes_ = 0;  // of replies that are not at the head, or not complete
+  Moment last_active_;
+
+  bool handling_ = false;   // inside HandleInput
+  bool held_back_ = false;  // input waits for the window
+  bool waits_until_empty_ = false;
+  bool peer_ended_ = false;  // the client sends no more
+  bool ending_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace weir

@@ -1,0 +1,110 @@
+#include "proxy/server/pool_runtime.h"
+
+#include <utility>
+
+#include "proxy/base/check.h"
+#include "proxy/downstream/redis_handler.h"
+#include "proxy/event/socket.h"
+#include "proxy/event/transport.h"
+
+namespace weir {
+namespace {
+
+std::vector<ShardStats*> ShardStatsOf(StatsTable& stats, size_t pool_index, size_t shards) {
+  std::vector<ShardStats*> cells;
+  for (size_t i = 0; i < shards; ++i) cells.push_back(&stats.shard(pool_index, i));
+  return cells;
+}
+
+}  // namespace
+
+PoolRuntime::PoolRuntime(const WorkerParts& worker, PoolSnapshotPtr pool,
+                         std::shared_ptr<StatsTable> stats, size_t pool_index,
+                         std::shared_ptr<SessionCounts> counts)
+    : worker_(worker),
+      stats_(std::move(stats)),
+      pool_index_(pool_index),
+      counts_(std::move(counts)),
+      selector_(pool,
+                static_cast<uint64_t>(absl::ToUnixNanos(worker.started_at)) + worker.worker_index),
+      connections_({worker.loop, worker.chunks, worker.sink, *this, stats_->pool(pool_index)}, pool,
+                   ShardStatsOf(*stats_, pool_index, pool->shard_count())),
+      handler_(std::make_unique<RedisHandler>(pool, selector_, worker.chunks, worker.worker_count,
+                                              worker.started_at)),
+      context_{worker.loop,  worker.chunks, worker.requests,         *this, pool, selector_,
+               connections_, *handler_,     stats_->pool(pool_index)} {
+  if (pool->config.preconnect) connections_.Preconnect();
+}
+
+PoolRuntime::~PoolRuntime() { CloseAllSessions(); }
+
+void PoolRuntime::AddSession(UniqueFd fd) {
+  SetNoDelay(fd.get());
+  if (context_.pool->config.tcpkeepalive) SetKeepAlive(fd.get());
+  // Ids are unique in the process: the worker is in the low part.
+  const uint64_t id = ++next_session_ * worker_.worker_count + worker_.worker_index;
+  auto session =
+      std::make_unique<Session>(context_, id, std::make_unique<PlainTransport>(std::move(fd)));
+  session->owner_index = sessions_.size();
+  sessions_.push_back(std::move(session));
+  stats_->process().total_connections.Add();
+  stats_->process().curr_connections.Add();
+}
+
+void PoolRuntime::OnSessionClosed(Session* session) {
+  const size_t index = session->owner_index;
+  CHECK(sessions_[index].get() == session);
+  worker_.loop.DeleteLater(std::move(sessions_[index]));
+  if (index + 1 != sessions_.size()) {
+    sessions_[index] = std::move(sessions_.back());
+    sessions_[index]->owner_index = index;
+  }
+  sessions_.pop_back();
+  (*counts_)[worker_.worker_index].fetch_sub(1, std::memory_order_relaxed);
+  stats_->process().curr_connections.Subtract();
+}
+
+void PoolRuntime::OnShardFailure(uint32_t shard, ShardFailure failure) {
+  const PoolConfig& config = context_.pool->config;
+  worker_.health.ReportFailure(config.name, config.servers[shard].name, failure);
+}
+
+void PoolRuntime::OnShardSuccess(uint32_t shard) {
+  const PoolConfig& config = context_.pool->config;
+  worker_.health.ReportSuccess(config.name, config.servers[shard].name);
+}
+
+void PoolRuntime::SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live) {
+  selector_.SetHealth(std::move(ring), std::move(live));
+}
+
+void PoolRuntime::SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses) {
+  connections_.SetAddresses(shard, std::move(addresses));
+}
+
+void PoolRuntime::CloseQuietSessions(Duration idle) {
+  // Backwards: closing moves the last session to the closed one's place.
+  for (size_t i = sessions_.size(); i-- > 0;) {
+    Session& session = *sessions_[i];
+    if (session.quiet() && worker_.loop.now() - session.last_active() >= idle) session.Close();
+  }
+}
+
+void PoolRuntime::CloseAllSessions() {
+  while (!sessions_.empty()) sessions_.back()->Close();
+}
+
+void PoolRuntime::SetMemoryPressure(bool pressure) {
+  if (std::exchange(context_.memory_pressure, pressure) == pressure) return;
+  for (const auto& session : sessions_) session->Resume();
+}
+
+Session* PoolRuntime::FindLargestSession() {
+  Session* largest = nullptr;
+  for (const auto& session : sessions_) {
+    if (session->unsent() > (largest == nullptr ? 0 : largest->unsent())) largest = session.get();
+  }
+  return largest;
+}
+
+}  // namespace weir

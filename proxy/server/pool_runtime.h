@@ -1,0 +1,92 @@
+// PoolRuntime: one pool on one worker — its sessions, its connections to the shards, its routing.
+//
+// Owned by the Worker, used on its loop thread. How it ends: Drain lets sessions finish, Close ends
+// them; the worker destroys it when no session is left.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "proxy/base/chunk_pool.h"
+#include "proxy/config/snapshot.h"
+#include "proxy/downstream/reply_dispatcher.h"
+#include "proxy/downstream/session.h"
+#include "proxy/downstream/session_context.h"
+#include "proxy/event/event_loop.h"
+#include "proxy/event/unique_fd.h"
+#include "proxy/routing/shard_selector.h"
+#include "proxy/stats/stats_table.h"
+#include "proxy/upstream/pool_connections.h"
+
+namespace weir {
+
+// Open sessions of a pool by worker; the accepting worker picks the least loaded. Shared by all
+// workers; each counts its own down, the accepting one counts up.
+using SessionCounts = std::vector<std::atomic<uint32_t>>;
+
+// What a worker is told of a shard's health, and tells. The calls come on worker threads.
+class HealthReporter {
+ public:
+  virtual ~HealthReporter() = default;
+  virtual void ReportFailure(const std::string& pool, const std::string& shard,
+                             ShardFailure failure) = 0;
+  virtual void ReportSuccess(const std::string& pool, const std::string& shard) = 0;
+};
+
+// The parts of a worker that its pools use; borrowed.
+struct WorkerParts {
+  EventLoop& loop;
+  ChunkPool& chunks;
+  RequestPool& requests;
+  ReplySink& sink;
+  HealthReporter& health;
+  uint32_t worker_index;
+  uint32_t worker_count;
+  absl::Time started_at;
+};
+
+class PoolRuntime final : private SessionOwner, private ShardObserver {
+ public:
+  // `pool_index` is its place in `stats`; the table is shared.
+  PoolRuntime(const WorkerParts& worker, PoolSnapshotPtr pool, std::shared_ptr<StatsTable> stats,
+              size_t pool_index, std::shared_ptr<SessionCounts> counts);
+  ~PoolRuntime() override;
+
+  const PoolSnapshot& pool() const { return *context_.pool; }
+
+  // Serves an accepted connection, already counted in `counts`.
+  void AddSession(UniqueFd fd);
+  void SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live);
+  void SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses);
+
+  // Closes each session once nothing is read or pending on it and it was idle for `idle`.
+  void CloseQuietSessions(Duration idle);
+  void CloseAllSessions();
+  size_t session_count() const { return sessions_.size(); }
+
+  // Sessions with unsent output are not read while the process is short of memory.
+  void SetMemoryPressure(bool pressure);
+  // The session that holds the most unsent bytes; null when none holds any.
+  Session* FindLargestSession();
+
+ private:
+  void OnSessionClosed(Session* session) override;
+  void OnShardFailure(uint32_t shard, ShardFailure failure) override;
+  void OnShardSuccess(uint32_t shard) override;
+
+  const WorkerParts worker_;
+  std::shared_ptr<StatsTable> stats_;
+  const size_t pool_index_;
+  std::shared_ptr<SessionCounts> counts_;
+  ShardSelector selector_;
+  PoolConnections connections_;
+  std::unique_ptr<RequestHandler> handler_;
+  SessionContext context_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  uint64_t next_session_ = 0;
+};
+
+}  // namespace weir
