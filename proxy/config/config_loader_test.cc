@@ -403,7 +403,12 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithTheFileAsAWhole) {
   EXPECT_EQ(ErrorOf("---\n"), nothing);
   EXPECT_EQ(ErrorOf("{}"), nothing);
   EXPECT_THAT(ErrorOf("\n- a\n"), StartsWith("f.yml:2: found a list, expected at least one pool"));
-  EXPECT_EQ(ErrorOf("a: {}\n---\nb: {}\n"), "f.yml:3: found a second document, expected one");
+  EXPECT_EQ(ErrorOf("a: {}\n---\nb: {}\n"),
+            "f.yml:2: found a second document or a stray character, expected one document");
+  EXPECT_EQ(ErrorOf(","),
+            "f.yml:1: found a second document or a stray character, expected one document");
+  EXPECT_EQ(ErrorOf("{a: 1}\n}"), "f.yml:2: not YAML: illegal flow end");
+  EXPECT_THAT(ErrorOf("--- {}\n---\n"), StartsWith("f.yml:1: found nothing"));
   EXPECT_EQ(ErrorOf("alpha:\n  a: 1\n   b: 2\n"), "f.yml:3: not YAML: illegal map value");
   EXPECT_EQ(ErrorOf("alpha: *nobody\n"), "f.yml:1: not YAML: the referenced anchor is not defined");
   EXPECT_EQ(ErrorOf("alpha: {<<: 5}\n"),

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <exception>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "proxy/base/strings.h"
+#include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/yaml.h"
 
 namespace weir {
@@ -124,16 +126,57 @@ std::string_view Hint(std::string_view text, int line) {
   return "";
 }
 
-absl::StatusOr<YamlNode> ParseOrThrow(std::string_view text, std::string_view file_name) {
-  const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-  if (documents.empty()) return YamlNode();
-  for (size_t i = 1; i < documents.size(); ++i) {
-    if (documents[i].IsNull()) continue;
-    return InvalidArgument(file_name, ":", documents[i].Mark().line + 1,
-                           ": found a second document, expected one");
+// Told of a document's contents: where it begins and whether there is anything in it.
+class DocumentProbe : public YAML::EventHandler {
+ public:
+  int line() const { return line_; }
+  bool is_empty() const { return is_empty_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { line_ = mark.line + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override { is_empty_ = false; }
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+    is_empty_ = false;
+  }
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    is_empty_ = false;
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    is_empty_ = false;
+  }
+  void OnMapEnd() override {}
+
+ private:
+  int line_ = 1;
+  bool is_empty_ = true;
+};
+
+// The line where something follows the first document; 0 when nothing does, or a lone `---`.
+// Not YAML::LoadAll: at a stray `,` or `}` between documents it reads empty ones for ever.
+int LineBehindFirstDocument(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  for (int i = 0; i < 3; ++i) {
+    DocumentProbe probe;
+    if (!parser.HandleNextDocument(probe)) return 0;
+    if (i == 2 || (i == 1 && !probe.is_empty())) return probe.line();
+  }
+  return 0;
+}
+
+absl::StatusOr<YamlNode> ParseOrThrow(const std::string& text, std::string_view file_name) {
+  const YAML::Node document = YAML::Load(text);
+  if (const int line = LineBehindFirstDocument(text); line != 0) {
+    return InvalidArgument(file_name, ":", line,
+                           ": found a second document or a stray character, expected one document");
   }
   TreeCopier copier;
-  absl::StatusOr<YamlNode> tree = copier.Copy(documents[0], 0);
+  absl::StatusOr<YamlNode> tree = copier.Copy(document, 0);
   if (!tree.ok()) {
     return InvalidArgument(file_name, ":", copier.error_line(), ": ",
                            FromAbsl(tree.status().message()));
@@ -149,7 +192,7 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text, std::string_view file_
                            kMaxYamlBytes);
   }
   try {
-    return ParseOrThrow(text, file_name);
+    return ParseOrThrow(std::string(text), file_name);
   } catch (const YAML::Exception& error) {
     const int line = error.mark.is_null() ? 1 : error.mark.line + 1;
     return InvalidArgument(file_name, ":", line, ": not YAML: ", error.msg, Hint(text, line));
