@@ -1,12 +1,17 @@
+// What every event loop must do: the real one, and the fake one that other tests stand on.
 #include "proxy/event/event_loop.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "proxy/event/unique_fd.h"
+#include "tests/support/fake_event_loop.h"
 
 namespace weir {
 namespace {
@@ -22,13 +27,20 @@ struct SocketPair {
   UniqueFd b;
 };
 
+struct LoopKind {
+  std::string name;
+  std::unique_ptr<EventLoop> (*create)();
+};
+
+class EventLoopTest : public testing::TestWithParam<LoopKind> {};
+
 struct RecordingHandler : IoHandler {
   void OnReady(Readiness ready) override { seen.push_back(ready); }
   std::vector<Readiness> seen;
 };
 
-TEST(EventLoopTest, ReportsReadinessByInterest) {
-  auto loop = CreateEventLoop();
+TEST_P(EventLoopTest, ReportsReadinessByInterest) {
+  auto loop = GetParam().create();
   SocketPair pair;
   RecordingHandler handler;
   loop->Watch(pair.a.get(), Interest::kRead, &handler);
@@ -48,8 +60,8 @@ TEST(EventLoopTest, ReportsReadinessByInterest) {
   EXPECT_EQ(handler.seen.size(), 2u);
 }
 
-TEST(EventLoopTest, MessagesFromOtherThreadsRunInOrderOnTheLoop) {
-  auto loop = CreateEventLoop();
+TEST_P(EventLoopTest, MessagesFromOtherThreadsRunInOrderOnTheLoop) {
+  auto loop = GetParam().create();
   std::vector<int> ran;
   std::thread other([&] {
     for (int i = 0; i < 1000; ++i) loop->Post([&ran, i] { ran.push_back(i); });
@@ -66,8 +78,8 @@ struct CountingTurnEnd : TurnEndHandler {
   int count = 0;
 };
 
-TEST(EventLoopTest, TurnEndHandlersRunOncePerTurnHoweverOftenScheduled) {
-  auto loop = CreateEventLoop();
+TEST_P(EventLoopTest, TurnEndHandlersRunOncePerTurnHoweverOftenScheduled) {
+  auto loop = GetParam().create();
   CountingTurnEnd handler;
   loop->AtTurnEnd(&handler);
   loop->AtTurnEnd(&handler);
@@ -77,8 +89,8 @@ TEST(EventLoopTest, TurnEndHandlersRunOncePerTurnHoweverOftenScheduled) {
   EXPECT_EQ(handler.count, 1);
 }
 
-TEST(EventLoopTest, DeletesLaterButInTheSameTurn) {
-  auto loop = CreateEventLoop();
+TEST_P(EventLoopTest, DeletesLaterButInTheSameTurn) {
+  auto loop = GetParam().create();
   auto object = std::make_shared<int>(1);
   std::weak_ptr<int> alive = object;
   auto holder = std::make_unique<std::shared_ptr<int>>(std::move(object));
@@ -88,14 +100,70 @@ TEST(EventLoopTest, DeletesLaterButInTheSameTurn) {
   EXPECT_TRUE(alive.expired());
 }
 
-TEST(EventLoopTest, TimersRunWhenTheirMomentHasCome) {
-  auto loop = CreateEventLoop();
+TEST_P(EventLoopTest, TimersRunWhenTheirMomentHasCome) {
+  auto loop = GetParam().create();
   bool ran = false;
   Timer timer(loop->timers(), [&] { ran = true; });
   timer.ArmAt(loop->now() + std::chrono::milliseconds(3));
   while (!ran) loop->RunTurn(EventLoop::kForever);
   EXPECT_GE(loop->now(), timer.deadline());
 }
+
+// Takes the other's socket away in the turn in which both are ready.
+struct UnwatchingHandler : IoHandler {
+  void OnReady(Readiness ready) override {
+    ++calls;
+    if (other_fd < 0) return;
+    loop->Unwatch(std::exchange(other_fd, -1));
+  }
+  EventLoop* loop = nullptr;
+  int other_fd = -1;
+  int calls = 0;
+};
+
+TEST_P(EventLoopTest, AHandlerMayUnwatchAnotherThatIsReadyToo) {
+  auto loop = GetParam().create();
+  SocketPair first;
+  SocketPair second;
+  UnwatchingHandler handlers[2];
+  handlers[0].loop = handlers[1].loop = loop.get();
+  loop->Watch(first.a.get(), Interest::kRead, &handlers[0]);
+  loop->Watch(second.a.get(), Interest::kRead, &handlers[1]);
+  handlers[0].other_fd = second.a.get();
+  ASSERT_EQ(write(first.b.get(), "x", 1), 1);
+  ASSERT_EQ(write(second.b.get(), "x", 1), 1);
+  loop->RunTurn(EventLoop::kForever);
+  // Either order of the two is allowed, and a handler that was unwatched lives to the turn's end.
+  const int told_of_second = handlers[1].calls;
+  EXPECT_EQ(handlers[0].calls, 1);
+  EXPECT_LE(told_of_second, 1);
+  loop->RunTurn(Duration::zero());
+  EXPECT_EQ(handlers[0].calls, 2);
+  EXPECT_EQ(handlers[1].calls, told_of_second);
+  loop->Unwatch(first.a.get());
+}
+
+TEST_P(EventLoopTest, ReportsAPeerThatIsGoneWhateverTheInterest) {
+  auto loop = GetParam().create();
+  SocketPair pair;
+  RecordingHandler handler;
+  loop->Watch(pair.a.get(), Interest::kNone, &handler);
+  pair.b.Close();
+  loop->RunTurn(EventLoop::kForever);
+  ASSERT_EQ(handler.seen.size(), 1u);
+  EXPECT_TRUE(handler.seen[0].broken);
+  loop->Unwatch(pair.a.get());
+}
+
+INSTANTIATE_TEST_SUITE_P(Loops, EventLoopTest,
+                         testing::Values(LoopKind{"Epoll", CreateEventLoop},
+                                         LoopKind{"Fake",
+                                                  []() -> std::unique_ptr<EventLoop> {
+                                                    return std::make_unique<FakeEventLoop>();
+                                                  }}),
+                         [](const testing::TestParamInfo<LoopKind>& info) {
+                           return info.param.name;
+                         });
 
 }  // namespace
 }  // namespace weir
