@@ -12,6 +12,7 @@ Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport
     : context_(context),
       id_(id),
       fd_(transport->fd()),
+      hold_at_(context.pool->config.session_output_limit / 2),
       stream_(context.loop, context.chunks, std::move(transport), *this),
       state_(context.handler.NewState()),
       last_active_(context.loop.now()) {
@@ -30,21 +31,25 @@ void Session::OnBytes(std::string_view bytes) {
     input_.append(bytes);
     return HandleHeldInput();
   }
-  handling_ = true;
-  size_t used = context_.handler.HandleInput(*this, bytes);
-  handling_ = false;
+  const size_t used = HandleInput(bytes);
   if (used < bytes.size() && !closed_) KeepInput(bytes.substr(used));
   EmitDone();
   UpdateReading();
   CloseIfOver();
 }
 
-void Session::HandleHeldInput() {
+size_t Session::HandleInput(std::string_view input) {
   handling_ = true;
-  std::string_view held = std::string_view(input_).substr(input_begin_);
-  size_t used = context_.handler.HandleInput(*this, held);
+  const size_t used = context_.handler.HandleInput(*this, input);
   handling_ = false;
-  input_begin_ += used;
+  // Requests that failed while they were taken make room again as soon as they are emitted, and no
+  // later reply will: look again.
+  if (used < input.size() && !CanTake()) Resume();
+  return used;
+}
+
+void Session::HandleHeldInput() {
+  input_begin_ += HandleInput(std::string_view(input_).substr(input_begin_));
   if (input_begin_ == input_.size()) {
     // An idle session owns no buffer.
     std::string().swap(input_);
@@ -67,6 +72,7 @@ void Session::UpdateReading() {
   // Input that is held although there is room is an unfinished request: read on.
   held_back_ = !ending_ && !CanTake();
   stream_.SetReading(!ending_ && !held_back_);
+  stream_.NotifySent(HoldsTooMuch());
 }
 
 void Session::OnTurnEnd() {
@@ -202,6 +208,8 @@ void Session::Emit(Request* request) {
     if (!request->silent) context_.handler.Merge(*request, &merged);
     bytes += merged.size();
     stream_.Write(std::move(merged));
+    // A fragment that expired keeps the request until its late reply; not the others' replies.
+    for (Fragment& fragment : request->split->fragments) fragment.reply.Clear();
   } else if (!request->fragment.reply.empty()) {
     ByteQueue& reply = request->fragment.reply;
     bytes += reply.size();
@@ -245,7 +253,10 @@ void Session::EndAfterReplies() {
   Resume();
 }
 
-void Session::OnSent() { CloseIfOver(); }
+void Session::OnSent() {
+  if (held_back_) Resume();
+  CloseIfOver();
+}
 
 void Session::CloseIfOver() {
   if (closed_ || (!ending_ && !peer_ended_)) return;
@@ -263,6 +274,9 @@ void Session::Close() {
     Request* next = request->next;
     request->session = nullptr;
     request->fragment.reply.Clear();
+    if (request->split != nullptr) {
+      for (Fragment& fragment : request->split->fragments) fragment.reply.Clear();
+    }
     context_.requests.Release(request);
     request = next;
   }

@@ -43,8 +43,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
 
   // Whether more requests may be taken now; when not, HandleInput is called again once they may.
   bool CanTake() const {
-    return in_flight_ < window_ && !ending_ && !closed_ && !waits_until_empty_ &&
-           !(context_.memory_pressure && unsent() > 0);
+    return in_flight_ < window_ && !ending_ && !closed_ && !waits_until_empty_ && !HoldsTooMuch();
   }
   // Takes nothing more until every reply so far has been handed on.
   void WaitUntilEmpty() { waits_until_empty_ = in_flight_ > 0; }
@@ -97,6 +96,11 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // Reads on after replies made room.
   void OnTurnEnd() override;
 
+  // More unsent output than a session may hold and go on asking: replies of the proxy's own wait
+  // for no window.
+  bool HoldsTooMuch() const { return unsent() > (context_.memory_pressure ? 0 : hold_at_); }
+
+  size_t HandleInput(std::string_view input);
   void HandleHeldInput();
   void KeepInput(std::string_view rest);
   void UpdateReading();
@@ -113,6 +117,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
   SessionContext& context_;
   const uint64_t id_;
   const int fd_;
+  const size_t hold_at_;  // bytes of unsent output: half of its limit
   Stream stream_;
   std::unique_ptr<ProtocolState> state_;
   std::string input_;       // an unfinished request, or what the window holds back

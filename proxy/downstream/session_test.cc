@@ -1,0 +1,307 @@
+// What one session promises: replies in request order, a window, limits, endings. Transcripts over
+// the whole in-process data plane.
+#include "proxy/downstream/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "proxy/base/strings.h"
+#include "tests/support/every_split_of.h"
+#include "tests/support/resp.h"
+#include "tests/support/session_harness.h"
+
+namespace weir {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+
+std::string Repeat(std::string_view text, size_t count) {
+  std::string all;
+  for (size_t i = 0; i < count; ++i) all += text;
+  return all;
+}
+
+// --- Order ---
+
+TEST(SessionTest, RepliesInRequestOrderWhenShardsAnswerOutOfOrder) {
+  SessionHarness h;
+  h.client().Sends("GET a1", "GET b1", "GET a2");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1", "GET a2"));
+  EXPECT_THAT(h.shard("b").Received(), ElementsAre("GET b1"));
+  h.shard("b").Replies("two");
+  EXPECT_THAT(h.client().Received(), IsEmpty());
+  h.shard("a").Replies("one");
+  EXPECT_THAT(h.client().Received(), ElementsAre("one", "two"));
+  h.shard("a").Replies("three");
+  EXPECT_THAT(h.client().Received(), ElementsAre("three"));
+}
+
+TEST(SessionTest, ItsOwnAnswersWaitForTheRepliesBeforeThem) {
+  SessionHarness h;
+  h.client().Sends("GET a1", "PING", "GET b1");
+  h.shard("b").Replies("b");
+  EXPECT_THAT(h.client().Received(), IsEmpty());
+  h.shard("a").Replies("a");
+  EXPECT_THAT(h.client().Received(), ElementsAre("a", "PONG", "b"));
+}
+
+TEST(SessionTest, AReplyNeverReachesTheSessionNextInLine) {
+  SessionHarness h;
+  h.client(0).Sends("GET a1", "GET a2");
+  h.client(1).Sends("GET a3");
+  EXPECT_EQ(h.shard("a").connections(), 1u);
+  h.client(0).Leaves();
+  EXPECT_EQ(h.sessions(), 1u);
+  h.shard("a").Replies("one");
+  h.shard("a").Replies("two");
+  EXPECT_THAT(h.client(1).Received(), IsEmpty());
+  h.shard("a").Replies("three");
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("three"));
+  EXPECT_EQ(h.shard("a").connections(), 1u);
+  EXPECT_THAT(h.TakeVerdicts(), IsEmpty());
+  EXPECT_EQ(h.requests().in_use(), 0u);
+}
+
+TEST(SessionTest, ASplitRequestWhoseSessionLeftIsReleasedWithItsLastReply) {
+  SessionHarness h;
+  h.client().Sends("MGET a1 b1");
+  h.shard("a").Sends("*1\r\n$1\r\nx\r\n");
+  h.client().Leaves();
+  EXPECT_EQ(h.requests().in_use(), 1u);
+  EXPECT_EQ(h.chunks().bytes_in_use(), 0u) << "a gathered reply that nobody will read";
+  h.shard("b").Sends("*1\r\n$1\r\ny\r\n");
+  EXPECT_EQ(h.requests().in_use(), 0u);
+}
+
+TEST(SessionTest, AnswersARequestThatArrivesInAnyPieces) {
+  const std::string request = FakeClient::Encode("MGET a1 b1") + FakeClient::Encode("GET a2");
+  SessionHarness h;
+  h.shard("a").Answers([](const auto& args) {
+    return args[0] == "MGET" ? "*1\r\n" + EncodeBulk(args[1]) : EncodeBulk(args[1]);
+  });
+  h.shard("b").Answers([](const auto& args) { return "*1\r\n" + EncodeBulk(args[1]); });
+  for (const Chunks& chunks : EverySplitOf(request)) {
+    for (std::string_view chunk : chunks) h.client().SendsBytes(chunk);
+    ASSERT_THAT(h.client().Received(), ElementsAre("[a1, b1]", "a2")) << Describe(chunks);
+  }
+}
+
+TEST(SessionTest, PassesOnARepliesThatArriveInAnyPieces) {
+  const std::string replies = "$3\r\none\r\n*2\r\n:1\r\n+x\r\n-ERR no\r\n";
+  SessionHarness h;
+  for (const Chunks& chunks : EverySplitOf(replies)) {
+    h.client().Sends("GET a1", "LRANGE a2 0 1", "GET a3");
+    for (std::string_view chunk : chunks) h.shard("a").Sends(chunk);
+    ASSERT_THAT(h.client().Received(), ElementsAre("one", "[:1, x]", "-ERR no"))
+        << Describe(chunks);
+  }
+}
+
+TEST(SessionTest, AReplyInProgressPassesBeforeItIsComplete) {
+  SessionHarness h;
+  h.client().Sends("GET a1");
+  h.shard("a").Sends(StrCat("$100000\r\n", std::string(50000, 'x')));
+  EXPECT_EQ(h.client().unread_bytes(), 50009u);
+  h.shard("a").Sends(StrCat(std::string(50000, 'x'), "\r\n"));
+  EXPECT_THAT(h.client().Received(), ElementsAre(std::string(100000, 'x')));
+}
+
+TEST(SessionTest, AShardThatFailsInAReplyNotYetPassedOnCostsAnErrorAndNotTheSession) {
+  SessionHarness h;
+  h.client().Sends("GET a1");
+  h.shard("a").Sends("$100\r\nhalf of it");
+  h.shard("a").ClosesConnection();
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR Connection reset by peer")));
+  EXPECT_FALSE(h.client().disconnected());
+}
+
+TEST(SessionTest, AShardThatFailsInAReplyAlreadyPassedOnEndsThatSessionOnly) {
+  SessionHarness h;
+  h.client(0).Sends("GET a1");
+  h.client(1).Sends("GET a2");
+  h.shard("a").Sends(StrCat("$100000\r\n", std::string(50000, 'x')));
+  h.shard("a").ClosesConnection();
+  EXPECT_TRUE(h.client(0).disconnected());
+  EXPECT_FALSE(h.client(1).disconnected());
+  EXPECT_THAT(h.client(1).Received(), ElementsAre(StartsWith("-ERR Connection reset by peer")));
+}
+
+TEST(SessionTest, AnExpiredPartOfASplitRequestDoesNotKeepTheOthersReplies) {
+  SessionHarness::Options options;
+  options.pool.timeout = absl::Milliseconds(100);
+  SessionHarness h(std::move(options));
+  h.client().Sends("MGET a1 b1");
+  h.shard("a").Sends(StrCat("*1\r\n", EncodeBulk(std::string(100'000, 'x'))));
+  h.Advance(std::chrono::milliseconds(100));
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR Connection timed out: shard b")));
+  EXPECT_EQ(h.requests().in_use(), 1u) << "the late reply is still to come";
+  EXPECT_EQ(h.chunks().bytes_in_use(), 0u);
+  h.shard("b").Sends("*1\r\n$1\r\nx\r\n");
+  EXPECT_EQ(h.requests().in_use(), 0u);
+}
+
+// --- Window ---
+
+TEST(SessionTest, TakesThirtyTwoRequestsAtFirstAndMoreAsItsRepliesStaySmall) {
+  SessionHarness h;
+  h.client().SendsBytes(Repeat(FakeClient::Encode("GET a1"), 200));
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(Session::kFirstWindow));
+  h.shard("a").Sends(Repeat("$1\r\nx\r\n", 32));
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(64));
+  EXPECT_EQ(h.stats().window_grown.Get(), 1u);
+  h.shard("a").Sends(Repeat("$1\r\nx\r\n", 64));
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(104));
+  h.shard("a").Sends(Repeat("$1\r\nx\r\n", 104));
+  EXPECT_THAT(h.client().Received(), SizeIs(200));
+}
+
+TEST(SessionTest, AWindowShrinksSoThatItsRepliesFitHalfTheOutputLimit) {
+  SessionHarness::Options options;
+  options.pool.session_output_limit = 80'000;
+  SessionHarness h(std::move(options));
+  h.client().SendsBytes(Repeat(FakeClient::Encode("GET a1"), 100));
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(32));
+  for (int i = 0; i < 32; ++i) h.shard("a").Replies(std::string(10'000, 'x'));
+  EXPECT_GE(h.stats().window_shrunk.Get(), 1u);
+  EXPECT_GT(h.session(0).in_flight(), 0u);
+  EXPECT_LE(h.session(0).in_flight(), 3u);
+  EXPECT_FALSE(h.client().disconnected());
+}
+
+TEST(SessionTest, APipelineLargerThanTheWindowIsAnsweredWholeWhenEveryRequestFailsAtOnce) {
+  SessionHarness h;
+  h.shard("a").StopsListening();
+  h.client().Sends("GET a1");
+  h.Advance(std::chrono::milliseconds(1));
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR Connection refused")));
+  // Backing off: each is refused while it is taken.
+  h.client().SendsBytes(Repeat(FakeClient::Encode("GET a1"), 1000));
+  EXPECT_THAT(h.client().Received(), SizeIs(1000));
+}
+
+TEST(SessionTest, AnIncompleteRequestBehindAFullWindowIsTakenOnceItIsComplete) {
+  SessionHarness h;
+  const std::string last = FakeClient::Encode("GET a99");
+  h.client().SendsBytes(Repeat(FakeClient::Encode("GET a1"), 32) + last.substr(0, 7));
+  h.shard("a").Sends(Repeat("$1\r\nx\r\n", 32));
+  EXPECT_THAT(h.client().Received(), SizeIs(32));
+  h.shard("a").Received();
+  h.client().SendsBytes(last.substr(7));
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a99"));
+}
+
+// --- Limits ---
+
+TEST(SessionTest, AClientThatNeverReadsIsClosedAtItsOutputLimitAndNobodyElse) {
+  SessionHarness::Options options;
+  options.pool.session_output_limit = 1 << 20;
+  SessionHarness h(std::move(options));
+  h.client(0).StopsReading();
+  h.client(0).Sends("GET a1", "GET a2", "GET a3");
+  h.client(1).Sends("GET a4");
+  const std::string value(900'000, 'x');
+  h.shard("a").Replies(value);
+  EXPECT_EQ(h.sessions(), 2u);
+  h.shard("a").Replies(value);
+  EXPECT_EQ(h.sessions(), 1u);
+  EXPECT_EQ(h.stats().closed_by_output_limit.Get(), 1u);
+  // The rest of its replies is discarded by position, and the connection stays.
+  h.shard("a").Replies(value);
+  EXPECT_EQ(h.chunks().bytes_in_use(), 0u);
+  h.shard("a").Replies("mine");
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("mine"));
+  EXPECT_EQ(h.shard("a").connections(), 1u);
+}
+
+TEST(SessionTest, AClientThatOnlyAsksTheProxyAndNeverReadsIsHeldBackAndLosesNothing) {
+  SessionHarness::Options options;
+  options.pool.session_output_limit = 1 << 20;
+  SessionHarness h(std::move(options));
+  h.client().StopsReading();
+  const std::string ping = FakeClient::Encode("GET") + FakeClient::Encode("PING");
+  // Two megabytes of errors and pongs.
+  h.client().SendsBytes(Repeat(ping, 40'000));
+  EXPECT_EQ(h.sessions(), 1u);
+  EXPECT_LE(h.chunks().bytes_in_use(), 1u << 20);
+  h.client().ReadsOn();
+  EXPECT_THAT(h.client().Received(), SizeIs(80'000));
+}
+
+// --- Endings ---
+
+TEST(SessionTest, AClientThatHalfClosesGetsAllItsReplies) {
+  SessionHarness h;
+  h.client().SendsBytes(Repeat(FakeClient::Encode("GET a1"), 100));
+  h.client().EndsInput();
+  EXPECT_EQ(h.stats().client_eof.Get(), 0u) << "the end is behind requests not read yet";
+  for (int rounds = 0; rounds < 4; ++rounds) {
+    h.shard("a").Sends(Repeat("$1\r\nx\r\n", h.shard("a").Received().size()));
+  }
+  EXPECT_THAT(h.client().Received(), SizeIs(100));
+  EXPECT_TRUE(h.client().disconnected());
+  EXPECT_EQ(h.sessions(), 0u);
+}
+
+TEST(SessionTest, AClientThatHalfClosesInARequestIsClosed) {
+  SessionHarness h;
+  h.client().SendsBytes("*2\r\n$3\r\nGET\r\n$2\r\n");
+  h.client().EndsInput();
+  EXPECT_TRUE(h.client().disconnected());
+}
+
+TEST(SessionTest, QuitAnswersEverythingBeforeAndNothingBehind) {
+  SessionHarness h;
+  h.client().Sends("GET a1", "QUIT", "GET a2");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1"));
+  h.shard("a").Replies("one");
+  EXPECT_THAT(h.client().Received(), ElementsAre("one", "OK"));
+  EXPECT_TRUE(h.client().disconnected());
+}
+
+TEST(SessionTest, BytesThatAreNotTheProtocolEndItAfterTheRepliesBefore) {
+  SessionHarness h;
+  h.client().SendsBytes(FakeClient::Encode("GET a1") + "*1\r\n!oops\r\n" +
+                        FakeClient::Encode("GET a2"));
+  EXPECT_EQ(h.stats().protocol_errors.Get(), 1u);
+  EXPECT_FALSE(h.client().disconnected());
+  h.shard("a").Replies("one");
+  EXPECT_THAT(h.client().Received(), ElementsAre("one", HasSubstr("rotocol error")));
+  EXPECT_TRUE(h.client().disconnected());
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1"));
+}
+
+TEST(SessionTest, AnIdleSessionOwnsNoBuffer) {
+  SessionHarness h;
+  h.client().Sends("GET a1", "MGET a1 b1");
+  h.shard("a").Sends("$1\r\nx\r\n*1\r\n$1\r\nx\r\n");
+  h.shard("b").Sends("*1\r\n$1\r\nx\r\n");
+  EXPECT_THAT(h.client().Received(), SizeIs(2));
+  EXPECT_EQ(h.chunks().bytes_in_use(), 0u);
+  EXPECT_TRUE(h.session(0).quiet());
+}
+
+TEST(SessionTest, UnderMemoryPressureASessionWithUnsentOutputIsNotRead) {
+  SessionHarness h;
+  h.client(0).StopsReading();
+  h.client(0).Sends("GET a1");
+  h.shard("a").Replies(std::string(2'000'000, 'x'));
+  h.shard("a").Received();
+  h.context().memory_pressure = true;
+  h.session(0).Resume();
+  h.client(0).Sends("GET a2");
+  h.client(1).Sends("GET a3");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a3"));
+  h.client(0).ReadsOn();
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a2")) << "its output is gone";
+}
+
+}  // namespace
+}  // namespace weir
