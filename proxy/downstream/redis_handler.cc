@@ -39,6 +39,11 @@ std::unique_ptr<ProtocolState> RedisHandler::NewState() {
   return state;
 }
 
+void RedisHandler::Update(PoolSnapshotPtr pool) {
+  pool_ = std::move(pool);
+  parser_ = RespRequestParser(LimitsOf(pool_->config));
+}
+
 // --- Bytes → requests ---
 
 size_t RedisHandler::HandleInput(Session& session, std::string_view input) {
@@ -129,7 +134,9 @@ bool RedisHandler::CheckRequest(const Call& call) {
   std::string error;
   const RedisLocal local =
       spec.command_class == CommandClass::kLocal ? RedisLocalOf(spec) : RedisLocal::kNone;
-  if (!call.state.authenticated && local != RedisLocal::kAuth && local != RedisLocal::kHello &&
+  // A reload may have taken the password away.
+  const bool locked = !call.state.authenticated && !pool_->config.redis_auth.empty();
+  if (locked && local != RedisLocal::kAuth && local != RedisLocal::kHello &&
       local != RedisLocal::kQuit && local != RedisLocal::kReset) {
     error = "NOAUTH Authentication required.";
   } else if (!ArityMatches(spec, call.args.size())) {

@@ -30,6 +30,7 @@ class RedisHandler final : public RequestHandler {
 
   std::unique_ptr<ProtocolState> NewState() override;
   size_t HandleInput(Session& session, std::string_view input) override;
+  void Update(PoolSnapshotPtr pool) override;
   void EncodeFailure(const Request& request, Failure failure, uint32_t shard,
                      ByteQueue* out) override;
   void Merge(const Request& request, ByteQueue* out) override;
@@ -59,6 +60,10 @@ class RedisHandler final : public RequestHandler {
   bool AnswerItself(const Call& call);
   void HandleTransactionCommand(const Call& call);
   void QueueInTransaction(const Call& call);
+  // Notes where the keys (keys_) of a queued command are.
+  void Locate(CommandArgs args, RedisTransaction& transaction);
+  // Does so for all commands of the transaction anew, because keys may have come to other shards.
+  void LocateAgain(RedisTransaction& transaction);
   void Exec(const Call& call);
   // All keys of the request are on one shard: that shard; else the error has been answered.
   std::optional<uint32_t> OnlyShard(const Call& call);
@@ -71,7 +76,10 @@ class RedisHandler final : public RequestHandler {
   bool TakeSilence(RedisSessionState& state);
   std::string CrossShardError(std::string_view command, std::string_view key, uint32_t shard,
                               std::string_view stray, uint32_t stray_shard) const;
-  std::string_view ShardName(uint32_t shard) const { return pool_->config.servers[shard].name; }
+  std::string_view ShardName(uint32_t shard) const {
+    return shard < pool_->shard_count() ? std::string_view(pool_->config.servers[shard].name)
+                                        : "a removed shard";
+  }
 
   PoolSnapshotPtr pool_;
   ShardSelector& selector_;

@@ -17,7 +17,8 @@ struct RedisTransaction {
   ByteQueue frames;       // the queued commands, encoded
   uint32_t commands = 0;  // how many
   bool failed = false;    // one was refused: EXEC answers EXECABORT
-  // Where the keys so far are; commands without keys go along.
+  // Where the keys so far are, as of this version of the selector; commands without keys go along.
+  uint64_t selector_version = 0;
   std::optional<uint32_t> shard;
   std::string first_key;  // for the cross-shard error
   // The first key that is elsewhere, and its shard.

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "proxy/base/check.h"
 #include "proxy/base/strings.h"
 #include "proxy/codec/redis_commands.h"
 #include "proxy/codec/resp_encoder.h"
@@ -11,6 +12,13 @@
 #include "proxy/downstream/session.h"
 
 namespace weir {
+namespace {
+
+bool HasKeys(const CommandSpec& spec) {
+  return spec.command_class == CommandClass::kByKey || spec.command_class == CommandClass::kSplit;
+}
+
+}  // namespace
 
 void RedisHandler::HandleTransactionCommand(const Call& call) {
   RedisSessionState& state = call.state;
@@ -19,6 +27,7 @@ void RedisHandler::HandleTransactionCommand(const Call& call) {
     case RedisLocal::kMulti:
       if (open) return ReplyError(call.session, state, "ERR MULTI calls can not be nested");
       state.transaction = std::make_unique<RedisTransaction>();
+      state.transaction->selector_version = selector_.version();
       return Reply(call.session, state, "+OK\r\n");
     case RedisLocal::kDiscard:
       if (!open) return ReplyError(call.session, state, "ERR DISCARD without MULTI");
@@ -39,8 +48,7 @@ void RedisHandler::QueueInTransaction(const Call& call) {
       spec.command_class == CommandClass::kLocal ? RedisLocalOf(spec) : RedisLocal::kNone;
   const bool harmless =
       local == RedisLocal::kPing || local == RedisLocal::kEcho || local == RedisLocal::kTime;
-  const bool keyed =
-      spec.command_class == CommandClass::kByKey || spec.command_class == CommandClass::kSplit;
+  const bool keyed = HasKeys(spec);
   std::string error;
   if (spec.command_class == CommandClass::kLocal && !harmless) {
     error = RefusedError(spec, "the proxy answers it, so it cannot be part of a transaction");
@@ -49,33 +57,64 @@ void RedisHandler::QueueInTransaction(const Call& call) {
   } else if (transaction.frames.size() + call.frame.size() > pool_->config.max_request) {
     error = "ERR the transaction is larger than the pool's max_request";
   } else if (keyed) {
-    const KeyError key_error = FindKeys(spec, call.args, &keys_);
+    const KeyError key_error = FindKeys(spec, call.args, &keys_);  // Locate uses them
     if (!key_error.ok()) error = key_error.text;
   }
   if (!error.empty()) {
     transaction.failed = true;
     return ReplyError(call.session, call.state, error);
   }
-  if (keyed) {
-    for (uint32_t position : keys_) {
-      const uint32_t shard = selector_.Select(call.args[position]).shard;
-      if (!transaction.shard.has_value()) {
-        transaction.shard = shard;
-        transaction.first_key = call.args[position];
-      } else if (shard != *transaction.shard && !transaction.stray_shard.has_value()) {
-        transaction.stray_shard = shard;
-        transaction.stray_key = call.args[position];
-      }
-    }
-  }
+  if (keyed) Locate(call.args, transaction);
   ByteQueueWriter out(chunks_, transaction.frames);
   AppendCommand(out, call.args);
   ++transaction.commands;
   Reply(call.session, call.state, "+QUEUED\r\n");
 }
 
+void RedisHandler::Locate(CommandArgs args, RedisTransaction& transaction) {
+  for (uint32_t position : keys_) {
+    const uint32_t shard = selector_.Select(args[position]).shard;
+    if (!transaction.shard.has_value()) {
+      transaction.shard = shard;
+      transaction.first_key = args[position];
+    } else if (shard != *transaction.shard && !transaction.stray_shard.has_value()) {
+      transaction.stray_shard = shard;
+      transaction.stray_key = args[position];
+    }
+  }
+}
+
+void RedisHandler::LocateAgain(RedisTransaction& transaction) {
+  transaction.shard.reset();
+  transaction.stray_shard.reset();
+  transaction.selector_version = selector_.version();
+  RespRequestParser parser;
+  std::string scratch;
+  std::string_view rest = transaction.frames.Flatten(&scratch);
+  while (!rest.empty()) {
+    const ParseResult result = parser.Parse(rest);
+    CHECK(result.status == ParseStatus::kFrame);
+    rest.remove_prefix(result.consumed);
+    const CommandArgs args = parser.args();
+    const CommandSpec* spec = pool_->commands->Find(args[0]);
+    if (spec != nullptr && spec->has_subcommands() && args.size() > 1) {
+      spec = pool_->commands->FindSubcommand(*spec, args[1]);
+    }
+    // What was allowed when it was queued may be so no more.
+    const bool needs_one_shard =
+        spec != nullptr && (spec->command_class == CommandClass::kEveryShard ||
+                            Admit(*spec, args).verdict == Admission::kNeedsOneShard);
+    if (spec == nullptr || (needs_one_shard && pool_->shard_count() > 1)) {
+      transaction.failed = true;
+    } else if (HasKeys(*spec) && FindKeys(*spec, args, &keys_).ok()) {
+      Locate(args, transaction);
+    }
+  }
+}
+
 void RedisHandler::Exec(const Call& call) {
   const std::unique_ptr<RedisTransaction> transaction = std::move(call.state.transaction);
+  if (transaction->selector_version != selector_.version()) LocateAgain(*transaction);
   if (transaction->failed) {
     return ReplyError(call.session, call.state,
                       "EXECABORT Transaction discarded because of previous errors.");

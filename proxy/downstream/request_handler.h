@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "proxy/base/byte_queue.h"
+#include "proxy/config/snapshot.h"
 #include "proxy/request/request.h"
 #include "proxy/upstream/reply_sink.h"
 
@@ -31,6 +32,9 @@ class RequestHandler {
   // (Session::CanTake) or a frame is incomplete. Answers how many bytes it is done with; the
   // session presents the rest again, with more behind it.
   virtual size_t HandleInput(Session& session, std::string_view input) = 0;
+
+  // Between turns: serves another state of the pool. The selector has been updated before.
+  virtual void Update(PoolSnapshotPtr pool) = 0;
 
   // Appends the reply for a fragment that failed.
   virtual void EncodeFailure(const Request& request, Failure failure, uint32_t shard,

@@ -11,6 +11,7 @@ namespace weir {
 Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport> transport)
     : context_(context),
       id_(id),
+      slot_(context.connections.SlotOf(id)),
       fd_(transport->fd()),
       hold_at_(context.pool->config.session_output_limit / 2),
       stream_(context.loop, context.chunks, std::move(transport), *this),
@@ -44,7 +45,8 @@ size_t Session::HandleInput(std::string_view input) {
   handling_ = false;
   // Requests that failed while they were taken make room again as soon as they are emitted, and no
   // later reply will: look again.
-  if (used < input.size() && !CanTake()) Resume();
+  input_waits_ = used < input.size() && !CanTake();
+  if (input_waits_) Resume();
   return used;
 }
 
@@ -71,7 +73,7 @@ void Session::UpdateReading() {
   if (closed_) return;
   // Input that is held although there is room is an unfinished request: read on.
   held_back_ = !ending_ && !CanTake();
-  stream_.SetReading(!ending_ && !held_back_);
+  stream_.SetReading(!ending_ && !peer_ended_ && !held_back_);
   stream_.NotifySent(HoldsTooMuch());
 }
 
@@ -253,6 +255,11 @@ void Session::EndAfterReplies() {
   Resume();
 }
 
+void Session::EndAfterInput() {
+  peer_ended_ = true;
+  Resume();
+}
+
 void Session::OnSent() {
   if (held_back_) Resume();
   CloseIfOver();
@@ -261,7 +268,11 @@ void Session::OnSent() {
 void Session::CloseIfOver() {
   if (closed_ || (!ending_ && !peer_ended_)) return;
   if (in_flight_ > 0) return;
-  // What is left of the input after the client's end can never become a request.
+  // What did not wait for room will never become a request.
+  if (input_waits_ && !ending_) {
+    if (CanTake()) Resume();
+    return;
+  }
   if (stream_.unsent() > 0) return stream_.NotifySent(true);
   Close();
 }

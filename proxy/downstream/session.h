@@ -54,7 +54,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
   template <typename Frames>
   void Send(Fragment* fragment, uint32_t shard, RespVersion version, Frames&& frames) {
     if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
-    UpstreamConnection& connection = context_.connections.Shared(shard, id_, version);
+    UpstreamConnection& connection = context_.connections.Shared(shard, slot_, version);
     context_.requests.Hold(fragment->request);
     std::optional<Failure> refused = connection.Send(fragment, std::forward<Frames>(frames));
     if (refused.has_value()) [[unlikely]] {
@@ -76,6 +76,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
 
   // Ends it now. Unanswered requests stay unanswered.
   void Close();
+  // Reads nothing more; closes when all requests that were read are answered and written.
+  void EndAfterInput();
   // Nothing is read, pending or unsent.
   bool quiet() const { return in_flight_ == 0 && stream_.unsent() == 0 && input_.empty(); }
   // The end of the last turn in which it did something.
@@ -116,6 +118,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
 
   SessionContext& context_;
   const uint64_t id_;
+  const ConnectionSlot slot_;
   const int fd_;
   const size_t hold_at_;  // bytes of unsent output: half of its limit
   Stream stream_;
@@ -132,10 +135,11 @@ class Session final : private StreamOwner, private TurnEndHandler {
   size_t gathered_bytes_ = 0;  // of replies that are not at the head, or not complete
   Moment last_active_;
 
-  bool handling_ = false;   // inside HandleInput
-  bool held_back_ = false;  // input waits for the window
+  bool handling_ = false;     // inside HandleInput
+  bool held_back_ = false;    // input waits for the window
+  bool input_waits_ = false;  // the handler stopped for want of room, not of bytes
   bool waits_until_empty_ = false;
-  bool peer_ended_ = false;  // the client sends no more
+  bool peer_ended_ = false;  // the client sends no more, or is read no more
   bool ending_ = false;
   bool closed_ = false;
 };

@@ -59,6 +59,13 @@ absl::StatusOr<Addresses> SystemLookup(const std::string& host, uint16_t port) {
   return addresses;
 }
 
+absl::StatusOr<ResolvedAddress> ResolveNow(const Endpoint& endpoint) {
+  if (std::optional<ResolvedAddress> literal = LiteralAddress(endpoint)) return *literal;
+  absl::StatusOr<Addresses> found = SystemLookup(endpoint.host, endpoint.port);
+  if (!found.ok()) return found.status();
+  return found->front();
+}
+
 // What the thread, the Resolver and its watches share. All of it is guarded by `mutex`, save
 // `options`.
 struct Resolver::State {

@@ -23,6 +23,10 @@ using Addresses = std::vector<ResolvedAddress>;
 // host.
 absl::StatusOr<Addresses> SystemLookup(const std::string& host, uint16_t port);
 
+// The first address of an endpoint, for what listens. Blocks as SystemLookup does when it is a
+// name.
+absl::StatusOr<ResolvedAddress> ResolveNow(const Endpoint& endpoint);
+
 // One thread that resolves names, one after the other, once or again and again.
 //
 // Every method may be called from any thread, and from callbacks. Callbacks run on the resolver's

@@ -18,6 +18,17 @@ void ShardSelector::SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool
   CHECK(!ring->empty());
   ring_ = std::move(ring);
   live_ = std::move(live);
+  ++version_;
+}
+
+void ShardSelector::Update(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
+                           std::vector<bool> live) {
+  pool_ = std::move(pool);
+  key_hash_ = pool_->key_hash;
+  hash_tag_ = pool_->config.hash_tag;
+  is_random_ = pool_->config.distribution == Distribution::kRandom;
+  live_.resize(pool_->shard_count());
+  SetHealth(std::move(ring), std::move(live));
 }
 
 }  // namespace weir

@@ -30,6 +30,14 @@ class ShardSelector {
   // fails fast, and have none in the ring of a pool that rehashes.
   void SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live);
 
+  // Serves another state of the pool from now on, with the health given; the shards' indexes are
+  // those of `pool` then.
+  void Update(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring, std::vector<bool> live);
+
+  // Rises whenever a key may have come to another shard: what was selected before must be selected
+  // again.
+  uint64_t version() const { return version_; }
+
   // The shard of `key`. Also when it is ejected (see ejected()): then it is to fail at once.
   Target Select(std::string_view key) {
     if (ring_->single()) return {0};
@@ -49,6 +57,7 @@ class ShardSelector {
   HashTag hash_tag_;
   bool is_random_;
   std::minstd_rand random_;
+  uint64_t version_ = 0;
 };
 
 }  // namespace weir

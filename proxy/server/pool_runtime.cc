@@ -1,8 +1,11 @@
 #include "proxy/server/pool_runtime.h"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/config/snapshot_builder.h"
 #include "proxy/downstream/redis_handler.h"
 #include "proxy/event/socket.h"
 #include "proxy/event/transport.h"
@@ -10,10 +13,29 @@
 namespace weir {
 namespace {
 
-std::vector<ShardStats*> ShardStatsOf(StatsTable& stats, size_t pool_index, size_t shards) {
-  std::vector<ShardStats*> cells;
-  for (size_t i = 0; i < shards; ++i) cells.push_back(&stats.shard(pool_index, i));
+PoolConnections::ShardCells ShardCellsOf(StatsTable& stats, size_t pool_index, size_t shards) {
+  PoolConnections::ShardCells cells;
+  for (size_t i = 0; i < shards; ++i) cells.push_back(stats.ShareShard(pool_index, i));
   return cells;
+}
+
+// Which shards of `pool` are live, knowing which of the shards before are.
+std::vector<bool> LiveShards(const PoolConfig& pool, const PoolConfig& before,
+                             const ShardSelector& selector) {
+  std::vector<bool> live(pool.servers.size(), true);
+  for (uint32_t old = 0; old < before.servers.size(); ++old) {
+    if (!selector.ejected(old)) continue;
+    for (size_t i = 0; i < live.size(); ++i) {
+      const ShardConfig& shard = pool.servers[i];
+      if (shard.name == before.servers[old].name &&
+          shard.endpoint == before.servers[old].endpoint) {
+        live[i] = false;
+      }
+    }
+  }
+  const bool all_ejected = std::ranges::none_of(live, std::identity());
+  if (all_ejected) live.assign(live.size(), true);
+  return live;
 }
 
 }  // namespace
@@ -23,12 +45,11 @@ PoolRuntime::PoolRuntime(const WorkerParts& worker, PoolSnapshotPtr pool,
                          std::shared_ptr<SessionCounts> counts)
     : worker_(worker),
       stats_(std::move(stats)),
-      pool_index_(pool_index),
       counts_(std::move(counts)),
       selector_(pool,
                 static_cast<uint64_t>(absl::ToUnixNanos(worker.started_at)) + worker.worker_index),
       connections_({worker.loop, worker.chunks, worker.sink, *this, stats_->pool(pool_index)}, pool,
-                   ShardStatsOf(*stats_, pool_index, pool->shard_count())),
+                   ShardCellsOf(*stats_, pool_index, pool->shard_count())),
       handler_(std::make_unique<RedisHandler>(pool, selector_, worker.chunks, worker.worker_count,
                                               worker.started_at)),
       context_{worker.loop,  worker.chunks, worker.requests,         *this, pool, selector_,
@@ -37,6 +58,23 @@ PoolRuntime::PoolRuntime(const WorkerParts& worker, PoolSnapshotPtr pool,
 }
 
 PoolRuntime::~PoolRuntime() { CloseAllSessions(); }
+
+void PoolRuntime::Update(PoolSnapshotPtr pool, std::shared_ptr<StatsTable> stats,
+                         size_t pool_index) {
+  stats_ = std::move(stats);
+  const PoolSnapshotPtr before = std::exchange(context_.pool, std::move(pool));
+  if (before == context_.pool) return;
+  const PoolConfig& config = context_.pool->config;
+  std::vector<bool> live = LiveShards(config, before->config, selector_);
+  const bool rehash =
+      config.missing_shard == MissingShard::kRehash && !std::ranges::all_of(live, std::identity());
+  selector_.Update(context_.pool, rehash ? BuildPoolRing(config, live) : context_.pool->ring,
+                   std::move(live));
+  connections_.Update(context_.pool,
+                      ShardCellsOf(*stats_, pool_index, context_.pool->shard_count()));
+  handler_->Update(context_.pool);
+  if (config.preconnect) connections_.Preconnect();
+}
 
 void PoolRuntime::AddSession(UniqueFd fd) {
   SetNoDelay(fd.get());
@@ -65,11 +103,13 @@ void PoolRuntime::OnSessionClosed(Session* session) {
 }
 
 void PoolRuntime::OnShardFailure(uint32_t shard, ShardFailure failure) {
+  if (leaving_ || shard == kRemovedShard) return;
   const PoolConfig& config = context_.pool->config;
   worker_.health.ReportFailure(config.name, config.servers[shard].name, failure);
 }
 
 void PoolRuntime::OnShardSuccess(uint32_t shard) {
+  if (leaving_ || shard == kRemovedShard) return;
   const PoolConfig& config = context_.pool->config;
   worker_.health.ReportSuccess(config.name, config.servers[shard].name);
 }
@@ -92,6 +132,11 @@ void PoolRuntime::CloseQuietSessions(Duration idle) {
 
 void PoolRuntime::CloseAllSessions() {
   while (!sessions_.empty()) sessions_.back()->Close();
+}
+
+void PoolRuntime::EndAllSessions() {
+  // Each closes at the end of a turn at the earliest, so none leaves the list meanwhile.
+  for (const auto& session : sessions_) session->EndAfterInput();
 }
 
 void PoolRuntime::SetMemoryPressure(bool pressure) {

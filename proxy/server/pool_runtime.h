@@ -1,7 +1,8 @@
 // PoolRuntime: one pool on one worker — its sessions, its connections to the shards, its routing.
 //
-// Owned by the Worker, used on its loop thread. How it ends: Drain lets sessions finish, Close ends
-// them; the worker destroys it when no session is left.
+// Owned by the Worker, used on its loop thread. A reload updates it in place, so that sessions and
+// connections live on. How it ends: once the pool is gone from the configuration, the worker lets
+// its sessions finish (CloseQuietSessions) and destroys it when none is left.
 #pragma once
 
 #include <atomic>
@@ -57,14 +58,28 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
 
   const PoolSnapshot& pool() const { return *context_.pool; }
 
+  // Whether Update may make this the runtime of `pool`: it speaks the same protocol.
+  bool CanBecome(const PoolSnapshot& pool) const {
+    return pool.config.redis == context_.pool->config.redis;
+  }
+  // Between turns: serves another state of the pool. Sessions stay, and so do the connections of
+  // the shards that did not change; shards stay ejected until SetHealth says otherwise.
+  void Update(PoolSnapshotPtr pool, std::shared_ptr<StatsTable> stats, size_t pool_index);
+  // The pool is no longer configured: nothing is reported of its shards any more.
+  void Leave() { leaving_ = true; }
+
   // Serves an accepted connection, already counted in `counts`.
   void AddSession(UniqueFd fd);
+  // A connection was refused by client_connections.
+  void CountRefused() { context_.stats.sessions_refused.Add(); }
   void SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live);
   void SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses);
 
   // Closes each session once nothing is read or pending on it and it was idle for `idle`.
   void CloseQuietSessions(Duration idle);
   void CloseAllSessions();
+  // Reads nothing more; each session closes when what was read from it is answered.
+  void EndAllSessions();
   size_t session_count() const { return sessions_.size(); }
 
   // Sessions with unsent output are not read while the process is short of memory.
@@ -79,7 +94,6 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
 
   const WorkerParts worker_;
   std::shared_ptr<StatsTable> stats_;
-  const size_t pool_index_;
   std::shared_ptr<SessionCounts> counts_;
   ShardSelector selector_;
   PoolConnections connections_;
@@ -87,6 +101,7 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   SessionContext context_;
   std::vector<std::unique_ptr<Session>> sessions_;
   uint64_t next_session_ = 0;
+  bool leaving_ = false;
 };
 
 }  // namespace weir

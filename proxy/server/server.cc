@@ -1,28 +1,18 @@
 #include "proxy/server/server.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <utility>
 
+#include "absl/synchronization/blocking_counter.h"
 #include "proxy/base/check.h"
-#include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 #include "proxy/event/resolver.h"
-#include "proxy/event/socket.h"
 #include "proxy/stats/stats_json.h"
 
 namespace weir {
 namespace {
-
-absl::StatusOr<ResolvedAddress> ResolveNow(const Endpoint& endpoint) {
-  if (std::optional<ResolvedAddress> literal = LiteralAddress(endpoint)) return *literal;
-  absl::StatusOr<Addresses> found = SystemLookup(endpoint.host, endpoint.port);
-  if (!found.ok()) return found.status();
-  return found->front();
-}
 
 std::shared_ptr<const StatsLayout> LayoutOf(const Snapshot& snapshot) {
   auto layout = std::make_shared<StatsLayout>();
@@ -40,29 +30,14 @@ std::string HostName() {
   return name;
 }
 
-// The worker with the fewest sessions of the pool.
-uint32_t LeastLoaded(const SessionCounts& counts) {
-  uint32_t best = 0;
-  for (uint32_t i = 1; i < counts.size(); ++i) {
-    if (counts[i].load(std::memory_order_relaxed) < counts[best].load(std::memory_order_relaxed)) {
-      best = i;
-    }
-  }
-  return best;
-}
-
-uint64_t TotalSessions(const SessionCounts& counts) {
-  uint64_t total = 0;
-  for (const auto& count : counts) total += count.load(std::memory_order_relaxed);
-  return total;
-}
-
 }  // namespace
 
-Server::Server(const Options& options) : options_(options), started_at_(absl::Now()) {
+Server::Server(const Options& options)
+    : options_(options), started_at_(absl::Now()), listeners_(workers_) {
   HealthReporter& health = *this;
   for (uint32_t i = 0; i < options.threads; ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, options.threads, health, started_at_));
+    workers_.push_back(std::make_unique<Worker>(i, options.threads, health, started_at_,
+                                                absl::ToChronoNanoseconds(options.drain_timeout)));
   }
 }
 
@@ -82,65 +57,30 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options) {
 Server::~Server() {
   stats_server_.reset();
   for (auto& worker : workers_) worker->Stop();
+  for (auto& worker : workers_) worker->Join();
 }
 
 absl::Status Server::Apply(SnapshotPtr snapshot) {
-  Listeners next;
-  absl::StatusOr<std::vector<OpenedListener>> opened = OpenListeners(*snapshot, &next);
-  if (!opened.ok()) return opened.status();
-  for (const auto& [pool, listener] : listeners_) {
-    auto kept = next.find(pool);
-    if (kept == next.end() || kept->second.counts != listener.counts) {
-      workers_[listener.worker]->RemoveListener(pool);
-    }
+  if (absl::Status opened = listeners_.Open(*snapshot); !opened.ok()) return opened;
+  listeners_.CloseUnused(*snapshot);
+  Worker::CountsByPool counts;
+  for (const PoolSnapshotPtr& pool : snapshot->pools) {
+    std::shared_ptr<SessionCounts>& count = counts[pool->config.name];
+    auto old = counts_.find(pool->config.name);
+    count = old != counts_.end() ? old->second : std::make_shared<SessionCounts>(workers_.size());
   }
-  Publish(snapshot, next);
-  for (OpenedListener& listener : *opened) {
-    StartListening(*snapshot->FindPool(listener.pool), next.at(listener.pool),
-                   std::move(listener.fd));
-  }
-  listeners_ = std::move(next);
+  counts_ = std::move(counts);
+  // Posted to the workers before the sockets belong to the new pools, so that a session never comes
+  // to a worker ahead of its pool.
+  auto adopted = std::make_shared<absl::BlockingCounter>(static_cast<int>(workers_.size()));
+  Publish(snapshot, [adopted] { adopted->DecrementCount(); });
+  listeners_.Assign(*snapshot, counts_);
+  adopted->Wait();
   snapshot_ = std::move(snapshot);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Server::OpenedListener>> Server::OpenListeners(const Snapshot& snapshot,
-                                                                          Listeners* next) {
-  std::vector<OpenedListener> opened;
-  for (const PoolSnapshotPtr& pool : snapshot.pools) {
-    const PoolConfig& config = pool->config;
-    auto old = listeners_.find(config.name);
-    if (old != listeners_.end() && old->second.listen == config.listen &&
-        old->second.backlog == config.backlog && old->second.reuseport == config.reuseport) {
-      (*next)[config.name] = old->second;
-      continue;
-    }
-    absl::StatusOr<ResolvedAddress> address = ResolveNow(config.listen.endpoint);
-    if (!address.ok()) {
-      return InvalidArgument("pool '", config.name,
-                             "', key 'listen': ", FromAbsl(address.status().message()));
-    }
-    const ListenOptions listen_options = {.backlog = static_cast<int>(config.backlog),
-                                          .reuse_port = config.reuseport,
-                                          .unix_mode = config.listen.unix_mode};
-    absl::StatusOr<UniqueFd> fd = ListenOn(*address, listen_options);
-    if (!fd.ok()) {
-      return Unavailable("pool '", config.name,
-                         "', key 'listen': ", FromAbsl(fd.status().message()));
-    }
-    (*next)[config.name] = {.worker = next_listener_worker_++ % options_.threads,
-                            .listen = config.listen,
-                            .backlog = config.backlog,
-                            .reuseport = config.reuseport,
-                            .counts = std::make_shared<SessionCounts>(options_.threads)};
-    opened.push_back({config.name, *std::move(fd)});
-  }
-  return opened;
-}
-
-void Server::Publish(const SnapshotPtr& snapshot, const Listeners& listeners) {
-  Worker::CountsByPool counts;
-  for (const auto& [pool, listener] : listeners) counts[pool] = listener.counts;
+void Server::Publish(const SnapshotPtr& snapshot, std::function<void()> on_adopted) {
   std::shared_ptr<const StatsLayout> layout = LayoutOf(*snapshot);
   std::vector<std::shared_ptr<StatsTable>> tables;
   {
@@ -151,37 +91,24 @@ void Server::Publish(const SnapshotPtr& snapshot, const Listeners& listeners) {
     }
     stats_ = tables;
   }
-  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->Adopt(snapshot, tables[i], counts);
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->Adopt(snapshot, tables[i], counts_, on_adopted);
+  }
 }
 
-void Server::StartListening(const PoolSnapshot& pool, const PoolListener& listener, UniqueFd fd) {
-  const uint32_t limit = pool.config.client_connections;
-  workers_[listener.worker]->AddListener(
-      pool.config.name, std::move(fd),
-      [this, name = pool.config.name, limit, counts = listener.counts](UniqueFd accepted) {
-        if (limit != 0 && TotalSessions(*counts) >= limit) {
-          static constexpr std::string_view kRefusal = "-ERR max number of clients reached\r\n";
-          send(accepted.get(), kRefusal.data(), kRefusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-          return;
-        }
-        const uint32_t worker = LeastLoaded(*counts);
-        (*counts)[worker].fetch_add(1, std::memory_order_relaxed);
-        workers_[worker]->AddSession(name, std::move(accepted));
-      });
-  LOG_EVENT(LogLevel::kNotice, "listening", {"pool", pool.config.name},
-            {"address", FormatEndpoint(pool.config.listen.endpoint)},
-            {"shards", pool.shard_count()});
-}
+void Server::StopAccepting() { listeners_.CloseAll(); }
 
 void Server::Drain(std::function<void()> on_done) {
-  for (const auto& [pool, listener] : listeners_) workers_[listener.worker]->RemoveListener(pool);
-  listeners_.clear();
   auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
   for (auto& worker : workers_) {
     worker->Drain([left, on_done] {
       if (left->fetch_sub(1) == 1) on_done();
     });
   }
+}
+
+void Server::EndSessions() {
+  for (auto& worker : workers_) worker->EndSessions();
 }
 
 void Server::ReportFailure(const std::string& pool, const std::string& shard,

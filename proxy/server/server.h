@@ -1,7 +1,8 @@
 // Server: the process put together — workers, listening sockets, statistics port.
 //
-// Created and used on the main thread. Apply may be called again with a new snapshot. How it ends:
-// Drain, then the destructor; workers are joined there.
+// Created and used on the main thread; some calls wait for the workers, which never block. Apply
+// may be called again with a new snapshot. How it ends: StopAccepting, Drain, then the destructor,
+// which closes what sessions are left; workers are joined there.
 #pragma once
 
 #include <functional>
@@ -10,12 +11,12 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proxy/config/snapshot.h"
+#include "proxy/server/listener_set.h"
 #include "proxy/server/options.h"
 #include "proxy/server/pool_runtime.h"
 #include "proxy/server/worker.h"
@@ -30,28 +31,20 @@ class Server final : private HealthReporter {
   static absl::StatusOr<std::unique_ptr<Server>> Create(const Options& options);
   ~Server() override;
 
-  // Serves the pools of `snapshot` instead of those before. On an error (a socket that cannot be
-  // opened) everything stays as it was.
+  // Serves the pools of `snapshot` instead of those before: sessions stay, as do the connections of
+  // unchanged shards; pools that are gone let their sessions finish. On return every worker serves
+  // it. On an error (a socket that cannot be opened) everything stays as it was.
   absl::Status Apply(SnapshotPtr snapshot);
   SnapshotPtr snapshot() const { return snapshot_; }
 
-  // Stops accepting and closes sessions as they fall quiet. `on_done` runs on a worker's thread.
+  // Accepts what waits and closes the listening sockets; Unix sockets' files are removed.
+  void StopAccepting();
+  // Closes sessions as they fall quiet. `on_done` runs on a worker's thread once none is left.
   void Drain(std::function<void()> on_done);
+  // Reads no more from any session; each closes when what was read is answered.
+  void EndSessions();
 
  private:
-  struct PoolListener {
-    uint32_t worker = 0;
-    ListenConfig listen;
-    uint32_t backlog = 0;
-    bool reuseport = false;
-    std::shared_ptr<SessionCounts> counts;
-  };
-  using Listeners = absl::flat_hash_map<std::string, PoolListener>;
-  struct OpenedListener {
-    std::string pool;
-    UniqueFd fd;
-  };
-
   explicit Server(const Options& options);
 
   // HealthReporter; worker threads.
@@ -59,18 +52,15 @@ class Server final : private HealthReporter {
                      ShardFailure failure) override;
   void ReportSuccess(const std::string& pool, const std::string& shard) override;
 
-  absl::StatusOr<std::vector<OpenedListener>> OpenListeners(const Snapshot& snapshot,
-                                                            Listeners* next);
-  void Publish(const SnapshotPtr& snapshot, const Listeners& listeners);
-  void StartListening(const PoolSnapshot& pool, const PoolListener& listener, UniqueFd fd);
+  void Publish(const SnapshotPtr& snapshot, std::function<void()> on_adopted);
   std::string StatsText();
 
   const Options options_;
   const absl::Time started_at_;
   SnapshotPtr snapshot_;
-  Listeners listeners_;
-  uint32_t next_listener_worker_ = 0;
   std::vector<std::unique_ptr<Worker>> workers_;
+  ListenerSet listeners_;
+  Worker::CountsByPool counts_;
   std::unique_ptr<StatsServer> stats_server_;
 
   absl::Mutex stats_mutex_;

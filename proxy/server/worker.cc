@@ -7,23 +7,28 @@
 namespace weir {
 namespace {
 
-// A draining session is closed when it was idle for this long.
-constexpr Duration kDrainIdle = std::chrono::milliseconds(100);
-constexpr Duration kDrainCheck = std::chrono::milliseconds(20);
+// A session that is to end is closed when it was idle for this long.
+constexpr Duration kQuietTime = std::chrono::milliseconds(100);
+constexpr Duration kSweepInterval = std::chrono::milliseconds(20);
+// What a session of a leaving pool may still take, once it is read no more.
+constexpr Duration kLastReplies = std::chrono::seconds(1);
 
 }  // namespace
 
-Worker::Worker(uint32_t index, uint32_t count, HealthReporter& health, absl::Time started_at)
+Worker::Worker(uint32_t index, uint32_t count, HealthReporter& health, absl::Time started_at,
+               Duration leave_limit)
     : index_(index),
+      leave_limit_(leave_limit),
       loop_(CreateEventLoop()),
       dispatcher_(requests_),
       parts_{*loop_, chunks_, requests_, dispatcher_, health, index, count, started_at},
-      drain_timer_(loop_->timers(), [this] { CheckDrained(); }) {}
+      sweep_timer_(loop_->timers(), [this] { Sweep(); }) {}
 
 Worker::~Worker() {
   Stop();
-  if (thread_.joinable()) thread_.join();
+  Join();
   listeners_.clear();
+  leaving_.clear();
   pools_.clear();
   // What the pools gave to DeleteLater ends with a last turn.
   loop_->RunTurn(Duration::zero());
@@ -35,29 +40,40 @@ void Worker::Start() {
 
 void Worker::Stop() { loop_->Stop(); }
 
-void Worker::Adopt(SnapshotPtr snapshot, std::shared_ptr<StatsTable> stats, CountsByPool counts) {
+void Worker::Join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::Adopt(SnapshotPtr snapshot, std::shared_ptr<StatsTable> stats, CountsByPool counts,
+                   std::function<void()> on_adopted) {
   loop_->Post([this, snapshot = std::move(snapshot), stats = std::move(stats),
-               counts = std::move(counts)]() mutable {
-    AdoptNow(std::move(snapshot), std::move(stats), std::move(counts));
+               counts = std::move(counts), on_adopted = std::move(on_adopted)]() mutable {
+    AdoptNow(snapshot, std::move(stats), counts);
+    on_adopted();
   });
 }
 
-void Worker::AdoptNow(SnapshotPtr snapshot, std::shared_ptr<StatsTable> stats,
-                      CountsByPool counts) {
-  stats_ = stats;
-  absl::flat_hash_map<std::string, std::unique_ptr<PoolRuntime>> next;
+void Worker::AdoptNow(const SnapshotPtr& snapshot, std::shared_ptr<StatsTable> stats,
+                      const CountsByPool& counts) {
+  stats_ = std::move(stats);
+  auto old = std::exchange(pools_, {});
   for (size_t i = 0; i < snapshot->pools.size(); ++i) {
     const PoolSnapshotPtr& pool = snapshot->pools[i];
     const std::string& name = pool->config.name;
-    auto old = pools_.find(name);
-    if (old != pools_.end() && &old->second->pool() == pool.get()) {
-      next[name] = std::move(old->second);
-      pools_.erase(old);
-      continue;
+    auto found = old.find(name);
+    if (found != old.end() && found->second->CanBecome(*pool)) {
+      found->second->Update(pool, stats_, i);
+      pools_[name] = std::move(found->second);
+      old.erase(found);
+    } else {
+      pools_[name] = std::make_unique<PoolRuntime>(parts_, pool, stats_, i, counts.at(name));
     }
-    next[name] = std::make_unique<PoolRuntime>(parts_, pool, stats, i, counts.at(name));
   }
-  pools_ = std::move(next);
+  for (auto& [name, pool] : old) {
+    pool->Leave();
+    leaving_.push_back({.runtime = std::move(pool), .since = loop_->now()});
+  }
+  if (!leaving_.empty()) sweep_timer_.ArmAt(loop_->now() + kSweepInterval);
 }
 
 PoolRuntime* Worker::FindPool(const std::string& name) {
@@ -65,11 +81,12 @@ PoolRuntime* Worker::FindPool(const std::string& name) {
   return it == pools_.end() ? nullptr : it->second.get();
 }
 
-void Worker::SetHealth(std::string pool, std::shared_ptr<const Ring> ring, std::vector<bool> live) {
+void Worker::SetHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
+                       std::vector<bool> live) {
   loop_->Post(
       [this, pool = std::move(pool), ring = std::move(ring), live = std::move(live)]() mutable {
-        PoolRuntime* runtime = FindPool(pool);
-        if (runtime != nullptr && live.size() == runtime->pool().shard_count()) {
+        PoolRuntime* runtime = FindPool(pool->config.name);
+        if (runtime != nullptr && &runtime->pool() == pool.get()) {
           runtime->SetHealth(std::move(ring), std::move(live));
         }
       });
@@ -88,44 +105,83 @@ void Worker::SetAddresses(std::string pool, std::string shard,
   });
 }
 
-void Worker::AddListener(std::string pool, UniqueFd fd, Listener::OnAccept on_accept) {
-  loop_->Post([this, pool = std::move(pool), fd = std::move(fd),
-               on_accept = std::move(on_accept)]() mutable {
-    listeners_[pool] = std::make_unique<Listener>(*loop_, std::move(fd), std::move(on_accept));
+void Worker::AddListener(uint64_t listener, UniqueFd fd, Listener::OnAccept on_accept) {
+  loop_->Post([this, listener, fd = std::move(fd), on_accept = std::move(on_accept)]() mutable {
+    listeners_[listener] = std::make_unique<Listener>(*loop_, std::move(fd), std::move(on_accept));
   });
 }
 
-void Worker::RemoveListener(std::string pool) {
-  loop_->Post([this, pool = std::move(pool)] {
-    auto it = listeners_.find(pool);
-    if (it == listeners_.end()) return;
-    it->second->AcceptRest();
-    loop_->DeleteLater(std::move(it->second));
-    listeners_.erase(it);
+void Worker::RemoveListener(uint64_t listener, std::function<void()> on_removed) {
+  loop_->Post([this, listener, on_removed = std::move(on_removed)] {
+    auto it = listeners_.find(listener);
+    if (it != listeners_.end()) {
+      it->second->AcceptRest();
+      loop_->DeleteLater(std::move(it->second));
+      listeners_.erase(it);
+    }
+    on_removed();
   });
 }
 
 void Worker::AddSession(std::string pool, UniqueFd fd) {
   loop_->Post([this, pool = std::move(pool), fd = std::move(fd)]() mutable {
-    if (PoolRuntime* runtime = FindPool(pool)) runtime->AddSession(std::move(fd));
+    PoolRuntime* runtime = FindPool(pool);
+    for (LeavingPool& leaving : leaving_) {
+      // Accepted before the pool was taken away: served, then closed with the others.
+      if (runtime == nullptr && leaving.runtime->pool().config.name == pool) {
+        runtime = leaving.runtime.get();
+      }
+    }
+    if (runtime != nullptr) runtime->AddSession(std::move(fd));
   });
+}
+
+void Worker::CountRefused(const std::string& pool) {
+  if (PoolRuntime* runtime = FindPool(pool)) runtime->CountRefused();
 }
 
 void Worker::Drain(std::function<void()> on_empty) {
   loop_->Post([this, on_empty = std::move(on_empty)]() mutable {
     on_empty_ = std::move(on_empty);
-    CheckDrained();
+    Sweep();
   });
 }
 
-void Worker::CheckDrained() {
-  size_t left = 0;
+void Worker::EndSessions() {
+  loop_->Post([this] {
+    for (auto& [name, pool] : pools_) pool->EndAllSessions();
+    for (LeavingPool& leaving : leaving_) leaving.runtime->EndAllSessions();
+  });
+}
+
+void Worker::Sweep() {
+  SweepLeavingPools();
+  const bool draining = on_empty_ != nullptr;
+  size_t left = leaving_.size();
   for (auto& [name, pool] : pools_) {
-    pool->CloseQuietSessions(kDrainIdle);
-    left += pool->session_count();
+    if (draining) pool->CloseQuietSessions(kQuietTime);
+    left += draining ? pool->session_count() : 0;
   }
-  if (left > 0) return drain_timer_.ArmAt(loop_->now() + kDrainCheck);
-  if (on_empty_) std::exchange(on_empty_, nullptr)();
+  if (left > 0) return sweep_timer_.ArmAt(loop_->now() + kSweepInterval);
+  if (draining) std::exchange(on_empty_, nullptr)();
+}
+
+void Worker::SweepLeavingPools() {
+  std::vector<LeavingPool> left;
+  for (LeavingPool& leaving : leaving_) {
+    PoolRuntime& runtime = *leaving.runtime;
+    const Duration age = loop_->now() - leaving.since;
+    runtime.CloseQuietSessions(kQuietTime);
+    if (age >= leave_limit_ && !std::exchange(leaving.ended, true)) runtime.EndAllSessions();
+    if (leaving.ended && age - leave_limit_ >= kLastReplies) runtime.CloseAllSessions();
+    // Stays for a while even without sessions: one may be on its way from the accepting worker.
+    if (runtime.session_count() == 0 && age >= kQuietTime) {
+      loop_->DeleteLater(std::move(leaving.runtime));
+    } else {
+      left.push_back(std::move(leaving));
+    }
+  }
+  leaving_ = std::move(left);
 }
 
 }  // namespace weir

@@ -1,8 +1,8 @@
 // Worker: one thread, one loop, and everything of each pool that runs on it.
 //
 // Created and destroyed by the Server on the main thread. Every public call is made from outside
-// and posts to the loop; the state belongs to the loop's thread alone. How it ends: Stop, then the
-// destructor joins the thread; sessions that are left are closed.
+// and posts to the loop; the state belongs to the loop's thread alone. Callbacks given to it run on
+// that thread. How it ends: Stop and Join, then the destructor closes what sessions are left.
 #pragma once
 
 #include <cstdint>
@@ -30,36 +30,58 @@ class Worker {
   // Counts of the sessions of each pool, by pool name; shared by all workers.
   using CountsByPool = absl::flat_hash_map<std::string, std::shared_ptr<SessionCounts>>;
 
-  Worker(uint32_t index, uint32_t count, HealthReporter& health, absl::Time started_at);
+  // Sessions of a pool that leaves the configuration may take `leave_limit` to finish.
+  Worker(uint32_t index, uint32_t count, HealthReporter& health, absl::Time started_at,
+         Duration leave_limit);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   void Start();
 
-  // Serves the pools of `snapshot` from the end of a turn on. `stats` is this worker's table for
-  // it.
-  void Adopt(SnapshotPtr snapshot, std::shared_ptr<StatsTable> stats, CountsByPool counts);
-  void SetHealth(std::string pool, std::shared_ptr<const Ring> ring, std::vector<bool> live);
+  // Serves the pools of `snapshot` from then on, between two turns; then calls `on_adopted`.
+  // `stats` is this worker's table for it.
+  void Adopt(SnapshotPtr snapshot, std::shared_ptr<StatsTable> stats, CountsByPool counts,
+             std::function<void()> on_adopted);
+  // Without effect when the worker serves another state of the pool by then.
+  void SetHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring, std::vector<bool> live);
   void SetAddresses(std::string pool, std::string shard, std::vector<ResolvedAddress> addresses);
 
-  // Listens for a pool; `on_accept` runs on this worker's thread.
-  void AddListener(std::string pool, UniqueFd fd, Listener::OnAccept on_accept);
-  // Accepts what waits, then listens no more.
-  void RemoveListener(std::string pool);
+  // Accepts connections from `fd`; `listener` is its name towards RemoveListener.
+  void AddListener(uint64_t listener, UniqueFd fd, Listener::OnAccept on_accept);
+  // Accepts what waits, closes the socket, then calls `on_removed`.
+  void RemoveListener(uint64_t listener, std::function<void()> on_removed);
   // Serves an accepted connection; it was counted before.
   void AddSession(std::string pool, UniqueFd fd);
+  // A connection was refused by a limit. On the worker's thread only.
+  void CountRefused(const std::string& pool);
 
-  // Closes sessions as they fall quiet; `on_empty` runs on the worker's thread once none is left.
+  // Closes sessions as they fall quiet; `on_empty` runs once none is left.
   void Drain(std::function<void()> on_empty);
+  // Reads no more from any session; each closes when what was read is answered.
+  void EndSessions();
   void Stop();
+  // Waits for the thread's end. Until all workers have ended, none may be destroyed: they post to
+  // each other.
+  void Join();
 
  private:
-  void AdoptNow(SnapshotPtr snapshot, std::shared_ptr<StatsTable> stats, CountsByPool counts);
-  void CheckDrained();
+  // A pool that is no longer configured, until its sessions are gone.
+  struct LeavingPool {
+    std::unique_ptr<PoolRuntime> runtime;
+    Moment since;
+    bool ended = false;  // its sessions are read no more
+  };
+
+  void AdoptNow(const SnapshotPtr& snapshot, std::shared_ptr<StatsTable> stats,
+                const CountsByPool& counts);
+  // Goes on closing what is to end: sessions of leaving pools, and all of them in a drain.
+  void Sweep();
+  void SweepLeavingPools();
   PoolRuntime* FindPool(const std::string& name);
 
   const uint32_t index_;
+  const Duration leave_limit_;
   std::unique_ptr<EventLoop> loop_;
   ChunkPool chunks_;
   RequestPool requests_;
@@ -67,9 +89,10 @@ class Worker {
   const WorkerParts parts_;
   std::shared_ptr<StatsTable> stats_;
   absl::flat_hash_map<std::string, std::unique_ptr<PoolRuntime>> pools_;
-  absl::flat_hash_map<std::string, std::unique_ptr<Listener>> listeners_;
-  std::function<void()> on_empty_;
-  Timer drain_timer_;
+  std::vector<LeavingPool> leaving_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Listener>> listeners_;
+  std::function<void()> on_empty_;  // set while draining
+  Timer sweep_timer_;
   std::thread thread_;
 };
 

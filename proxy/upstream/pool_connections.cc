@@ -3,14 +3,24 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "proxy/base/check.h"
 
 namespace weir {
 namespace {
 
+constexpr Duration kSweepInterval = std::chrono::milliseconds(10);
+
 Duration ToDuration(absl::Duration duration) {
   if (duration == absl::InfiniteDuration()) return Duration::max();
   return absl::ToChronoNanoseconds(duration);
+}
+
+ConnectionSettings SettingsOf(const PoolConfig& config) {
+  return {.timeout = ToDuration(config.timeout),
+          .silence_limit = ToDuration(config.shard_silence_limit),
+          .auth = config.redis_auth,
+          .db = config.redis_db};
 }
 
 size_t VersionIndex(RespVersion version) { return version == RespVersion::kResp3 ? 1 : 0; }
@@ -18,37 +28,40 @@ size_t VersionIndex(RespVersion version) { return version == RespVersion::kResp3
 }  // namespace
 
 PoolConnections::PoolConnections(const UpstreamContext& context, PoolSnapshotPtr pool,
-                                 std::vector<ShardStats*> shard_stats)
-    : context_(context), pool_(std::move(pool)) {
-  const PoolConfig& config = pool_->config;
-  settings_ = {.timeout = ToDuration(config.timeout),
-               .silence_limit = ToDuration(config.shard_silence_limit),
-               .auth = config.redis_auth,
-               .db = config.redis_db};
-  CHECK_EQ(shard_stats.size(), pool_->shard_count());
+                                 ShardCells cells)
+    : context_(context),
+      pool_(std::move(pool)),
+      sweep_timer_(context.loop.timers(), [this] { SweepRetired(); }) {
+  CHECK_EQ(cells.size(), pool_->shard_count());
   for (uint32_t i = 0; i < pool_->shard_count(); ++i) {
-    shards_.push_back(std::make_unique<Shard>());
-    shards_.back()->stats = shard_stats[i];
-    std::optional<ResolvedAddress> literal = LiteralAddress(config.servers[i].endpoint);
-    if (literal.has_value()) shards_.back()->addresses.push_back(*literal);
+    shards_.push_back(NewShard(pool_->config.servers[i], std::move(cells[i])));
   }
+}
+
+std::unique_ptr<PoolConnections::Shard> PoolConnections::NewShard(
+    const ShardConfig& config, std::shared_ptr<ShardStats> stats) {
+  auto shard = std::make_unique<Shard>();
+  shard->stats = std::move(stats);
+  shard->settings = SettingsOf(pool_->config);
+  std::optional<ResolvedAddress> literal = LiteralAddress(config.endpoint);
+  if (literal.has_value()) shard->addresses.push_back(*literal);
+  return shard;
 }
 
 std::unique_ptr<UpstreamConnection> PoolConnections::NewConnection(uint32_t shard,
                                                                    RespVersion version) {
   Shard& s = *shards_[shard];
-  return std::make_unique<UpstreamConnection>(context_, settings_, s.addresses, *s.stats, shard,
+  return std::make_unique<UpstreamConnection>(context_, s.settings, s.addresses, *s.stats, shard,
                                               version);
 }
 
-UpstreamConnection& PoolConnections::Shared(uint32_t shard, uint64_t session_id,
+UpstreamConnection& PoolConnections::Shared(uint32_t shard, ConnectionSlot slot,
                                             RespVersion version) {
   auto& shared = shards_[shard]->shared[VersionIndex(version)];
-  if (shared.empty()) [[unlikely]] {
-    shared.resize(pool_->config.server_connections);
+  if (slot.index >= shared.size()) [[unlikely]] {
+    shared.resize(slot.index + 1);
   }
-  std::unique_ptr<UpstreamConnection>& connection =
-      shared.size() == 1 ? shared[0] : shared[session_id % shared.size()];
+  std::unique_ptr<UpstreamConnection>& connection = shared[slot.index];
   if (connection == nullptr) [[unlikely]] {
     connection = NewConnection(shard, version);
   }
@@ -72,7 +85,7 @@ UpstreamConnection* PoolConnections::BeginLease(uint32_t shard, RespVersion vers
 }
 
 void PoolConnections::EndLease(UpstreamConnection* connection) {
-  Shard& s = *shards_[connection->shard()];
+  Shard& s = ShardOfLease(connection);
   auto it = std::find_if(s.leased.begin(), s.leased.end(),
                          [&](const auto& c) { return c.get() == connection; });
   CHECK(it != s.leased.end());
@@ -82,12 +95,117 @@ void PoolConnections::EndLease(UpstreamConnection* connection) {
   lease->SetSentCallback(nullptr);
   if (lease->pending() > 0 || lease->unsent() > 0) lease->Close(Failure::kReset);
   lease->SetReading(true);
-  if (lease->ready() && s.idle_leases.size() < kIdleLeases) {
+  const bool removed = lease->shard() == kRemovedShard;
+  if (!removed && lease->ready() && s.idle_leases.size() < kIdleLeases) {
     s.idle_leases.push_back(std::move(lease));
   } else {
+    lease->Close(Failure::kReset);
     context_.loop.DeleteLater(std::move(lease));
   }
 }
+
+PoolConnections::Shard& PoolConnections::ShardOfLease(UpstreamConnection* connection) {
+  if (connection->shard() != kRemovedShard) return *shards_[connection->shard()];
+  for (const std::unique_ptr<Shard>& shard : retired_) {
+    for (const auto& lease : shard->leased) {
+      if (lease.get() == connection) return *shard;
+    }
+  }
+  CHECK(false);
+  return *retired_.front();
+}
+
+// --- Reloads ---
+
+void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
+  CHECK_EQ(cells.size(), pool->shard_count());
+  const PoolSnapshotPtr old_pool = std::exchange(pool_, std::move(pool));
+  std::vector<std::unique_ptr<Shard>> old = std::exchange(shards_, {});
+  const PoolConfig& before = old_pool->config;
+  const PoolConfig& now = pool_->config;
+  absl::flat_hash_map<std::string_view, uint32_t> old_index;
+  for (uint32_t i = 0; i < old.size(); ++i) old_index[before.servers[i].name] = i;
+  const bool same_login = before.redis_auth == now.redis_auth && before.redis_db == now.redis_db;
+  for (uint32_t i = 0; i < now.servers.size(); ++i) {
+    auto found = old_index.find(now.servers[i].name);
+    const bool same_place = found != old_index.end() &&
+                            before.servers[found->second].endpoint == now.servers[i].endpoint;
+    if (same_place && same_login) {
+      shards_.push_back(std::move(old[found->second]));
+      Keep(i);
+      continue;
+    }
+    shards_.push_back(NewShard(now.servers[i], std::move(cells[i])));
+    // What its host name resolved to holds on.
+    if (same_place) shards_[i]->addresses = old[found->second]->addresses;
+  }
+  for (std::unique_ptr<Shard>& shard : old) {
+    if (shard != nullptr) Retire(std::move(shard));
+  }
+  if (!retired_.empty()) SweepRetired();
+}
+
+void PoolConnections::Keep(uint32_t index) {
+  Shard& shard = *shards_[index];
+  const Duration old_timeout = shard.settings.timeout;
+  shard.settings = SettingsOf(pool_->config);
+  const bool shorter = shard.settings.timeout < old_timeout;
+  ForEachConnection(shard, [&](UpstreamConnection& connection) {
+    connection.SetShard(index);
+    if (shorter) connection.ShortenDeadlines();
+  });
+}
+
+void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
+  ForEachConnection(*shard,
+                    [](UpstreamConnection& connection) { connection.SetShard(kRemovedShard); });
+  retired_.push_back(std::move(shard));
+}
+
+void PoolConnections::SweepRetired() {
+  std::vector<std::unique_ptr<Shard>> left;
+  for (std::unique_ptr<Shard>& shard : retired_) {
+    CloseIfDone(shard->idle_leases);
+    for (auto& shared : shard->shared) CloseIfDone(shared);
+    const bool over =
+        shard->leased.empty() && shard->idle_leases.empty() &&
+        std::ranges::all_of(shard->shared, [](const auto& shared) { return shared.empty(); });
+    if (over) {
+      context_.loop.DeleteLater(std::move(shard));
+    } else {
+      left.push_back(std::move(shard));
+    }
+  }
+  retired_ = std::move(left);
+  if (!retired_.empty()) sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
+}
+
+void PoolConnections::CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection>>& connections) {
+  std::vector<std::unique_ptr<UpstreamConnection>> left;
+  for (std::unique_ptr<UpstreamConnection>& connection : connections) {
+    if (connection == nullptr) continue;
+    if (connection->pending() > 0) {
+      left.push_back(std::move(connection));
+      continue;
+    }
+    connection->Close(Failure::kRemoved);
+    context_.loop.DeleteLater(std::move(connection));
+  }
+  connections = std::move(left);
+}
+
+template <typename Function>
+void PoolConnections::ForEachConnection(Shard& shard, const Function& function) {
+  for (auto& shared : shard.shared) {
+    for (auto& connection : shared) {
+      if (connection != nullptr) function(*connection);
+    }
+  }
+  for (auto& connection : shard.leased) function(*connection);
+  for (auto& connection : shard.idle_leases) function(*connection);
+}
+
+// --- Places ---
 
 void PoolConnections::SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses) {
   shards_[shard]->addresses = std::move(addresses);
@@ -96,7 +214,7 @@ void PoolConnections::SetAddresses(uint32_t shard, std::vector<ResolvedAddress> 
 void PoolConnections::Preconnect() {
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
     for (uint32_t i = 0; i < pool_->config.server_connections; ++i) {
-      Shared(shard, i, RespVersion::kResp2).Connect();
+      Shared(shard, ConnectionSlot{i}, RespVersion::kResp2).Connect();
     }
   }
 }

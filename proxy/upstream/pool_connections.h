@@ -3,8 +3,11 @@
 // Shared ones: per shard `server_connections` for each RESP version in use, made when first wanted.
 // A session always gets the same one of them, so it reads its own writes. Leased ones: lent to a
 // single session for a request or reply too large to share, at most `max_leases` per shard; idle
-// ones are kept for the next lease. Owned by the worker's pool, used on its loop thread; ends with
-// it, when every fragment left fails.
+// ones are kept for the next lease.
+//
+// A reload keeps the connections of shards that did not change, whatever their index; those of
+// others take nothing new and are closed when their last reply is in. Owned by the worker's pool,
+// used on its loop thread; ends with it, when every fragment left fails.
 #pragma once
 
 #include <array>
@@ -17,14 +20,29 @@
 
 namespace weir {
 
+// Which of a shard's shared connections a session uses, as long as it lives.
+struct ConnectionSlot {
+  uint32_t index = 0;
+};
+
 class PoolConnections {
  public:
-  // `shard_stats[i]` belongs to shard i; borrowed.
-  PoolConnections(const UpstreamContext& context, PoolSnapshotPtr pool,
-                  std::vector<ShardStats*> shard_stats);
+  // The cells of each shard's statistics, by index; shared, because a connection may outlive the
+  // table.
+  using ShardCells = std::vector<std::shared_ptr<ShardStats>>;
 
-  // The shared connection of `session_id` to a shard.
-  UpstreamConnection& Shared(uint32_t shard, uint64_t session_id, RespVersion version);
+  PoolConnections(const UpstreamContext& context, PoolSnapshotPtr pool, ShardCells cells);
+
+  // Between turns: the shards of another state of the pool.
+  void Update(PoolSnapshotPtr pool, ShardCells cells);
+
+  // For a new session. It keeps its slot when `server_connections` changes, so that its requests
+  // for one shard never travel on two connections at a time.
+  ConnectionSlot SlotOf(uint64_t session_id) const {
+    return {static_cast<uint32_t>(session_id % pool_->config.server_connections)};
+  }
+  // The shared connection of a slot to a shard.
+  UpstreamConnection& Shared(uint32_t shard, ConnectionSlot slot, RespVersion version);
 
   // A connection for one session alone; null when all leases are out. Give it back by EndLease.
   UpstreamConnection* BeginLease(uint32_t shard, RespVersion version);
@@ -41,20 +59,34 @@ class PoolConnections {
   static constexpr size_t kIdleLeases = 4;
 
   struct Shard {
-    ShardStats* stats = nullptr;
+    // Used by the connections below, which end before them.
+    std::shared_ptr<ShardStats> stats;
+    ConnectionSettings settings;
     std::vector<ResolvedAddress> addresses;
-    // By version, then by index below server_connections.
+    // By version, then by slot.
     std::array<std::vector<std::unique_ptr<UpstreamConnection>>, kVersions> shared;
     std::vector<std::unique_ptr<UpstreamConnection>> leased;
     std::vector<std::unique_ptr<UpstreamConnection>> idle_leases;
   };
 
+  std::unique_ptr<Shard> NewShard(const ShardConfig& config, std::shared_ptr<ShardStats> stats);
   std::unique_ptr<UpstreamConnection> NewConnection(uint32_t shard, RespVersion version);
+  // The shard whose lease this is, of those in use and those on their way out.
+  Shard& ShardOfLease(UpstreamConnection* connection);
+  template <typename Function>
+  static void ForEachConnection(Shard& shard, const Function& function);
+  // A shard of before serves on, as this one.
+  void Keep(uint32_t index);
+  void Retire(std::unique_ptr<Shard> shard);
+  // Closes what is done of the shards on their way out.
+  void SweepRetired();
+  void CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection>>& connections);
 
   const UpstreamContext context_;
   PoolSnapshotPtr pool_;
-  ConnectionSettings settings_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::unique_ptr<Shard>> retired_;
+  Timer sweep_timer_;
 };
 
 }  // namespace weir

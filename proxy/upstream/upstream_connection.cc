@@ -99,6 +99,24 @@ void UpstreamConnection::Enqueue(Fragment* fragment, size_t bytes) {
   if (!timer_.armed()) ArmTimer();
 }
 
+// --- Reloads ---
+
+void UpstreamConnection::SetShard(uint32_t shard) {
+  shard_ = shard;
+  for (Fragment* fragment = pending_.head(); fragment != nullptr; fragment = fragment->next) {
+    fragment->shard = shard;
+  }
+}
+
+void UpstreamConnection::ShortenDeadlines() {
+  // Expiry relies on deadlines that rise along the queue.
+  const Moment latest = After(context_.loop.now(), settings_.timeout);
+  for (Fragment* fragment = pending_.first_live(); fragment != nullptr; fragment = fragment->next) {
+    fragment->deadline = std::min(fragment->deadline, latest);
+  }
+  ArmTimer();
+}
+
 // --- Connecting ---
 
 void UpstreamConnection::Connect() {

@@ -53,6 +53,9 @@ struct UpstreamContext {
   PoolStats& pool_stats;
 };
 
+// The index of a shard that left the configuration while replies were pending on a connection.
+inline constexpr uint32_t kRemovedShard = UINT32_MAX;
+
 class UpstreamConnection final : private StreamOwner, private IoHandler {
  public:
   // What may be queued for a shard that was silent, refused or lost and has not answered since.
@@ -84,6 +87,11 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   bool refuses_resp3() const { return refuses_resp3_; }
   RespVersion version() const { return version_; }
   uint32_t shard() const { return shard_; }
+
+  // The shard has another index now, or kRemovedShard. What is pending goes on.
+  void SetShard(uint32_t shard);
+  // The settings' timeout became shorter: what is pending gets no more time than a request of now.
+  void ShortenDeadlines();
 
   // Reads at the holder's pace; for leases only, or when nobody waits behind the reply.
   void SetReading(bool reading);
@@ -134,7 +142,7 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   const ConnectionSettings& settings_;
   const std::vector<ResolvedAddress>& addresses_;
   ShardStats& stats_;
-  const uint32_t shard_;
+  uint32_t shard_;
   const RespVersion version_;
 
   State state_ = State::kIdle;

@@ -43,19 +43,20 @@ PoolSnapshotPtr BuildTestPool(PoolConfig config, const std::vector<std::string>&
 }  // namespace
 
 SessionHarness::SessionHarness(Options options)
-    : options_(std::move(options)), dispatcher_(requests_), shard_stats_(options_.shards.size()) {
+    : options_(std::move(options)), dispatcher_(requests_) {
   for (const std::string& name : options_.shards) {
     shards_.push_back(
         std::make_unique<FakeShard>([this] { Settle(); }, StrCat(directory_.path(), "/", name)));
   }
   pool_ = BuildTestPool(options_.pool, options_.shards, directory_.path());
-  std::vector<ShardStats*> shard_stats;
-  for (ShardStats& stats : shard_stats_) shard_stats.push_back(&stats);
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    shard_stats_.push_back(std::make_shared<ShardStats>());
+  }
   selector_ = std::make_unique<ShardSelector>(pool_, /*seed=*/1);
   handler_ =
       std::make_unique<RedisHandler>(pool_, *selector_, chunks_, /*workers=*/1, absl::UnixEpoch());
   const UpstreamContext upstream = {loop_, chunks_, dispatcher_, *this, stats_};
-  connections_ = std::make_unique<PoolConnections>(upstream, pool_, std::move(shard_stats));
+  connections_ = std::make_unique<PoolConnections>(upstream, pool_, shard_stats_);
   context_.emplace(SessionContext{loop_, chunks_, requests_, *this, pool_, *selector_,
                                   *connections_, *handler_, stats_});
 }
@@ -85,7 +86,7 @@ FakeClient& SessionHarness::client(size_t index) {
 FakeShard& SessionHarness::shard(std::string_view name) { return *shards_[ShardLetter(name)]; }
 
 ShardStats& SessionHarness::shard_stats(std::string_view name) {
-  return shard_stats_[ShardLetter(name)];
+  return *shard_stats_[ShardLetter(name)];
 }
 
 void SessionHarness::Turn() {

@@ -92,7 +92,7 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   RequestPool requests_;
   ReplyDispatcher dispatcher_;
   PoolStats stats_;
-  std::vector<ShardStats> shard_stats_;
+  PoolConnections::ShardCells shard_stats_;
   std::vector<std::string> verdicts_;
   PoolSnapshotPtr pool_;
   std::vector<std::unique_ptr<FakeShard>> shards_;

@@ -1,0 +1,76 @@
+// ListenerSet: the process's listening sockets, by address, and the pool that each serves.
+//
+// A socket belongs to an address, not to a pool: when a reload renames a pool, or two pools swap
+// addresses, the sockets stay and no connection in an accept queue is lost. One worker owns each
+// socket, accepts, and hands each connection to the worker with the fewest sessions of the pool.
+//
+// Owned by the Server, used on the main thread; the workers are borrowed and outlive it. A change
+// is Open, CloseUnused, (the workers adopt the snapshot), Assign. How it ends: CloseAll, or with
+// the workers, which close the sockets.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "proxy/config/snapshot.h"
+#include "proxy/event/unique_fd.h"
+#include "proxy/server/pool_runtime.h"
+#include "proxy/server/worker.h"
+
+namespace weir {
+
+class ListenerSet {
+ public:
+  using Workers = std::vector<std::unique_ptr<Worker>>;
+
+  explicit ListenerSet(const Workers& workers) : workers_(workers) {}
+
+  // Opens the sockets that `snapshot` needs and that are not open, without accepting yet. On an
+  // error, which names the pool, nothing has changed.
+  absl::Status Open(const Snapshot& snapshot);
+  // Closes the sockets that `snapshot` does not need; what waits in their queues is accepted first.
+  // Returns when that is done.
+  void CloseUnused(const Snapshot& snapshot);
+  // Accepts for the pools of `snapshot` from all sockets, within its limits. `counts` has the
+  // pools' counts of sessions.
+  void Assign(const Snapshot& snapshot, const Worker::CountsByPool& counts);
+  void CloseAll();
+
+ private:
+  // Whom a socket serves; read by the accepting worker.
+  struct Target {
+    absl::Mutex mutex;
+    std::string pool ABSL_GUARDED_BY(mutex);
+    uint32_t limit ABSL_GUARDED_BY(mutex) = 0;  // client_connections; 0: none
+    std::shared_ptr<SessionCounts> counts ABSL_GUARDED_BY(mutex);
+  };
+  struct Socket {
+    uint64_t id = 0;
+    uint32_t worker = 0;
+    ListenConfig listen;
+    uint32_t backlog = 0;
+    bool reuseport = false;
+    int fd = -1;       // borrowed: the worker closes it
+    UniqueFd pending;  // until it is accepted from
+    std::shared_ptr<Target> target;
+  };
+  // By the address as configured.
+  using Sockets = std::map<std::string, Socket>;
+
+  absl::Status OpenOne(const PoolConfig& pool, Socket* socket);
+  void Adjust(const PoolConfig& pool, Socket* socket);
+  void StartAccepting(Socket* socket);
+  void Close(std::vector<Socket> sockets);
+
+  const Workers& workers_;
+  Sockets sockets_;
+  uint64_t next_id_ = 0;
+};
+
+}  // namespace weir

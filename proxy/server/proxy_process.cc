@@ -1,0 +1,206 @@
+#include "proxy/server/proxy_process.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "proxy/base/log.h"
+#include "proxy/base/strings.h"
+#include "proxy/config/config_loader.h"
+#include "proxy/config/snapshot_builder.h"
+#include "proxy/server/daemon.h"
+#include "proxy/server/pid_file.h"
+
+namespace weir {
+namespace {
+
+// How long before the end of drain_timeout reading stops.
+constexpr absl::Duration kLastReplies = absl::Seconds(1);
+
+void Print(std::FILE* to, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), to);
+  std::fflush(to);
+}
+
+// The mistakes of a configuration begin with their file; other errors get the program's name.
+int Fail(const absl::Status& status) {
+  const std::string_view message = FromAbsl(status.message());
+  const bool is_mistake = absl::IsInvalidArgument(status);
+  Print(stderr, StrCat(is_mistake ? "" : "weir-proxy: ", message, "\n"));
+  return 1;
+}
+
+std::vector<std::string> Lines(const absl::Status& status) {
+  return absl::StrSplit(status.message(), '\n', absl::SkipEmpty());
+}
+
+absl::StatusOr<SnapshotPtr> LoadSnapshot(const std::string& file, const Snapshot* previous) {
+  absl::StatusOr<Config> config = LoadConfigFile(file);
+  if (!config.ok()) return config.status();
+  return BuildSnapshot(*config, previous);
+}
+
+int TestConfiguration(const std::string& file) {
+  const absl::StatusOr<SnapshotPtr> snapshot = LoadSnapshot(file, nullptr);
+  if (!snapshot.ok()) Fail(snapshot.status());
+  Print(stderr, StrCat("weir-proxy: configuration file '", file, "' syntax is ",
+                       snapshot.ok() ? "ok" : "invalid", "\n"));
+  return snapshot.ok() ? 0 : 1;
+}
+
+// Each client is a descriptor, and the usual soft limit of 1,024 is for programs that use select.
+void RaiseFileLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    LOG_EVENT(LogLevel::kWarn, "file_limit_not_raised", {"error", std::strerror(errno)});
+  }
+}
+
+void ReopenLog() {
+  const absl::Status status = Log::Reopen();
+  if (!status.ok()) {
+    LOG_EVENT(LogLevel::kError, "log_not_reopened", {"error", FromAbsl(status.message())});
+    return;
+  }
+  LOG_EVENT(LogLevel::kNotice, "log_reopened");
+}
+
+}  // namespace
+
+int ProxyProcess::Main(const Options& options) {
+  if (options.show_help) return Print(stdout, UsageText()), 0;
+  if (options.show_version) return Print(stdout, VersionText()), 0;
+  if (options.describe_stats) return Print(stdout, DescribeStatsText()), 0;
+  if (options.test_conf) return TestConfiguration(options.conf_file);
+
+  std::optional<Daemon> daemon;
+  if (options.daemonize) {
+    absl::StatusOr<Daemon> started = Daemon::Start();
+    if (!started.ok()) return Fail(started.status());
+    daemon = *std::move(started);
+  }
+  SignalWatcher::BlockSignals();
+  std::unique_ptr<PidFile> pid_file;
+  if (!options.pid_file.empty()) {
+    absl::StatusOr<std::unique_ptr<PidFile>> created = PidFile::Create(options.pid_file);
+    if (!created.ok()) return Fail(created.status());
+    pid_file = *std::move(created);
+  }
+  ProxyProcess process(options);
+  if (const absl::Status started = process.Start(); !started.ok()) return Fail(started);
+  if (daemon.has_value()) daemon->Ready();
+  process.Serve();
+  return 0;
+}
+
+ProxyProcess::ProxyProcess(const Options& options)
+    : options_(options),
+      loop_(CreateEventLoop()),
+      signals_(*loop_, [this](int signal) { OnSignal(signal); }),
+      delay_timer_(loop_->timers(), [this] { StopAccepting(); }),
+      hurry_timer_(loop_->timers(), [this] { server_->EndSessions(); }),
+      timeout_timer_(loop_->timers(), [this] { End("drain_timeout"); }) {}
+
+absl::Status ProxyProcess::Start() {
+  absl::StatusOr<SnapshotPtr> snapshot = LoadSnapshot(options_.conf_file, nullptr);
+  if (!snapshot.ok()) return snapshot.status();
+  if (absl::Status opened = Log::Open(options_.output); !opened.ok()) {
+    return Unavailable(FromAbsl(opened.message()));
+  }
+  Log::SetLevel(options_.verbose);
+  RaiseFileLimit();
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options_);
+  if (!server.ok()) return Unavailable(FromAbsl(server.status().message()));
+  server_ = *std::move(server);
+  if (absl::Status applied = server_->Apply(*snapshot); !applied.ok()) {
+    return Unavailable(FromAbsl(applied.message()));
+  }
+  LOG_EVENT(LogLevel::kNotice, "started", {"version", kVersion}, {"pid", getpid()},
+            {"threads", options_.threads}, {"pools", (*snapshot)->pools.size()});
+  return absl::OkStatus();
+}
+
+void ProxyProcess::Serve() {
+  loop_->Run();
+  // Workers that are done post here no more once they are joined.
+  server_.reset();
+  LOG_EVENT(LogLevel::kNotice, "ended");
+}
+
+void ProxyProcess::OnSignal(int signal) {
+  switch (signal) {
+    case SIGHUP:
+      ReopenLog();
+      return draining_ ? void() : Reload();
+    case SIGUSR1:
+      return ReopenLog();
+    case SIGTTIN:
+    case SIGTTOU: {
+      const int level = signal == SIGTTIN ? Log::LevelUp() : Log::LevelDown();
+      LogEvent(LogLevel::kEmerg, "log_level", {{"level", level}});
+      return;
+    }
+    case SIGTERM:
+    case SIGINT:
+      return draining_ ? End("second_signal") : BeginDrain(signal);
+    default:
+      LOG_EVENT(LogLevel::kNotice, "signal_ignored", {"signal", signal});
+  }
+}
+
+void ProxyProcess::Reload() {
+  const SnapshotPtr before = server_->snapshot();
+  absl::StatusOr<SnapshotPtr> snapshot = LoadSnapshot(options_.conf_file, before.get());
+  const absl::Status status =
+      snapshot.ok() ? server_->Apply(*snapshot) : absl::Status(snapshot.status());
+  if (!status.ok()) {
+    for (const std::string& line : Lines(status)) {
+      LOG_EVENT(LogLevel::kError, "reload_error", {"error", line});
+    }
+    LOG_EVENT(LogLevel::kError, "reload_refused", {"file", options_.conf_file},
+              {"generation", before->generation});
+    return;
+  }
+  LOG_EVENT(LogLevel::kNotice, "reloaded", {"file", options_.conf_file},
+            {"generation", (*snapshot)->generation}, {"pools", (*snapshot)->pools.size()});
+}
+
+void ProxyProcess::BeginDrain(int signal) {
+  draining_ = true;
+  LOG_EVENT(LogLevel::kNotice, "drain_begins", {"signal", strsignal(signal)});
+  if (options_.drain_delay == absl::ZeroDuration()) return StopAccepting();
+  delay_timer_.ArmAt(loop_->now() + absl::ToChronoNanoseconds(options_.drain_delay));
+}
+
+void ProxyProcess::StopAccepting() {
+  const absl::Duration timeout = options_.drain_timeout;
+  const Moment now = loop_->now();
+  hurry_timer_.ArmAt(now +
+                     absl::ToChronoNanoseconds(timeout - std::min(kLastReplies, timeout / 4)));
+  timeout_timer_.ArmAt(now + absl::ToChronoNanoseconds(timeout));
+  server_->StopAccepting();
+  LOG_EVENT(LogLevel::kNotice, "accepting_stopped");
+  server_->Drain([this] { loop_->Post([this] { End("drained"); }); });
+}
+
+void ProxyProcess::End(const char* reason) {
+  LOG_EVENT(LogLevel::kNotice, "ending", {"reason", reason});
+  // Without a drain the sockets are still open.
+  server_->StopAccepting();
+  loop_->Stop();
+}
+
+}  // namespace weir
