@@ -135,9 +135,7 @@ TEST(SessionTest, AShardThatFailsInAReplyAlreadyPassedOnEndsThatSessionOnly) {
 }
 
 TEST(SessionTest, AnExpiredPartOfASplitRequestDoesNotKeepTheOthersReplies) {
-  SessionHarness::Options options;
-  options.pool.timeout = absl::Milliseconds(100);
-  SessionHarness h(std::move(options));
+  SessionHarness h([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
   h.client().Sends("MGET a1 b1");
   h.shard("a").Sends(StrCat("*1\r\n", EncodeBulk(std::string(100'000, 'x'))));
   h.Advance(std::chrono::milliseconds(100));
@@ -164,9 +162,7 @@ TEST(SessionTest, TakesThirtyTwoRequestsAtFirstAndMoreAsItsRepliesStaySmall) {
 }
 
 TEST(SessionTest, AWindowShrinksSoThatItsRepliesFitHalfTheOutputLimit) {
-  SessionHarness::Options options;
-  options.pool.session_output_limit = 80'000;
-  SessionHarness h(std::move(options));
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 80'000; });
   h.client().SendsBytes(Repeat(FakeClient::Encode("GET a1"), 100));
   EXPECT_THAT(h.shard("a").Received(), SizeIs(32));
   for (int i = 0; i < 32; ++i) h.shard("a").Replies(std::string(10'000, 'x'));
@@ -201,9 +197,7 @@ TEST(SessionTest, AnIncompleteRequestBehindAFullWindowIsTakenOnceItIsComplete) {
 // --- Limits ---
 
 TEST(SessionTest, AClientThatNeverReadsIsClosedAtItsOutputLimitAndNobodyElse) {
-  SessionHarness::Options options;
-  options.pool.session_output_limit = 1 << 20;
-  SessionHarness h(std::move(options));
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 1 << 20; });
   h.client(0).StopsReading();
   h.client(0).Sends("GET a1", "GET a2", "GET a3");
   h.client(1).Sends("GET a4");
@@ -222,9 +216,7 @@ TEST(SessionTest, AClientThatNeverReadsIsClosedAtItsOutputLimitAndNobodyElse) {
 }
 
 TEST(SessionTest, AClientThatOnlyAsksTheProxyAndNeverReadsIsHeldBackAndLosesNothing) {
-  SessionHarness::Options options;
-  options.pool.session_output_limit = 1 << 20;
-  SessionHarness h(std::move(options));
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 1 << 20; });
   h.client().StopsReading();
   const std::string ping = FakeClient::Encode("GET") + FakeClient::Encode("PING");
   // Two megabytes of errors and pongs.

@@ -10,6 +10,9 @@ constexpr std::string_view kAuth = "AUTH";
 constexpr std::string_view kSelect = "SELECT";
 constexpr std::string_view kHello = "HELLO";
 
+// HELLO's, with its list of modules, is the longest.
+constexpr size_t kMaxReplyBytes = 64 << 10;
+
 }  // namespace
 
 Handshake::Handshake(std::string_view auth, uint32_t db, RespVersion version) {
@@ -32,6 +35,9 @@ Handshake::State Handshake::OnBytes(std::string_view bytes) {
   while (!bytes.empty() && state_ == State::kWaiting) {
     ParseResult result = scanner_.Scan(bytes);
     if (result.status == ParseStatus::kError) return Fail(steps_[next_step_], scanner_.error());
+    if (reply_.size() + result.consumed > kMaxReplyBytes) {
+      return Fail(steps_[next_step_], "an answer without end");
+    }
     reply_.append(bytes.substr(0, result.consumed));
     bytes.remove_prefix(result.consumed);
     if (result.status == ParseStatus::kNeedMore) return state_;

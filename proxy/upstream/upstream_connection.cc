@@ -96,7 +96,8 @@ void UpstreamConnection::Enqueue(Fragment* fragment, size_t bytes) {
   stats_.requests.Add();
   stats_.request_bytes.Add(bytes);
   stats_.out_queue.Add();
-  if (!timer_.armed()) ArmTimer();
+  // It may be armed for something later: the end of a connect, or silence behind expired requests.
+  if (!timer_.armed() || fragment->deadline < timer_.deadline()) ArmTimer();
 }
 
 // --- Reloads ---
@@ -177,6 +178,8 @@ void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
       refuses_resp3_ = handshake_->refused_resp3();
       LOG_EVENT_LIMITED(LogLevel::kWarn, "handshake_failed", {"shard", shard_},
                         {"error", handshake_->error()});
+      // A shard that knows RESP2 only is not at fault.
+      if (refuses_resp3_) return Lose(Failure::kUnavailable, std::nullopt);
       return Lose(Failure::kUnavailable, ShardFailure::kConnect);
   }
 }
@@ -250,10 +253,11 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
     if (count == kPartsPerBatch) {
       context_.sink.OnReplyParts({parts, count});
       count = 0;
+      if (state_ != State::kReady) return;  // whoever was told has closed it
     }
   }
   if (count > 0) context_.sink.OnReplyParts({parts, count});
-  if (broken) {
+  if (broken && state_ == State::kReady) {
     LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_broke_protocol", {"shard", shard_},
                       {"error", pending_.empty() ? "a reply nobody waits for" : scanner_.error()});
     Lose(Failure::kProtocol, ShardFailure::kProtocol);
@@ -357,7 +361,7 @@ void UpstreamConnection::DropUnsent(const Fragment& fragment) {
 
 // --- Endings ---
 
-void UpstreamConnection::Lose(Failure failure, ShardFailure reported) {
+void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> reported) {
   bool was_ready = state_ == State::kReady;
   bool idle_close = was_ready && pending_.empty() && reported == ShardFailure::kReset;
   if (failure == Failure::kReset) stats_.server_eof.Add();
@@ -371,9 +375,9 @@ void UpstreamConnection::Lose(Failure failure, ShardFailure reported) {
     BackOff();
   }
   FailAll(failure);
-  if (!idle_close && !counted) {
+  if (!idle_close && !counted && reported.has_value()) {
     failure_told_ = true;
-    context_.observer.OnShardFailure(shard_, reported);
+    context_.observer.OnShardFailure(shard_, *reported);
   }
   ArmTimer();
 }

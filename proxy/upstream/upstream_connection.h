@@ -125,7 +125,7 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
 
   // Ends the connection that was made or tried, and fails what waits. Reports `reported` when that
   // counts against the shard.
-  void Lose(Failure failure, ShardFailure reported);
+  void Lose(Failure failure, std::optional<ShardFailure> reported);
   void BackOff();
   void Disconnect();
   void FailAll(Failure failure);

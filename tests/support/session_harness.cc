@@ -40,7 +40,16 @@ PoolSnapshotPtr BuildTestPool(PoolConfig config, const std::vector<std::string>&
   return pool;
 }
 
+SessionHarness::Options Configured(const std::function<void(PoolConfig&)>& configure) {
+  SessionHarness::Options options;
+  configure(options.pool);
+  return options;
+}
+
 }  // namespace
+
+SessionHarness::SessionHarness(const std::function<void(PoolConfig&)>& configure)
+    : SessionHarness(Configured(configure)) {}
 
 SessionHarness::SessionHarness(Options options)
     : options_(std::move(options)), dispatcher_(requests_) {
@@ -118,6 +127,15 @@ void SessionHarness::Settle() {
 
 void SessionHarness::Advance(Duration by) {
   loop_.Advance(by);
+  Settle();
+}
+
+ResolvedAddress SessionHarness::AddressOf(std::string_view shard) const {
+  return *LiteralAddress(UnixEndpoint(StrCat(directory_.path(), "/", shard)));
+}
+
+void SessionHarness::EndsPool() {
+  connections_.reset();
   Settle();
 }
 

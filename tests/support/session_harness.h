@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "proxy/base/chunk_pool.h"
+#include "proxy/base/socket_address.h"
 #include "proxy/config/pool_config.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/downstream/redis_handler.h"
@@ -47,6 +48,8 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
 
   SessionHarness() : SessionHarness(Options()) {}
   explicit SessionHarness(Options options);
+  // Shards "a" and "b", and a pool as `configure` makes it.
+  explicit SessionHarness(const std::function<void(PoolConfig&)>& configure);
   ~SessionHarness() override;
   SessionHarness(const SessionHarness&) = delete;
   SessionHarness& operator=(const SessionHarness&) = delete;
@@ -63,6 +66,11 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   // What the shards were blamed for since the last call ("b: reset"), and their recoveries ("b:
   // success").
   std::vector<std::string> TakeVerdicts();
+
+  // Where a shard listens.
+  ResolvedAddress AddressOf(std::string_view shard) const;
+  // The pool leaves the configuration: its connections end. Nothing may be asked afterwards.
+  void EndsPool();
 
   size_t sessions() const { return sessions_.size(); }
   Session& session(size_t index) { return *sessions_[index]; }
