@@ -1,5 +1,5 @@
 // Splits an inline command ("SET key 'some value'") into its arguments, by the rules that redis
-// applies to a line typed into telnet.
+// applies to a line typed into telnet. Pure; any thread.
 #pragma once
 
 #include <string>

@@ -2,7 +2,7 @@
 //
 // Every function takes one whole frame, as RespFrameScanner found it, in contiguous memory. None
 // allocates, and none trusts the frame: what is not as expected reads as "no". Attributes (|) in
-// front of the frame are passed over. Views are into the frame.
+// front of the frame are passed over. Views are into the frame. Pure; any thread.
 #pragma once
 
 #include <cstdint>

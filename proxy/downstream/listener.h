@@ -1,8 +1,10 @@
 // Listener: one pool's listening socket, on the loop of the worker that owns it.
 //
 // Accepts up to 64 connections a turn and hands each to its callback, which decides who serves it.
-// Used on that loop's thread only. Ends when destroyed: connections already in the accept queue are
-// taken first (AcceptRest), so that closing loses none.
+// Owned by that worker, used on its loop's thread only. How it ends: AcceptRest takes what is in
+// the accept queue, so that closing loses none; then the destructor (by DeleteLater: see
+// IoHandler), which alone would leave those to be reset. Out of descriptors it logs and waits, it
+// never fails.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,7 @@
 // Transport: how a stream's bytes meet its socket. Plain today; TLS slots in as a second one.
 //
-// Owned by its Stream, used on that stream's loop thread. It alone knows EAGAIN and shutdown; the
-// stream sees four outcomes. Nothing here blocks.
+// Owned by its Stream, used on that stream's loop thread. It alone knows EAGAIN; the stream sees
+// four outcomes. Nothing here blocks. How it ends: destroyed, which closes the socket.
 #pragma once
 
 #include <sys/uio.h>

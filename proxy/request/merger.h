@@ -1,4 +1,5 @@
-// Merger: the replies of a split request's fragments → one reply. Pure.
+// Merger: the replies of a split request's fragments → one reply. Pure; on the thread that owns the
+// chunks.
 #pragma once
 
 #include <string>

@@ -2,8 +2,9 @@
 //
 //   MGET a b c   →   shard 0: MGET a c      shard 1: MGET b
 //
-// Owned by a worker and reused, so that splitting allocates nothing in steady state. Pure but for
-// that: no sockets. Keys keep their order within a fragment.
+// Owned by a protocol's handler and reused, so that splitting allocates nothing in steady state;
+// used on that worker's thread. Pure but for that: no sockets. Never fails: the keys were checked
+// before. Keys keep their order within a fragment.
 #pragma once
 
 #include <cstdint>

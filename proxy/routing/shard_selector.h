@@ -1,8 +1,8 @@
 // ShardSelector: which shard serves a key now. Hash tag → key hash → ring → target.
 //
-// One per worker and pool, used on the worker's thread. It reads an immutable PoolSnapshot and the
-// ring that health last published; replacing either is one assignment between turns. Never
-// allocates, never fails.
+// One per worker and pool, owned by the pool's runtime there, used on the worker's thread. It reads
+// an immutable PoolSnapshot and the ring that health last published; replacing either is one
+// assignment between turns. Selecting never allocates and never fails.
 #pragma once
 
 #include <cstdint>

@@ -59,8 +59,7 @@ struct alignas(64) PoolStats {
   Counter probes;
   Counter probes_failed;
 
-  Histogram
-      request_microseconds;  // request complete -> last byte of its reply handed to the socket
+  Histogram request_microseconds;  // request complete -> its whole reply among the session's output
 };
 
 // One writer's share of one shard of a pool.

@@ -1,8 +1,9 @@
 // Fragment: one shard's part of a request, as a connection sees it.
 //
-// Lives inside a Request (request/request.h), which comes from the worker's pool; a connection only
-// links it. Between Send and the end of its reply it belongs to the connection's FIFO, so a request
-// whose session is gone lives on until its reply was discarded by position.
+// Lives inside a Request or its Split (request/request.h), which come from the worker's pool; a
+// connection only links it, on that worker's thread. Between Send and the end of its reply it
+// belongs to the connection's FIFO, so a request whose session is gone lives on until its reply was
+// discarded by position.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // UpstreamConnection: one connection to a shard, and the FIFO of fragments that await their
 // replies.
 //
-// Owned by a ShardConnections; used on that worker's loop thread only; never blocks. It connects
+// Owned by a PoolConnections; used on that worker's loop thread only; never blocks. It connects
 // when something is sent, introduces itself (AUTH, SELECT, HELLO 3 as the pool says) and writes
 // what was queued meanwhile. Each fragment sent gets exactly one reply, in order, or fails once.
 //
@@ -36,7 +36,8 @@
 
 namespace weir {
 
-// What a pool's connections share; the owner replaces its contents when the configuration changes.
+// What the connections to a shard share; the owner replaces its contents when the configuration
+// changes.
 struct ConnectionSettings {
   Duration timeout = Duration::max();  // of a request; max: none
   Duration silence_limit = std::chrono::seconds(30);
