@@ -43,8 +43,13 @@ Process::~Process() {
 }
 
 bool Process::Running() {
-  if (!ended_) ended_ = waitpid(pid_, nullptr, WNOHANG) == pid_;
+  if (!ended_) ended_ = waitpid(pid_, &status_, WNOHANG) == pid_;
   return !ended_;
+}
+
+int Process::Wait() {
+  if (!ended_) ended_ = waitpid(pid_, &status_, 0) == pid_;
+  return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1;
 }
 
 void Process::Signal(int signal) {

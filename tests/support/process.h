@@ -23,6 +23,9 @@ class Process {
   // Whether it has not ended yet.
   bool Running();
 
+  // Waits until it has ended: its exit code, or -1 when a signal ended it.
+  int Wait();
+
   // Sends a signal, if it still runs.
   void Signal(int signal);
 
@@ -31,6 +34,7 @@ class Process {
  private:
   pid_t pid_;
   bool ended_ = false;  // waited for: the pid may be someone else's by now
+  int status_ = 0;      // as from waitpid
 };
 
 }  // namespace weir
