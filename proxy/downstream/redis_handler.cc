@@ -48,17 +48,13 @@ void RedisHandler::Update(PoolSnapshotPtr pool) {
 
 size_t RedisHandler::HandleInput(Session& session, std::string_view input) {
   auto& state = static_cast<RedisSessionState&>(session.state());
-  size_t used = 0;
+  size_t used = state.upload != nullptr ? ContinueUpload(session, state, input) : 0;
   while (used < input.size() && session.CanTake()) {
     RespRequestParser& parser = state.parser != nullptr ? *state.parser : parser_;
     const std::string_view rest = input.substr(used);
     const ParseResult result = parser.Parse(rest);
     if (result.status == ParseStatus::kNeedMore) {
-      if (state.parser == nullptr) {
-        state.parser = std::make_unique<RespRequestParser>(parser_);
-        parser_.Reset();
-      }
-      return used;
+      return used + HandleUnfinished(session, state, parser, rest);
     }
     if (result.status == ParseStatus::kError) {
       session.context().stats.protocol_errors.Add();
@@ -70,6 +66,7 @@ size_t RedisHandler::HandleInput(Session& session, std::string_view input) {
                                      parser.is_inline());
     state.parser.reset();
     if (!taken) return used;
+    session.context().stats.requests.Add();
     used += result.consumed;
   }
   return used;
@@ -78,7 +75,6 @@ size_t RedisHandler::HandleInput(Session& session, std::string_view input) {
 bool RedisHandler::HandleRequest(Session& session, RedisSessionState& state, CommandArgs args,
                                  std::string_view frame, bool is_inline) {
   if (args.empty()) return true;
-  session.context().stats.requests.Add();
   const CommandSpec* spec = FindCommand(session, state, args);
   if (spec == nullptr) return true;
   const Call call = {session, state, spec, args, frame, is_inline};
@@ -90,17 +86,13 @@ bool RedisHandler::HandleRequest(Session& session, RedisSessionState& state, Com
   }
   switch (spec->command_class) {
     case CommandClass::kByKey:
-      ForwardByKey(call);
-      return true;
+      return ForwardByKey(call);
     case CommandClass::kSplit:
-      SplitByKey(call);
-      return true;
+      return SplitByKey(call);
     case CommandClass::kEveryShard:
-      SendToEveryShard(call);
-      return true;
+      return SendToEveryShard(call);
     case CommandClass::kOneShard:
-      Forward(call, 0);
-      return true;
+      return Forward(call, 0);
     case CommandClass::kTransaction:
       HandleTransactionCommand(call);
       return true;
@@ -163,22 +155,34 @@ bool RedisHandler::CheckRequest(const Call& call) {
 
 // --- Forwarding ---
 
-void RedisHandler::ForwardByKey(const Call& call) {
+bool RedisHandler::ForwardByKey(const Call& call) {
   if (uint32_t position = SingleKeyIndex(*call.spec)) {
     return Forward(call, selector_.Select(call.args[position]).shard);
   }
-  if (std::optional<uint32_t> shard = OnlyShard(call)) Forward(call, *shard);
+  std::optional<uint32_t> shard = OnlyShard(call);
+  return shard.has_value() ? Forward(call, *shard) : true;
 }
 
-void RedisHandler::Forward(const Call& call, uint32_t shard) {
+bool RedisHandler::Forward(const Call& call, uint32_t shard) {
+  Session& session = call.session;
+  if (session.wants_lease() && !call.is_inline) [[unlikely]] {
+    session.WaitUntilEmpty();
+    if (session.in_flight() > 0) return false;
+    Request* request = NewRequest(call);
+    session.SendOnLease(&request->fragment, shard, call.state.version, call.frame);
+    session.WaitUntilEmpty();
+    return true;
+  }
   Request* request = NewRequest(call);
   if (call.is_inline) {
     ByteQueue frame;
     ByteQueueWriter out(chunks_, frame);
     AppendCommand(out, call.args);
-    return call.session.Send(&request->fragment, shard, call.state.version, std::move(frame));
+    session.Send(&request->fragment, shard, call.state.version, std::move(frame));
+  } else {
+    session.Send(&request->fragment, shard, call.state.version, call.frame);
   }
-  call.session.Send(&request->fragment, shard, call.state.version, call.frame);
+  return true;
 }
 
 std::optional<uint32_t> RedisHandler::OnlyShard(const Call& call) {
@@ -201,9 +205,12 @@ std::optional<uint32_t> RedisHandler::OnlyShard(const Call& call) {
   return std::nullopt;
 }
 
-void RedisHandler::SplitByKey(const Call& call) {
+bool RedisHandler::SplitByKey(const Call& call) {
   const KeyError error = FindKeys(*call.spec, call.args, &keys_);
-  if (!error.ok()) return ReplyError(call.session, call.state, error.text);
+  if (!error.ok()) {
+    ReplyError(call.session, call.state, error.text);
+    return true;
+  }
   if (splitter_.Assign(call.args, keys_, selector_) == 1) {
     return Forward(call, splitter_.shard_of(0));
   }
@@ -211,9 +218,10 @@ void RedisHandler::SplitByKey(const Call& call) {
   Split& split = call.session.context().requests.AddSplit(request);
   splitter_.Encode(*call.spec, call.args, keys_, chunks_, &split, &frames_);
   SendSplit(call, request);
+  return true;
 }
 
-void RedisHandler::SendToEveryShard(const Call& call) {
+bool RedisHandler::SendToEveryShard(const Call& call) {
   if (pool_->shard_count() == 1) return Forward(call, 0);
   Request* request = NewRequest(call);
   Split& split = call.session.context().requests.AddSplit(request);
@@ -228,6 +236,7 @@ void RedisHandler::SendToEveryShard(const Call& call) {
     AppendCommand(out, call.args);
   }
   SendSplit(call, request);
+  return true;
 }
 
 void RedisHandler::SendSplit(const Call& call, Request* request) {
@@ -240,6 +249,77 @@ void RedisHandler::SendSplit(const Call& call, Request* request) {
   }
 }
 
+// --- Requests too large to gather ---
+
+size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state,
+                                      RespRequestParser& parser, std::string_view rest) {
+  if (parser.wanted_bytes() > pool_->config.large_request) {
+    if (std::optional<uint32_t> shard = StreamTarget(state, parser)) {
+      if (session.in_flight() == 0) {
+        Request* request = session.NewRequest(TakeSilence(state));
+        state.upload = std::make_unique<RedisUpload>(session.context().requests, request);
+        session.context().stats.requests.Add();
+        state.upload->scanner().Scan(rest);
+        session.BeginUpload();
+        session.SendOnLease(&request->fragment, *shard, state.version, rest);
+        parser.Reset();
+        state.parser.reset();
+        return rest.size();
+      }
+      // Its shard must have answered what was asked before: this goes another way.
+      session.WaitUntilEmpty();
+    } else if (parser.wanted_bytes() > pool_->config.max_request) {
+      ReplyError(session, state, "ERR the request is larger than the pool's max_request");
+      session.EndAfterReplies();
+      return rest.size();
+    }
+  }
+  if (state.parser == nullptr) {
+    state.parser = std::make_unique<RespRequestParser>(parser_);
+    parser_.Reset();
+  }
+  return 0;
+}
+
+std::optional<uint32_t> RedisHandler::StreamTarget(const RedisSessionState& state,
+                                                   RespRequestParser& parser) {
+  const CommandArgs args = parser.args();
+  if (args.empty() || parser.is_inline() || !state.authenticated || state.transaction != nullptr) {
+    return std::nullopt;
+  }
+  const CommandSpec* spec = pool_->commands->Find(args[0]);
+  if (spec == nullptr || spec->command_class != CommandClass::kByKey ||
+      spec->argument_check != nullptr || spec->has_subcommands() ||
+      !ArityMatches(*spec, static_cast<size_t>(parser.declared_args()))) {
+    return std::nullopt;
+  }
+  const uint32_t position = SingleKeyIndex(*spec);
+  if (position == 0 || position >= args.size()) return std::nullopt;
+  return selector_.Select(args[position]).shard;
+}
+
+size_t RedisHandler::ContinueUpload(Session& session, RedisSessionState& state,
+                                    std::string_view input) {
+  RedisUpload& upload = *state.upload;
+  const ParseResult result = upload.scanner().Scan(input);
+  if (result.status == ParseStatus::kError) {
+    session.context().stats.protocol_errors.Add();
+    // The shard has half a request that will never end: its connection goes with the session.
+    EndUpload(session, state);
+    session.Close();
+    return input.size();
+  }
+  session.SendMoreOnLease(&upload.request()->fragment, input.substr(0, result.consumed));
+  if (result.status == ParseStatus::kFrame) EndUpload(session, state);
+  return result.consumed;
+}
+
+void RedisHandler::EndUpload(Session& session, RedisSessionState& state) {
+  state.upload.reset();
+  session.EndUpload();
+  session.WaitUntilEmpty();
+}
+
 // --- The proxy's own answers ---
 
 bool RedisHandler::AnswerItself(const Call& call) {
@@ -249,7 +329,10 @@ bool RedisHandler::AnswerItself(const Call& call) {
     session.WaitUntilEmpty();
     return false;
   }
-  const SessionAddresses addresses = AddressesOf(session.fd());
+  const RedisLocal local = RedisLocalOf(*call.spec);
+  const bool tells_addresses = local == RedisLocal::kClientInfo || local == RedisLocal::kClientList;
+  const SessionAddresses addresses =
+      tells_addresses ? AddressesOf(session.fd()) : SessionAddresses();
   const LocalContext context = {
       .pool = pool_->config,
       .commands = *pool_->commands,

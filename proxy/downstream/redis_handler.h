@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,16 @@ class RedisHandler final : public RequestHandler {
     bool is_inline;
   };
 
+  // A frame that has not arrived whole: keeps it, streams it through a lease when it is large, or
+  // refuses it. Answers how much of `rest` is done with.
+  size_t HandleUnfinished(Session& session, RedisSessionState& state, RespRequestParser& parser,
+                          std::string_view rest);
+  // Where a large request that has begun to arrive can be streamed to; nothing when it must be
+  // gathered first.
+  std::optional<uint32_t> StreamTarget(const RedisSessionState& state, RespRequestParser& parser);
+  size_t ContinueUpload(Session& session, RedisSessionState& state, std::string_view input);
+  void EndUpload(Session& session, RedisSessionState& state);
+
   // False: the request must wait until the session is empty; it is presented again.
   bool HandleRequest(Session& session, RedisSessionState& state, CommandArgs args,
                      std::string_view frame, bool is_inline);
@@ -53,10 +64,11 @@ class RedisHandler final : public RequestHandler {
   // False when the request has been answered with the reason.
   bool CheckRequest(const Call& call);
 
-  void ForwardByKey(const Call& call);
-  void Forward(const Call& call, uint32_t shard);
-  void SplitByKey(const Call& call);
-  void SendToEveryShard(const Call& call);
+  // These two answer false when the request must wait (see HandleRequest).
+  bool ForwardByKey(const Call& call);
+  bool Forward(const Call& call, uint32_t shard);
+  bool SplitByKey(const Call& call);
+  bool SendToEveryShard(const Call& call);
   bool AnswerItself(const Call& call);
   void HandleTransactionCommand(const Call& call);
   void QueueInTransaction(const Call& call);

@@ -9,9 +9,11 @@
 #include <string>
 
 #include "proxy/codec/resp_encoder.h"
+#include "proxy/codec/resp_frame_scanner.h"
 #include "proxy/codec/resp_request_parser.h"
 #include "proxy/downstream/redis_transaction.h"
 #include "proxy/downstream/request_handler.h"
+#include "proxy/request/request.h"
 
 namespace weir {
 
@@ -22,6 +24,26 @@ enum class ReplyMode : uint8_t {
   kOff,
 };
 
+// A request that is passed on while it arrives. Holds it, since it may fail before its end is here.
+class RedisUpload {
+ public:
+  RedisUpload(RequestPool& requests, Request* request) : requests_(requests), request_(request) {
+    requests_.Hold(request_);
+  }
+  ~RedisUpload() { requests_.Release(request_); }
+  RedisUpload(const RedisUpload&) = delete;
+  RedisUpload& operator=(const RedisUpload&) = delete;
+
+  Request* request() { return request_; }
+  // Finds the request's end.
+  RespFrameScanner& scanner() { return scanner_; }
+
+ private:
+  RequestPool& requests_;
+  Request* request_;
+  RespFrameScanner scanner_;
+};
+
 struct RedisSessionState final : ProtocolState {
   RespVersion version = RespVersion::kResp2;
   ReplyMode reply_mode = ReplyMode::kOn;
@@ -29,6 +51,7 @@ struct RedisSessionState final : ProtocolState {
   std::string client_name;  // CLIENT SETNAME, HELLO … SETNAME
   std::string library;      // CLIENT SETINFO, "name version"
   std::unique_ptr<RespRequestParser> parser;
+  std::unique_ptr<RedisUpload> upload;  // between the beginning and the end of a large request
   std::unique_ptr<RedisTransaction> transaction;  // between MULTI and EXEC or DISCARD
 };
 

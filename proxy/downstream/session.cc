@@ -72,9 +72,10 @@ void Session::KeepInput(std::string_view rest) {
 void Session::UpdateReading() {
   if (closed_) return;
   // Input that is held although there is room is an unfinished request: read on.
-  held_back_ = !ending_ && !CanTake();
-  stream_.SetReading(!ending_ && !peer_ended_ && !held_back_);
-  stream_.NotifySent(HoldsTooMuch());
+  held_back_ = !ending_ && !uploading_ && !CanTake();
+  const bool paced = uploading_ && lease_ != nullptr && lease_->unsent() > kPaceBytes;
+  stream_.SetReading(!ending_ && (!peer_ended_ || uploading_) && !held_back_ && !paced);
+  stream_.NotifySent(HoldsTooMuch() || lease_ != nullptr);
 }
 
 void Session::OnTurnEnd() {
@@ -91,6 +92,8 @@ void Session::Resume() {
 void Session::OnEnd() {
   context_.stats.client_eof.Add();
   peer_ended_ = true;
+  // The rest of a request that streams will never come.
+  if (uploading_) return Close();
   CloseIfOver();
 }
 
@@ -128,6 +131,70 @@ void Session::RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure
   OnFragmentFailed(fragment->request, fragment, failure);
 }
 
+// --- Leases ---
+
+void Session::SendOnLease(Fragment* fragment, uint32_t shard, RespVersion version,
+                          std::string_view bytes) {
+  DCHECK(lease_ == nullptr && in_flight_ == 1);
+  if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
+  lease_ = context_.connections.BeginLease(shard, version);
+  if (lease_ == nullptr) return RefuseFragment(fragment, shard, Failure::kNoLease);
+  lease_->SetSentCallback([this] { Resume(); });
+  stream_.NotifySent(true);
+  context_.requests.Hold(fragment->request);
+  if (std::optional<Failure> refused = lease_->Send(fragment, bytes)) {
+    context_.requests.Release(fragment->request);
+    RefuseFragment(fragment, shard, *refused);
+  }
+}
+
+void Session::SendMoreOnLease(Fragment* fragment, std::string_view bytes) {
+  if (lease_ != nullptr) lease_->SendMore(fragment, bytes);
+}
+
+void Session::EndUpload() {
+  // Answered before its end was here: the lease ends with half a request on its connection.
+  if (in_flight_ == 0) EndLease();
+  uploading_ = false;
+}
+
+void Session::TakeAsLease(UpstreamConnection* connection) {
+  for (const Fragment* f = connection->first_pending(); f != nullptr; f = f->next) {
+    if (f->request->session != this) return;
+  }
+  lease_ = context_.connections.TakeAsLease(connection);
+  if (lease_ != nullptr) stream_.NotifySent(true);
+}
+
+void Session::PaceLease() {
+  if (lease_ != nullptr) lease_->SetReading(unsent() <= kPaceBytes);
+}
+
+void Session::EndLease() {
+  if (lease_ == nullptr) return;
+  if (uploading_) lease_->Close(Failure::kReset);
+  context_.connections.EndLease(std::exchange(lease_, nullptr));
+  stream_.NotifySent(false);
+}
+
+void Session::CheckProgress(Duration limit) {
+  // Input that is not held back is a request that has begun to arrive.
+  const bool receiving = uploading_ || (!input_.empty() && CanTake());
+  const uint64_t mark = stream_.sent_bytes() + stream_.received_bytes();
+  const bool moved = mark != std::exchange(progress_mark_, mark);
+  if (moved || (!receiving && stream_.unsent() == 0)) {
+    progress_at_ = context_.loop.now();
+    return;
+  }
+  if (context_.loop.now() - progress_at_ < limit) return;
+  context_.stats.closed_by_progress_limit.Add();
+  LOG_EVENT_LIMITED(LogLevel::kWarn, "session_progress_limit", {"pool", context_.pool->config.name},
+                    {"session", id_}, {"unsent_bytes", unsent()}, {"receiving", receiving});
+  Close();
+}
+
+// --- Replies ---
+
 void Session::OnReplyPart(Request* request, const ReplyPart& part) {
   Fragment* fragment = part.fragment;
   if (request == head_ && request->split == nullptr && !request->silent && !request->done) {
@@ -143,7 +210,14 @@ void Session::OnReplyPart(Request* request, const ReplyPart& part) {
       stream_.Write(part.bytes);
       head_passed_on_ += part.bytes.size();
       fragment->passed_on = true;
-      if (part.last) FinishFragment(request, fragment);
+      if (part.last) {
+        FinishFragment(request, fragment);
+      } else if (lease_ == nullptr &&
+                 unsent() + part.announced > context_.pool->config.session_output_limit / 2) {
+        // It does not fit: from here on at this client's pace, if nobody waits behind it.
+        TakeAsLease(part.connection);
+      }
+      PaceLease();
       return CheckOutput();
     }
   }
@@ -194,7 +268,10 @@ void Session::EmitDone() {
     context_.requests.Release(request);
     head_passed_on_ = 0;
   }
-  if (in_flight_ == 0) waits_until_empty_ = false;
+  if (in_flight_ == 0) {
+    waits_until_empty_ = false;
+    if (!uploading_) EndLease();
+  }
   if (closed_) return;
   if (!stream_.reading() && in_flight_ <= window_ / 2) Resume();
   if (ending_ || peer_ended_) Resume();
@@ -262,6 +339,7 @@ void Session::EndAfterInput() {
 
 void Session::OnSent() {
   if (held_back_) Resume();
+  PaceLease();
   CloseIfOver();
 }
 
@@ -293,6 +371,7 @@ void Session::Close() {
   }
   head_ = tail_ = nullptr;
   in_flight_ = 0;
+  EndLease();
   std::string().swap(input_);
   context_.stats.client_connections.Subtract();
   context_.owner.OnSessionClosed(this);

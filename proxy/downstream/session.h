@@ -29,6 +29,10 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // A reply up to this size is gathered before it is passed on, so that a shard that fails in the
   // middle of it costs an error and not the session.
   static constexpr size_t kGatherBytes = 16384;
+  // A session whose replies are larger than this gets a lease for its next request.
+  static constexpr uint64_t kLeaseReplyBytes = 1 << 20;
+  // On a lease one side is read only while the other has less than this unsent.
+  static constexpr size_t kPaceBytes = 256 * 1024;
 
   Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport> transport);
   ~Session() override;
@@ -45,6 +49,16 @@ class Session final : private StreamOwner, private TurnEndHandler {
   bool CanTake() const {
     return in_flight_ < window_ && !ending_ && !closed_ && !waits_until_empty_ && !HoldsTooMuch();
   }
+  // Whether the next request should go by SendOnLease: recent replies were large.
+  bool wants_lease() const { return typical_reply_ > kLeaseReplyBytes; }
+  // Sends over a connection of this session's own until the reply is complete. The session must
+  // have nothing in flight but this request. Fails the fragment when no lease is to be had.
+  void SendOnLease(Fragment* fragment, uint32_t shard, RespVersion version, std::string_view bytes);
+  // The next bytes of a request that streams over the lease; dropped once that request has failed.
+  void SendMoreOnLease(Fragment* fragment, std::string_view bytes);
+  // A request streams over the lease: input is read at the shard's pace.
+  void BeginUpload() { uploading_ = true; }
+  void EndUpload();
   // Takes nothing more until every reply so far has been handed on.
   void WaitUntilEmpty() { waits_until_empty_ = in_flight_ > 0; }
 
@@ -86,6 +100,9 @@ class Session final : private StreamOwner, private TurnEndHandler {
   size_t unsent() const { return stream_.unsent() + gathered_bytes_; }
   // Looks again whether it may go on reading.
   void Resume();
+  // Closes the session when a half-received request or half-sent reply has not moved for `limit`.
+  // Called from time to time.
+  void CheckProgress(Duration limit);
 
   size_t owner_index = 0;  // the owner's place for it
 
@@ -104,6 +121,10 @@ class Session final : private StreamOwner, private TurnEndHandler {
 
   size_t HandleInput(std::string_view input);
   void HandleHeldInput();
+  // Takes the connection for itself when nobody else waits on it.
+  void TakeAsLease(UpstreamConnection* connection);
+  void PaceLease();
+  void EndLease();
   void KeepInput(std::string_view rest);
   void UpdateReading();
 
@@ -134,8 +155,12 @@ class Session final : private StreamOwner, private TurnEndHandler {
   uint64_t head_passed_on_ = 0;
   size_t gathered_bytes_ = 0;  // of replies that are not at the head, or not complete
   Moment last_active_;
+  UpstreamConnection* lease_ = nullptr;  // lent to this session alone
+  uint64_t progress_mark_ = 0;           // bytes in and out when progress was last seen
+  Moment progress_at_{};
 
   bool handling_ = false;     // inside HandleInput
+  bool uploading_ = false;    // a request streams over the lease
   bool held_back_ = false;    // input waits for the window
   bool input_waits_ = false;  // the handler stopped for want of room, not of bytes
   bool waits_until_empty_ = false;

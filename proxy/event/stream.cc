@@ -68,6 +68,7 @@ void Stream::ReadOnce() {
   IoResult result = transport_->Read(loop_.scratch());
   switch (result.status) {
     case IoResult::Status::kOk:
+      received_bytes_ += result.bytes;
       owner_.OnBytes({loop_.scratch().data(), result.bytes});
       return;
     case IoResult::Status::kWouldBlock:

@@ -54,6 +54,8 @@ class Stream final : public IoHandler, public TurnEndHandler {
   size_t unsent() const { return output_.size(); }
   // Bytes that the socket took since the beginning.
   uint64_t sent_bytes() const { return sent_bytes_; }
+  // Bytes that came since the beginning.
+  uint64_t received_bytes() const { return received_bytes_; }
   // Drops `count` unsent bytes that begin `offset` bytes behind the first unsent one.
   void DropUnsent(size_t offset, size_t count) { output_.Erase(pool_, offset, count); }
 
@@ -85,6 +87,7 @@ class Stream final : public IoHandler, public TurnEndHandler {
   std::unique_ptr<Transport> transport_;
   ByteQueue output_;
   uint64_t sent_bytes_ = 0;
+  uint64_t received_bytes_ = 0;
   int error_ = 0;
   Interest interest_ = Interest::kRead;
   bool reading_ = true;

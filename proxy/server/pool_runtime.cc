@@ -13,6 +13,8 @@
 namespace weir {
 namespace {
 
+constexpr Duration kProgressCheck = std::chrono::seconds(1);
+
 PoolConnections::ShardCells ShardCellsOf(StatsTable& stats, size_t pool_index, size_t shards) {
   PoolConnections::ShardCells cells;
   for (size_t i = 0; i < shards; ++i) cells.push_back(stats.ShareShard(pool_index, i));
@@ -53,7 +55,8 @@ PoolRuntime::PoolRuntime(const WorkerParts& worker, PoolSnapshotPtr pool,
       handler_(std::make_unique<RedisHandler>(pool, selector_, worker.chunks, worker.worker_count,
                                               worker.started_at)),
       context_{worker.loop,  worker.chunks, worker.requests,         *this, pool, selector_,
-               connections_, *handler_,     stats_->pool(pool_index)} {
+               connections_, *handler_,     stats_->pool(pool_index)},
+      progress_timer_(worker.loop.timers(), [this] { CheckProgress(); }) {
   if (pool->config.preconnect) connections_.Preconnect();
 }
 
@@ -85,8 +88,16 @@ void PoolRuntime::AddSession(UniqueFd fd) {
       std::make_unique<Session>(context_, id, std::make_unique<PlainTransport>(std::move(fd)));
   session->owner_index = sessions_.size();
   sessions_.push_back(std::move(session));
+  if (!progress_timer_.armed()) progress_timer_.ArmAt(worker_.loop.now() + kProgressCheck);
   stats_->process().total_connections.Add();
   stats_->process().curr_connections.Add();
+}
+
+void PoolRuntime::CheckProgress() {
+  const Duration limit = absl::ToChronoNanoseconds(context_.pool->config.progress_limit);
+  // Backwards: closing moves the last session to the closed one's place.
+  for (size_t i = sessions_.size(); i-- > 0;) sessions_[i]->CheckProgress(limit);
+  if (!sessions_.empty()) progress_timer_.ArmAt(worker_.loop.now() + kProgressCheck);
 }
 
 void PoolRuntime::OnSessionClosed(Session* session) {

@@ -88,6 +88,8 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   Session* FindLargestSession();
 
  private:
+  // Looks after sessions that do not move; runs while there are any.
+  void CheckProgress();
   void OnSessionClosed(Session* session) override;
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override;
@@ -102,6 +104,7 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   std::vector<std::unique_ptr<Session>> sessions_;
   uint64_t next_session_ = 0;
   bool leaving_ = false;
+  Timer progress_timer_;
 };
 
 }  // namespace weir

@@ -55,6 +55,7 @@ struct alignas(64) PoolStats {
   Gauge unsent_reply_bytes;
   Counter closed_by_output_limit;
   Counter closed_by_memory_limit;
+  Counter closed_by_progress_limit;
   Counter server_restores;  // the health owner's, as are the probes
   Counter probes;
   Counter probes_failed;
@@ -140,6 +141,8 @@ inline constexpr StatField<PoolStats> kPoolStatFields[] = {
     WEIR_STAT(PoolStats, unsent_reply_bytes, "bytes", "replies held for slow readers"),
     WEIR_STAT(PoolStats, closed_by_output_limit, "", "sessions closed: session_output_limit"),
     WEIR_STAT(PoolStats, closed_by_memory_limit, "", "sessions closed: memory_limit"),
+    WEIR_STAT(PoolStats, closed_by_progress_limit, "",
+              "sessions closed: a half-received request or half-sent reply did not move"),
     WEIR_STAT(PoolStats, server_restores, "", "shards restored after an ejection"),
     WEIR_STAT(PoolStats, probes, "", "probes of ejected shards"),
     WEIR_STAT(PoolStats, probes_failed, "", "probes of ejected shards that failed"),

@@ -73,15 +73,29 @@ UpstreamConnection* PoolConnections::BeginLease(uint32_t shard, RespVersion vers
   if (s.leased.size() >= pool_->config.max_leases) return nullptr;
   auto idle = std::find_if(s.idle_leases.begin(), s.idle_leases.end(),
                            [&](const auto& c) { return c->version() == version; });
-  if (idle != s.idle_leases.end()) {
-    s.leased.push_back(std::move(*idle));
-    s.idle_leases.erase(idle);
-  } else {
-    s.leased.push_back(NewConnection(shard, version));
-  }
+  if (idle == s.idle_leases.end()) return CountLease(NewConnection(shard, version));
+  std::unique_ptr<UpstreamConnection> connection = std::move(*idle);
+  s.idle_leases.erase(idle);
+  return CountLease(std::move(connection));
+}
+
+UpstreamConnection* PoolConnections::CountLease(std::unique_ptr<UpstreamConnection> connection) {
+  Shard& s = *shards_[connection->shard()];
+  s.leased.push_back(std::move(connection));
   context_.pool_stats.leases_total.Add();
   context_.pool_stats.leases.Add();
   return s.leased.back().get();
+}
+
+UpstreamConnection* PoolConnections::TakeAsLease(UpstreamConnection* connection) {
+  if (connection->shard() == kRemovedShard) return nullptr;
+  Shard& s = *shards_[connection->shard()];
+  if (s.leased.size() >= pool_->config.max_leases) return nullptr;
+  for (std::unique_ptr<UpstreamConnection>& shared :
+       s.shared[VersionIndex(connection->version())]) {
+    if (shared.get() == connection) return CountLease(std::move(shared));
+  }
+  return nullptr;
 }
 
 void PoolConnections::EndLease(UpstreamConnection* connection) {

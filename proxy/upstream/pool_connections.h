@@ -46,6 +46,10 @@ class PoolConnections {
 
   // A connection for one session alone; null when all leases are out. Give it back by EndLease.
   UpstreamConnection* BeginLease(uint32_t shard, RespVersion version);
+  // Makes a shared connection a lease, because the reply it is reading is to be read at its
+  // client's pace; new requests go to a fresh one. The caller has seen that nobody else waits on
+  // it. Null when all leases are out.
+  UpstreamConnection* TakeAsLease(UpstreamConnection* connection);
   // The holder is done. A connection with replies pending is closed, any other is kept.
   void EndLease(UpstreamConnection* connection);
 
@@ -70,6 +74,7 @@ class PoolConnections {
   };
 
   std::unique_ptr<Shard> NewShard(const ShardConfig& config, std::shared_ptr<ShardStats> stats);
+  UpstreamConnection* CountLease(std::unique_ptr<UpstreamConnection> connection);
   std::unique_ptr<UpstreamConnection> NewConnection(uint32_t shard, RespVersion version);
   // The shard whose lease this is, of those in use and those on their way out.
   Shard& ShardOfLease(UpstreamConnection* connection);

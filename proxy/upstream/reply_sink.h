@@ -10,6 +10,8 @@
 
 namespace weir {
 
+class UpstreamConnection;
+
 // Why a fragment got no reply.
 enum class Failure : uint8_t {
   kUnavailable,     // not connected, and backing off
@@ -30,6 +32,9 @@ struct ReplyPart {
   std::string_view bytes;
   char type;  // the first byte of the whole reply
   bool last;  // the reply ends here, and the fragment has left the connection
+  // Bytes that are sure to follow, as announced by the bulk in progress.
+  uint64_t announced;
+  UpstreamConnection* connection;  // where it came from
 };
 
 class ReplySink {

@@ -249,11 +249,12 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
     } else if (fragment->state == FragmentState::kExpired) {
       continue;
     }
-    parts[count++] = {fragment, piece, scanner_.type(), last};
+    parts[count++] = {fragment, piece, scanner_.type(), last, last ? 0 : scanner_.announced_bytes(),
+                      this};
     if (count == kPartsPerBatch) {
-      context_.sink.OnReplyParts({parts, count});
-      count = 0;
-      if (state_ != State::kReady) return;  // whoever was told has closed it
+      context_.sink.OnReplyParts({parts, std::exchange(count, 0)});
+      // A session that ends its lease closes this connection.
+      if (state_ != State::kReady) return;
     }
   }
   if (count > 0) context_.sink.OnReplyParts({parts, count});

@@ -83,6 +83,8 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   // Bytes not yet taken by the socket.
   size_t unsent() const { return waiting_.size() + (stream_ ? stream_->unsent() : 0); }
   uint32_t pending() const { return pending_.size(); }
+  // What awaits replies, in order: the chain of Fragment::next.
+  const Fragment* first_pending() const { return pending_.head(); }
   bool ready() const { return state_ == State::kReady; }
   // The shard refuses HELLO 3. Known once connected.
   bool refuses_resp3() const { return refuses_resp3_; }
