@@ -59,8 +59,9 @@ absl::Status Internal(const Parts&... parts) {
 template <typename Int>
 std::optional<Int> ParseInt(std::string_view text) {
   Int value = 0;
-  const char* end = text.data() + text.size();
-  auto [stopped, error] = std::from_chars(text.data(), end, value);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  auto [stopped, error] = std::from_chars(begin, end, value);
   if (text.empty() || error != std::errc() || stopped != end) return std::nullopt;
   return value;
 }
