@@ -49,7 +49,7 @@ struct RedisSessionState final : ProtocolState {
   ReplyMode reply_mode = ReplyMode::kOn;
   bool authenticated = false;
   std::string client_name;  // CLIENT SETNAME, HELLO … SETNAME
-  std::string library;      // CLIENT SETINFO, "name version"
+  std::string library;      // CLIENT SETINFO, "name version"; empty: neither
   std::unique_ptr<RespRequestParser> parser;
   std::unique_ptr<RedisUpload> upload;  // between the beginning and the end of a large request
   std::unique_ptr<RedisTransaction> transaction;  // between MULTI and EXEC or DISCARD
