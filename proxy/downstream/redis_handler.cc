@@ -11,7 +11,6 @@
 #include "proxy/downstream/redis_errors.h"
 #include "proxy/downstream/redis_local.h"
 #include "proxy/downstream/session.h"
-#include "proxy/request/merger.h"
 
 namespace weir {
 namespace {
@@ -112,12 +111,16 @@ const CommandSpec* RedisHandler::FindCommand(Session& session, RedisSessionState
   if (spec != nullptr && spec->has_subcommands() && args.size() > 1) {
     const CommandSpec* sub = pool_->commands->FindSubcommand(*spec, args[1]);
     if (sub == nullptr) {
+      if (state.transaction != nullptr) state.transaction->failed = true;
       ReplyError(session, state, UnknownSubcommandError(*spec, args[1]));
       return nullptr;
     }
     return sub;
   }
-  if (spec == nullptr) ReplyError(session, state, UnknownCommandError(args));
+  if (spec == nullptr) {
+    if (state.transaction != nullptr) state.transaction->failed = true;
+    ReplyError(session, state, UnknownCommandError(args));
+  }
   return spec;
 }
 
@@ -246,6 +249,7 @@ void RedisHandler::SendSplit(const Call& call, Request* request) {
     Fragment& fragment = split.fragments[i];
     fragment.request = request;
     call.session.Send(&fragment, fragment.shard, call.state.version, std::move(frames_[i]));
+    frames_[i].Clear();  // of a fragment that was refused
   }
 }
 
@@ -368,20 +372,19 @@ void RedisHandler::Merge(const Request& request, ByteQueue* out) {
   const Split& split = *request.split;
   if (split.failed > 0 && split.merge != Merge::kConcat) {
     // What was applied elsewhere stays applied, so the error says where it was not.
+    // Errors that shards answered themselves count as well.
     std::string failed;
+    size_t failures = 0;
     for (const Fragment& fragment : split.fragments) {
-      std::string scratch;
-      std::string_view reply = fragment.reply.Flatten(&scratch);
-      if (reply.starts_with('-')) {
-        StrAppend(&failed, failed.empty() ? "" : ", ", ShardName(fragment.shard));
-      }
+      if (!fragment.reply.front().starts_with('-')) continue;
+      StrAppend(&failed, failures++ == 0 ? "" : ", ", ShardName(fragment.shard));
     }
     ByteQueueWriter writer(chunks_, *out);
     return AppendError(
-        writer, StrCat("ERR ", split.failed, " of ", split.fragments.size(), " shards failed (",
-                       failed, "); what the others did stays done"));
+        writer, StrCat("ERR ", failures, " of ", split.fragments.size(), " shards failed (", failed,
+                       "); what the others did stays done"));
   }
-  MergeReplies(split, pool_->config.partial_mget == PartialMget::kElements, chunks_, out);
+  merger_.Merge(split, pool_->config.partial_mget == PartialMget::kElements, chunks_, out);
 }
 
 // --- Helpers ---

@@ -18,6 +18,7 @@
 #include "proxy/config/snapshot.h"
 #include "proxy/downstream/redis_session_state.h"
 #include "proxy/downstream/request_handler.h"
+#include "proxy/request/merger.h"
 #include "proxy/request/splitter.h"
 #include "proxy/routing/shard_selector.h"
 
@@ -100,6 +101,7 @@ class RedisHandler final : public RequestHandler {
   const absl::Time started_at_;
   RespRequestParser parser_;
   Splitter splitter_;
+  Merger merger_;
   KeyPositions keys_;
   std::vector<ByteQueue> frames_;
   std::string scratch_;

@@ -1,11 +1,8 @@
 #include "proxy/request/merger.h"
 
-#include <optional>
-#include <string_view>
-#include <vector>
+#include <utility>
 
 #include "proxy/codec/resp_encoder.h"
-#include "proxy/codec/resp_reader.h"
 
 namespace weir {
 namespace {
@@ -13,94 +10,100 @@ namespace {
 constexpr std::string_view kUnexpected =
     "ERR a shard's reply to its part of a split command is not of the expected kind";
 
-// The replies as contiguous frames; those in several chunks are gathered in `scratch`.
-std::vector<std::string_view> Frames(const Split& split, std::vector<std::string>* scratch) {
-  std::vector<std::string_view> frames;
-  scratch->resize(split.fragments.size());
-  frames.reserve(split.fragments.size());
-  for (size_t i = 0; i < split.fragments.size(); ++i) {
-    frames.push_back(WithoutAttributes(split.fragments[i].reply.Flatten(&(*scratch)[i])));
+}  // namespace
+
+void Merger::Merge(const Split& split, bool partial_elements, ChunkPool& chunks, ByteQueue* out) {
+  TakeFrames(split);
+  ByteQueueWriter writer(chunks, *out);
+  const bool keep_errors = partial_elements && split.merge == Merge::kConcat;
+  if (std::optional<std::string_view> error = FirstError(); error && !keep_errors) {
+    writer.append(*error);
+    return DropLargeScratch();
   }
-  return frames;
+  // Nothing may be half written when a part turns out to be wrong.
+  ByteQueue merged;
+  ByteQueueWriter merged_writer(chunks, merged);
+  bool ok = false;
+  switch (split.merge) {
+    case Merge::kSum:
+      ok = MergeSum(merged_writer);
+      break;
+    case Merge::kAllOk:
+      ok = MergeAllOk(merged_writer);
+      break;
+    case Merge::kConcat:
+      ok = MergeConcat(split, merged_writer);
+      break;
+    case Merge::kNone:
+      break;
+  }
+  if (ok) {
+    out->Splice(chunks, std::move(merged));
+  } else {
+    AppendError(writer, kUnexpected);
+  }
+  DropLargeScratch();
 }
 
-std::optional<std::string_view> FirstError(const std::vector<std::string_view>& frames) {
-  for (std::string_view frame : frames) {
-    if (IsError(frame)) return frame;
+void Merger::TakeFrames(const Split& split) {
+  parts_.clear();
+  if (scratch_.size() < split.fragments.size()) scratch_.resize(split.fragments.size());
+  for (size_t i = 0; i < split.fragments.size(); ++i) {
+    const std::string_view reply = split.fragments[i].reply.Flatten(&scratch_[i]);
+    parts_.push_back({.frame = WithoutAttributes(reply)});
+  }
+}
+
+void Merger::DropLargeScratch() {
+  parts_.clear();
+  for (std::string& scratch : scratch_) {
+    if (scratch.capacity() > kKeptScratchBytes) std::string().swap(scratch);
+  }
+}
+
+std::optional<std::string_view> Merger::FirstError() const {
+  for (const Part& part : parts_) {
+    if (IsError(part.frame)) return part.frame;
   }
   return std::nullopt;
 }
 
-bool MergeSum(const std::vector<std::string_view>& frames, ByteQueueWriter& out) {
+bool Merger::MergeSum(ByteQueueWriter& out) const {
   int64_t sum = 0;
-  for (std::string_view frame : frames) {
-    std::optional<int64_t> value = ReadInteger(frame);
-    if (!value.has_value()) return false;
-    sum += *value;
+  for (const Part& part : parts_) {
+    const std::optional<int64_t> value = ReadInteger(part.frame);
+    if (!value.has_value() || __builtin_add_overflow(sum, *value, &sum)) return false;
   }
   AppendInteger(out, sum);
   return true;
 }
 
-bool MergeAllOk(const std::vector<std::string_view>& frames, ByteQueueWriter& out) {
-  for (std::string_view frame : frames) {
-    if (!IsSimple(frame, "OK")) return false;
+bool Merger::MergeAllOk(ByteQueueWriter& out) const {
+  for (const Part& part : parts_) {
+    if (!IsSimple(part.frame, "OK")) return false;
   }
   AppendSimple(out, "OK");
   return true;
 }
 
-bool MergeConcat(const Split& split, const std::vector<std::string_view>& frames,
-                 ByteQueueWriter& out) {
-  std::vector<uint32_t> expected(frames.size(), 0);
-  for (uint32_t fragment : split.fragment_of_key) ++expected[fragment];
-  std::vector<RespElements> elements;
-  elements.reserve(frames.size());
-  for (size_t i = 0; i < frames.size(); ++i) {
-    elements.emplace_back(frames[i]);
-    if (!IsError(frames[i]) && elements[i].count() != expected[i]) return false;
+bool Merger::MergeConcat(const Split& split, ByteQueueWriter& out) {
+  for (uint32_t fragment : split.fragment_of_key) ++parts_[fragment].expected;
+  for (Part& part : parts_) {
+    part.elements = RespElements(part.frame);
+    if (!IsError(part.frame) && part.elements.count() != part.expected) return false;
   }
   AppendArrayHeader(out, static_cast<int64_t>(split.fragment_of_key.size()));
   for (uint32_t fragment : split.fragment_of_key) {
-    if (IsError(frames[fragment])) {
-      out.append(frames[fragment]);
-    } else if (std::optional<std::string_view> element = elements[fragment].Next()) {
+    Part& part = parts_[fragment];
+    if (IsError(part.frame)) {
+      out.append(part.frame);
+    } else if (std::optional<std::string_view> element = part.elements.Next()) {
       out.append(*element);
     } else {
       return false;
     }
   }
   return true;
-}
-
-}  // namespace
-
-void MergeReplies(const Split& split, bool partial_elements, ChunkPool& chunks, ByteQueue* out) {
-  std::vector<std::string> scratch;
-  const std::vector<std::string_view> frames = Frames(split, &scratch);
-  ByteQueueWriter writer(chunks, *out);
-  const bool keep_errors = partial_elements && split.merge == Merge::kConcat;
-  if (std::optional<std::string_view> error = FirstError(frames); error && !keep_errors) {
-    return writer.append(*error);
-  }
-  ByteQueue merged;
-  ByteQueueWriter merged_writer(chunks, merged);
-  bool ok = false;
-  switch (split.merge) {
-    case Merge::kSum:
-      ok = MergeSum(frames, merged_writer);
-      break;
-    case Merge::kAllOk:
-      ok = MergeAllOk(frames, merged_writer);
-      break;
-    case Merge::kConcat:
-      ok = MergeConcat(split, frames, merged_writer);
-      break;
-    case Merge::kNone:
-      break;
-  }
-  if (!ok) return AppendError(writer, kUnexpected);
-  out->Splice(chunks, std::move(merged));
 }
 
 }  // namespace weir

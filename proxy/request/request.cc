@@ -28,7 +28,8 @@ Split& RequestPool::AddSplit(Request* request) {
 void RequestPool::Release(Request* request) {
   DCHECK(request->holders > 0);
   if (--request->holders > 0) return;
-  if (request->split != nullptr && spare_splits_.size() < kSpareSplits) {
+  if (request->split != nullptr && spare_splits_.size() < kSpareSplits &&
+      request->split->fragment_of_key.capacity() <= kSpareSplitKeys) {
     Split& split = *request->split;
     split.fragments.clear();
     split.fragment_of_key.clear();

@@ -56,6 +56,7 @@ class RequestPool {
 
  private:
   static constexpr size_t kSpareSplits = 64;
+  static constexpr size_t kSpareSplitKeys = 4096;  // a larger one goes back to the allocator
   NodePool<Request> nodes_;
   std::vector<std::unique_ptr<Split>> spare_splits_;
 };
