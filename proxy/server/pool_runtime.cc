@@ -116,21 +116,28 @@ void PoolRuntime::OnSessionClosed(Session* session) {
 void PoolRuntime::OnShardFailure(uint32_t shard, ShardFailure failure) {
   if (leaving_ || shard == kRemovedShard) return;
   const PoolConfig& config = context_.pool->config;
-  worker_.health.ReportFailure(config.name, config.servers[shard].name, failure);
+  worker_.health.ReportFailure(config.name, config.servers[shard], failure);
 }
 
 void PoolRuntime::OnShardSuccess(uint32_t shard) {
   if (leaving_ || shard == kRemovedShard) return;
   const PoolConfig& config = context_.pool->config;
-  worker_.health.ReportSuccess(config.name, config.servers[shard].name);
+  worker_.health.ReportSuccess(config.name, config.servers[shard]);
 }
 
 void PoolRuntime::SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live) {
+  for (uint32_t i = 0; i < live.size(); ++i) {
+    if (live[i] && selector_.ejected(i)) connections_.ConnectAgain(i);
+  }
   selector_.SetHealth(std::move(ring), std::move(live));
 }
 
-void PoolRuntime::SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses) {
-  connections_.SetAddresses(shard, std::move(addresses));
+void PoolRuntime::SetAddresses(const Endpoint& endpoint,
+                               const std::vector<ResolvedAddress>& addresses) {
+  const std::vector<ShardConfig>& servers = context_.pool->config.servers;
+  for (uint32_t i = 0; i < servers.size(); ++i) {
+    if (servers[i].endpoint == endpoint) connections_.SetAddresses(i, addresses);
+  }
 }
 
 void PoolRuntime::CloseQuietSessions(Duration idle) {

@@ -32,9 +32,9 @@ using SessionCounts = std::vector<std::atomic<uint32_t>>;
 class HealthReporter {
  public:
   virtual ~HealthReporter() = default;
-  virtual void ReportFailure(const std::string& pool, const std::string& shard,
+  virtual void ReportFailure(const std::string& pool, const ShardConfig& shard,
                              ShardFailure failure) = 0;
-  virtual void ReportSuccess(const std::string& pool, const std::string& shard) = 0;
+  virtual void ReportSuccess(const std::string& pool, const ShardConfig& shard) = 0;
 };
 
 // The parts of a worker that its pools use; borrowed.
@@ -73,7 +73,8 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   // A connection was refused by client_connections.
   void CountRefused() { context_.stats.sessions_refused.Add(); }
   void SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live);
-  void SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses);
+  // What the host name of `endpoint` stands for now; empty: nothing.
+  void SetAddresses(const Endpoint& endpoint, const std::vector<ResolvedAddress>& addresses);
 
   // Closes each session once nothing is read or pending on it and it was idle for `idle`.
   void CloseQuietSessions(Duration idle);

@@ -30,10 +30,29 @@ std::string HostName() {
   return name;
 }
 
+FailureKind KindOf(ShardFailure failure) {
+  switch (failure) {
+    case ShardFailure::kConnect:
+      return FailureKind::kConnect;
+    case ShardFailure::kReset:
+      return FailureKind::kReset;
+    case ShardFailure::kProtocol:
+      return FailureKind::kProtocolError;
+    case ShardFailure::kSilence:
+      return FailureKind::kSilence;
+  }
+  return FailureKind::kConnect;
+}
+
 }  // namespace
 
 Server::Server(const Options& options)
-    : options_(options), started_at_(absl::Now()), listeners_(workers_) {
+    : options_(options),
+      started_at_(absl::Now()),
+      health_(*this),
+      names_({}, [this](const Endpoint& endpoint,
+                        const Addresses& addresses) { PublishAddresses(endpoint, addresses); }),
+      listeners_(workers_) {
   HealthReporter& health = *this;
   for (uint32_t i = 0; i < options.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, options.threads, health, started_at_,
@@ -51,11 +70,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options) {
   if (!stats.ok()) return stats.status();
   server->stats_server_ = *std::move(stats);
   for (auto& worker : server->workers_) worker->Start();
+  server->health_.Start();
   return server;
 }
 
 Server::~Server() {
   stats_server_.reset();
+  names_.Stop();
+  health_.Stop();
   for (auto& worker : workers_) worker->Stop();
   for (auto& worker : workers_) worker->Join();
 }
@@ -85,7 +107,7 @@ void Server::Publish(const SnapshotPtr& snapshot, std::function<void()> on_adopt
   std::vector<std::shared_ptr<StatsTable>> tables;
   {
     absl::MutexLock lock(&stats_mutex_);
-    for (size_t i = 0; i < workers_.size(); ++i) {
+    for (size_t i = 0; i <= workers_.size(); ++i) {
       tables.push_back(
           std::make_shared<StatsTable>(layout, i < stats_.size() ? stats_[i].get() : nullptr));
     }
@@ -94,6 +116,8 @@ void Server::Publish(const SnapshotPtr& snapshot, std::function<void()> on_adopt
   for (size_t i = 0; i < workers_.size(); ++i) {
     workers_[i]->Adopt(snapshot, tables[i], counts_, on_adopted);
   }
+  health_.Apply(snapshot, tables.back());
+  names_.Apply(*snapshot);
 }
 
 void Server::StopAccepting() { listeners_.CloseAll(); }
@@ -111,10 +135,25 @@ void Server::EndSessions() {
   for (auto& worker : workers_) worker->EndSessions();
 }
 
-void Server::ReportFailure(const std::string& pool, const std::string& shard,
-                           ShardFailure failure) {}
+void Server::ReportFailure(const std::string& pool, const ShardConfig& shard,
+                           ShardFailure failure) {
+  health_.ReportFailure(pool, shard.name, KindOf(failure));
+  names_.Refresh(shard.endpoint);
+}
 
-void Server::ReportSuccess(const std::string& pool, const std::string& shard) {}
+void Server::ReportSuccess(const std::string& pool, const ShardConfig& shard) {
+  health_.ReportSuccess(pool, shard.name);
+}
+
+void Server::PublishHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
+                           std::vector<bool> live) {
+  for (auto& worker : workers_) worker->SetHealth(pool, ring, live);
+}
+
+void Server::PublishAddresses(const Endpoint& endpoint, const Addresses& addresses) {
+  health_.SetAddresses(endpoint, addresses);
+  for (auto& worker : workers_) worker->SetAddresses(endpoint, addresses);
+}
 
 std::string Server::StatsText() {
   std::vector<std::shared_ptr<const StatsTable>> tables;

@@ -16,16 +16,18 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proxy/config/snapshot.h"
+#include "proxy/health/health_owner.h"
 #include "proxy/server/listener_set.h"
 #include "proxy/server/options.h"
 #include "proxy/server/pool_runtime.h"
+#include "proxy/server/shard_names.h"
 #include "proxy/server/worker.h"
 #include "proxy/stats/stats_server.h"
 #include "proxy/stats/stats_table.h"
 
 namespace weir {
 
-class Server final : private HealthReporter {
+class Server final : private HealthReporter, private HealthPublisher {
  public:
   // Starts the workers and the statistics port; no pool is served yet.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const Options& options);
@@ -48,9 +50,14 @@ class Server final : private HealthReporter {
   explicit Server(const Options& options);
 
   // HealthReporter; worker threads.
-  void ReportFailure(const std::string& pool, const std::string& shard,
+  void ReportFailure(const std::string& pool, const ShardConfig& shard,
                      ShardFailure failure) override;
-  void ReportSuccess(const std::string& pool, const std::string& shard) override;
+  void ReportSuccess(const std::string& pool, const ShardConfig& shard) override;
+  // HealthPublisher; the health owner's thread.
+  void PublishHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
+                     std::vector<bool> live) override;
+  // The resolver's thread, or Apply's.
+  void PublishAddresses(const Endpoint& endpoint, const Addresses& addresses);
 
   void Publish(const SnapshotPtr& snapshot, std::function<void()> on_adopted);
   std::string StatsText();
@@ -58,13 +65,17 @@ class Server final : private HealthReporter {
   const Options options_;
   const absl::Time started_at_;
   SnapshotPtr snapshot_;
+  // Workers report to these two until the last of them is joined; both are stopped before.
+  HealthOwner health_;
+  ShardNames names_;
   std::vector<std::unique_ptr<Worker>> workers_;
   ListenerSet listeners_;
   Worker::CountsByPool counts_;
   std::unique_ptr<StatsServer> stats_server_;
 
   absl::Mutex stats_mutex_;
-  std::vector<std::shared_ptr<StatsTable>> stats_ ABSL_GUARDED_BY(stats_mutex_);  // by worker
+  std::vector<std::shared_ptr<StatsTable>> stats_
+      ABSL_GUARDED_BY(stats_mutex_);  // by worker; the health owner's is last
 };
 
 }  // namespace weir

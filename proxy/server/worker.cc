@@ -92,16 +92,9 @@ void Worker::SetHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
       });
 }
 
-void Worker::SetAddresses(std::string pool, std::string shard,
-                          std::vector<ResolvedAddress> addresses) {
-  loop_->Post([this, pool = std::move(pool), shard = std::move(shard),
-               addresses = std::move(addresses)]() mutable {
-    PoolRuntime* runtime = FindPool(pool);
-    if (runtime == nullptr) return;
-    const std::vector<ShardConfig>& servers = runtime->pool().config.servers;
-    for (uint32_t i = 0; i < servers.size(); ++i) {
-      if (servers[i].name == shard) runtime->SetAddresses(i, addresses);
-    }
+void Worker::SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addresses) {
+  loop_->Post([this, endpoint = std::move(endpoint), addresses = std::move(addresses)] {
+    for (auto& [name, runtime] : pools_) runtime->SetAddresses(endpoint, addresses);
   });
 }
 

@@ -45,7 +45,8 @@ class Worker {
              std::function<void()> on_adopted);
   // Without effect when the worker serves another state of the pool by then.
   void SetHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring, std::vector<bool> live);
-  void SetAddresses(std::string pool, std::string shard, std::vector<ResolvedAddress> addresses);
+  // Where all shards at `endpoint`, a host name, are served now; empty: nowhere.
+  void SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addresses);
 
   // Accepts connections from `fd`; `listener` is its name towards RemoveListener.
   void AddListener(uint64_t listener, UniqueFd fd, Listener::OnAccept on_accept);

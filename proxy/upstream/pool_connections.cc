@@ -210,19 +210,31 @@ void PoolConnections::CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection
 
 template <typename Function>
 void PoolConnections::ForEachConnection(Shard& shard, const Function& function) {
-  for (auto& shared : shard.shared) {
-    for (auto& connection : shared) {
-      if (connection != nullptr) function(*connection);
-    }
+  // A fragment that fails may let its session give a lease back: never by iterator. Such a lease
+  // lives to the end of the turn.
+  std::vector<UpstreamConnection*> connections;
+  for (const auto& shared : shard.shared) {
+    for (const auto& connection : shared) connections.push_back(connection.get());
   }
-  for (auto& connection : shard.leased) function(*connection);
-  for (auto& connection : shard.idle_leases) function(*connection);
+  for (const auto& connection : shard.leased) connections.push_back(connection.get());
+  for (const auto& connection : shard.idle_leases) connections.push_back(connection.get());
+  for (UpstreamConnection* connection : connections) {
+    if (connection != nullptr) function(*connection);
+  }
 }
 
 // --- Places ---
 
 void PoolConnections::SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses) {
-  shards_[shard]->addresses = std::move(addresses);
+  Shard& s = *shards_[shard];
+  s.addresses = std::move(addresses);
+  ForEachConnection(s, [](UpstreamConnection& connection) { connection.OnAddressesChanged(); });
+}
+
+void PoolConnections::ConnectAgain(uint32_t shard) {
+  ForEachConnection(*shards_[shard], [](UpstreamConnection& connection) {
+    if (connection.backing_off()) connection.Connect();
+  });
 }
 
 void PoolConnections::Preconnect() {

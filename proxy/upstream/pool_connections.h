@@ -53,8 +53,11 @@ class PoolConnections {
   // The holder is done. A connection with replies pending is closed, any other is kept.
   void EndLease(UpstreamConnection* connection);
 
-  // Where a shard is served now. Connections in use stay; the next connects go there.
+  // Where a shard is served now. Connections in use stay; the next connects go there. Empty: its
+  // name has no address, which fails what waited for one.
   void SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses);
+  // The shard is back: connections that back off are tried at once.
+  void ConnectAgain(uint32_t shard);
   void Preconnect();
   size_t shard_count() const { return shards_.size(); }
 

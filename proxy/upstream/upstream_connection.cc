@@ -125,22 +125,37 @@ void UpstreamConnection::Connect() {
   state_ = State::kConnecting;
   attempt_deadline_ = After(context_.loop.now(), settings_.silence_limit);
   if (addresses_.empty()) {
-    // Not resolved yet: the timer of the back-off tries again.
-    LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_has_no_address", {"shard", shard_});
-    attempt_deadline_ = context_.loop.now();
+    suspect_ = true;
     return ArmTimer();
   }
-  const ResolvedAddress& address = addresses_[next_address_++ % addresses_.size()];
-  absl::StatusOr<UniqueFd> fd = StartConnect(address);
-  if (!fd.ok()) {
+  addresses_untried_ = addresses_.size();
+  TryNextAddress();
+}
+
+void UpstreamConnection::TryNextAddress() {
+  while (addresses_untried_ > 0 && !addresses_.empty()) {
+    --addresses_untried_;
+    const ResolvedAddress& address = addresses_[address_ % addresses_.size()];
+    absl::StatusOr<UniqueFd> fd = StartConnect(address);
+    if (fd.ok()) {
+      connecting_ = *std::move(fd);
+      context_.loop.Watch(connecting_.get(), Interest::kWrite, this);
+      return ArmTimer();
+    }
+    ++address_;
     LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"address", address.ToString()},
                       {"error", FromAbsl(fd.status().message())});
-    attempt_deadline_ = context_.loop.now();
-    return ArmTimer();
   }
-  connecting_ = *std::move(fd);
-  context_.loop.Watch(connecting_.get(), Interest::kWrite, this);
+  // Fails by the timer, never inside of Send.
+  attempt_deadline_ = context_.loop.now();
   ArmTimer();
+}
+
+void UpstreamConnection::OnAddressesChanged() {
+  const bool waits = state_ == State::kConnecting && !connecting_.valid();
+  if (waits && addresses_.empty()) return Lose(Failure::kUnavailable, ShardFailure::kConnect);
+  if (waits) state_ = State::kIdle;
+  if (waits || (backing_off() && !addresses_.empty())) Connect();
 }
 
 void UpstreamConnection::OnReady(Readiness ready) {
@@ -149,6 +164,10 @@ void UpstreamConnection::OnReady(Readiness ready) {
   if (error != 0) {
     LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"shard", shard_},
                       {"error", std::strerror(error)});
+    ++address_;
+    context_.loop.Unwatch(connecting_.get());
+    connecting_.Close();
+    if (addresses_untried_ > 0) return TryNextAddress();
     return Lose(Failure::kUnavailable, ShardFailure::kConnect);
   }
   OnConnected();
@@ -180,6 +199,7 @@ void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
                         {"error", handshake_->error()});
       // A shard that knows RESP2 only is not at fault.
       if (refuses_resp3_) return Lose(Failure::kUnavailable, std::nullopt);
+      ++address_;
       return Lose(Failure::kUnavailable, ShardFailure::kConnect);
   }
 }
@@ -295,6 +315,7 @@ void UpstreamConnection::OnTimer() {
     if (state_ == State::kBackingOff) {
       Connect();
     } else {
+      ++address_;
       Lose(Failure::kUnavailable, ShardFailure::kConnect);
     }
     return;

@@ -63,7 +63,8 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   static constexpr uint32_t kMaxSuspectRequests = 1024;
   static constexpr uint64_t kMaxSuspectBytes = 1 << 20;
 
-  // `addresses` are tried in turn; the vector and `settings` are the owner's and may change.
+  // `addresses` are tried in turn; one that works is kept to. The vector and `settings` are the
+  // owner's and may change.
   UpstreamConnection(const UpstreamContext& context, const ConnectionSettings& settings,
                      const std::vector<ResolvedAddress>& addresses, ShardStats& stats,
                      uint32_t shard, RespVersion version);
@@ -78,8 +79,12 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   // lease. Without effect when the connection was lost meanwhile (the fragment has failed).
   void SendMore(Fragment* fragment, std::string_view bytes);
 
-  // Connects before anything is sent.
+  // Connects before anything is sent, or before the time when it backs off. Without an address (a
+  // name that is not resolved yet) it waits for OnAddressesChanged.
   void Connect();
+  // The owner replaced the addresses: goes on where one was wanted. Still none: fails what waited.
+  void OnAddressesChanged();
+  bool backing_off() const { return state_ == State::kBackingOff; }
   // Bytes not yet taken by the socket.
   size_t unsent() const { return waiting_.size() + (stream_ ? stream_->unsent() : 0); }
   uint32_t pending() const { return pending_.size(); }
@@ -120,6 +125,8 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
 
   std::optional<Failure> Admit() const;
   void Enqueue(Fragment* fragment, size_t bytes);
+  // Tries those that this attempt has not tried yet.
+  void TryNextAddress();
   void OnConnected();
   void OnHandshakeBytes(std::string_view bytes);
   void BecomeReady();
@@ -154,7 +161,8 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   bool failure_told_ = false;     // the observer waits to hear of the next success
   bool silence_counted_ = false;  // one failure per silence
   uint32_t failed_attempts_ = 0;  // in a row
-  size_t next_address_ = 0;
+  size_t address_ = 0;            // the one in use, modulo their number
+  size_t addresses_untried_ = 0;  // in this attempt
   UniqueFd connecting_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Handshake> handshake_;

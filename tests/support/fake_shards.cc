@@ -1,5 +1,6 @@
 #include "tests/support/fake_shards.h"
 
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -28,10 +29,29 @@ struct Connection {
   std::string output;  // replies that did not fit into the socket
 };
 
-std::string Answer(const std::vector<std::string_view>& request, size_t shard) {
+std::string Answer(const std::vector<std::string_view>& request, size_t shard,
+                   const std::string& ping_answer) {
   if (!request.empty() && request[0] == "GET") return EncodeBulk(std::to_string(shard));
-  if (!request.empty() && request[0] == "PING") return "+PONG\r\n";
+  if (!request.empty() && request[0] == "PING") return ping_answer;
   return "-ERR a fake shard knows GET and PING only\r\n";
+}
+
+// A port that the kernel chose goes back to it when the socket is shut down; one that was asked for
+// stays with the socket. So the kernel is asked first for a free port, then for that one.
+OwnedFd ListenOnPortOfItsOwn() {
+  for (;;) {
+    OwnedFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    CHECK(socket);
+    int on = 1;
+    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(FreePort());
+    const int bound = bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
+    if (bound == 0 && listen(socket.get(), SOMAXCONN) == 0) return socket;
+    CHECK_EQ(errno, EADDRINUSE);
+  }
 }
 
 }  // namespace
@@ -41,6 +61,7 @@ class FakeShards::Server {
  public:
   explicit Server(std::vector<OwnedFd> listeners)
       : listeners_(std::move(listeners)),
+        ping_answers_(listeners_.size(), "+PONG\r\n"),
         epoll_(epoll_create1(EPOLL_CLOEXEC)),
         wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     CHECK(epoll_ && wake_);
@@ -77,6 +98,15 @@ class FakeShards::Server {
     shutdown(listeners_[shard].get(), SHUT_RDWR);
     std::erase_if(connections_, [&](const auto& entry) { return entry.second.shard == shard; });
   }
+
+  void StartShard(size_t shard) {
+    // A socket that was shut down still has its address.
+    CHECK_EQ(listen(listeners_[shard].get(), SOMAXCONN), 0);
+    shard_of_listener_[listeners_[shard].get()] = shard;
+    Watch(listeners_[shard].get(), EPOLLIN);
+  }
+
+  void SetPingAnswer(size_t shard, std::string answer) { ping_answers_[shard] = std::move(answer); }
 
  private:
   void Serve() {
@@ -129,7 +159,7 @@ class FakeShards::Server {
     std::string_view rest = connection.input;
     std::vector<std::string_view> request;
     while (size_t taken = TakeRequest(rest, request)) {
-      connection.output += Answer(request, connection.shard);
+      connection.output += Answer(request, connection.shard, ping_answers_[connection.shard]);
       rest.remove_prefix(taken);
     }
     connection.input.erase(0, connection.input.size() - rest.size());
@@ -156,6 +186,7 @@ class FakeShards::Server {
   }
 
   std::vector<OwnedFd> listeners_;
+  std::vector<std::string> ping_answers_;  // by shard
   OwnedFd epoll_;
   OwnedFd wake_;
   std::map<int, size_t> shard_of_listener_;
@@ -169,7 +200,7 @@ class FakeShards::Server {
 FakeShards::FakeShards(size_t count) {
   std::vector<OwnedFd> listeners;
   for (size_t shard = 0; shard < count; ++shard) {
-    listeners.push_back(Listen("127.0.0.1:0"));
+    listeners.push_back(ListenOnPortOfItsOwn());
     addresses_.push_back(StrCat("127.0.0.1:", BoundPort(listeners.back())));
   }
   server_ = std::make_unique<Server>(std::move(listeners));
@@ -190,6 +221,14 @@ const Address& FakeShards::address(size_t shard) const { return addresses_[shard
 
 void FakeShards::Stop(size_t shard) {
   server_->Run([this, shard] { server_->StopShard(shard); });
+}
+
+void FakeShards::Start(size_t shard) {
+  server_->Run([this, shard] { server_->StartShard(shard); });
+}
+
+void FakeShards::SetPingAnswer(size_t shard, std::string answer) {
+  server_->Run([&] { server_->SetPingAnswer(shard, std::move(answer)); });
 }
 
 }  // namespace weir

@@ -11,9 +11,9 @@
 
 namespace weir {
 
-// GET is answered with the shard's index as a bulk string, PING with +PONG, anything else with an
-// error. The shards serve from construction to destruction on a thread of the object's own. Methods
-// may be called from one thread at a time.
+// GET is answered with the shard's index as a bulk string, PING with +PONG (until told otherwise),
+// anything else with an error. The shards serve from construction to destruction on a thread of the
+// object's own. Methods may be called from one thread at a time.
 class FakeShards {
  public:
   // `count` shards on ports of 127.0.0.1 that the kernel chooses, or on Unix sockets in
@@ -30,6 +30,11 @@ class FakeShards {
   // As from a host that was shut down: connections to the shard are closed and new ones refused. On
   // return that has happened.
   void Stop(size_t shard);
+  // As from a host that is back. TCP only.
+  void Start(size_t shard);
+
+  // What PING is answered with from now on: a whole reply, or nothing at all for "".
+  void SetPingAnswer(size_t shard, std::string answer);
 
  private:
   class Server;
