@@ -22,8 +22,9 @@ TEST(PoolConnectionsTest, ASessionAlwaysGetsTheSameConnectionToAShard) {
   SessionHarness h([](PoolConfig& pool) { pool.server_connections = 3; });
   std::set<UpstreamConnection*> seen;
   for (uint64_t session = 0; session < 9; ++session) {
-    UpstreamConnection& connection = h.connections().Shared(0, session, kResp2);
-    EXPECT_EQ(&connection, &h.connections().Shared(0, session, kResp2));
+    UpstreamConnection& connection =
+        h.connections().Shared(0, h.connections().SlotOf(session), kResp2);
+    EXPECT_EQ(&connection, &h.connections().Shared(0, h.connections().SlotOf(session), kResp2));
     seen.insert(&connection);
   }
   EXPECT_EQ(seen.size(), 3u);
@@ -33,11 +34,13 @@ TEST(PoolConnectionsTest, ShardsAndVersionsHaveTheirOwnConnections) {
   SessionHarness h;
   PoolConnections& connections = h.connections();
   const std::set<UpstreamConnection*> seen = {
-      &connections.Shared(0, 1, kResp2), &connections.Shared(0, 1, kResp3),
-      &connections.Shared(1, 1, kResp2), &connections.Shared(1, 1, kResp3)};
+      &connections.Shared(0, connections.SlotOf(1), kResp2),
+      &connections.Shared(0, connections.SlotOf(1), kResp3),
+      &connections.Shared(1, connections.SlotOf(1), kResp2),
+      &connections.Shared(1, connections.SlotOf(1), kResp3)};
   EXPECT_EQ(seen.size(), 4u);
-  EXPECT_EQ(connections.Shared(1, 1, kResp3).shard(), 1u);
-  EXPECT_EQ(connections.Shared(1, 1, kResp3).version(), kResp3);
+  EXPECT_EQ(connections.Shared(1, connections.SlotOf(1), kResp3).shard(), 1u);
+  EXPECT_EQ(connections.Shared(1, connections.SlotOf(1), kResp3).version(), kResp3);
 }
 
 TEST(PoolConnectionsTest, PreconnectsEverySharedConnection) {
