@@ -1,5 +1,5 @@
 // Texts of the errors that the proxy itself answers in the redis protocol, without framing. An API:
-// clients match their first word, people their rest. Pure.
+// clients match their first word, people their rest. Pure but for AddressesOf; any thread.
 #pragma once
 
 #include <string>
@@ -25,7 +25,8 @@ std::string RefusedError(const CommandSpec& spec, std::string_view reason);
 // them.
 std::string FailureError(Failure failure, std::string_view shard_name);
 
-// Where a session's two ends are, for CLIENT INFO.
+// Where a session's two ends are, for CLIENT INFO and CLIENT LIST. Two system calls; an end that
+// cannot be told is empty.
 struct SessionAddresses {
   std::string peer;
   std::string local;

@@ -1,8 +1,9 @@
 // Request: what a downstream asked, from its complete frame to the last byte of its reply.
 //
 // Comes from the worker's RequestPool, lives on that worker's thread. Held by its session (until
-// its reply was handed on, or the session ended) and by each connection that still awaits the reply
-// of one of its fragments; it goes back to the pool when the last of them lets go. A request whose
+// its reply was handed on, or the session ended), by each connection that still awaits the reply of
+// one of its fragments and by an upload that has not read its end; it goes back to the pool when
+// the last of them lets go. A request whose
 // session is gone has `session` null: its replies are discarded by position.
 #pragma once
 
