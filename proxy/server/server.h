@@ -1,4 +1,5 @@
-// Server: the process put together — workers, listening sockets, statistics port.
+// Server: the process put together — workers, health owner, names of shards, listening sockets,
+// statistics port.
 //
 // Created and used on the main thread; some calls wait for the workers, which never block. Apply
 // may be called again with a new snapshot. How it ends: StopAccepting, Drain, then the destructor,
