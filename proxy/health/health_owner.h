@@ -34,7 +34,7 @@ class HealthPublisher {
 
 // One thread with a loop of its own, off the data path: one HealthTracker per pool, the probes they
 // ask for, and a publication whenever their opinion changes. Workers report to it and obey it, so
-// that a key has one way through the process.
+// that a key has one way through the process. Owned by the Server.
 //
 // Everything public may be called from any thread; it posts to the owner's loop, in order. How it
 // ends: Stop joins the thread, after which nothing is published and reports are dropped; then the

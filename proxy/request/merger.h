@@ -1,7 +1,7 @@
 // Merger: the replies of a split request's fragments → one reply.
 //
-// Owned by a worker and reused on its thread, so that merging allocates nothing in steady state.
-// Pure but for that: no sockets, no clock.
+// Owned by a protocol's handler and reused on that worker's thread, so that merging allocates
+// nothing in steady state. Pure but for that: no sockets, no clock.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 // AUTH, then SELECT, then HELLO 3 — in this order: before AUTH a shard refuses the others, and data
 // would land in the wrong database.
 //
-// Pure: bytes in, state out. Owned by a connection until it is ready.
+// Pure: bytes in, state out. Owned by a connection or probe until it is ready, on its thread.
 #pragma once
 
 #include <cstdint>
