@@ -371,22 +371,52 @@ TEST_F(UpstreamConnectionTest, BacksOffTwiceAsLongEachTimeUpToASecond) {
   EXPECT_THAT(Verdicts(), ElementsAre("success"));
 }
 
-TEST_F(UpstreamConnectionTest, TriesItsAddressesInTurn) {
-  addresses_.insert(addresses_.begin(), *LiteralAddress(UnixEndpoint("/nonexistent/socket")));
+TEST_F(UpstreamConnectionTest, TriesItsAddressesInTurnBeforeItFails) {
+  const ResolvedAddress nobody = *LiteralAddress(UnixEndpoint("/nonexistent/socket"));
+  addresses_.insert(addresses_.begin(), {nobody, nobody});
   Send("1", "GET x");
-  EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
-  Advance(milliseconds(50));
-  EXPECT_TRUE(connection().ready());
+  EXPECT_THAT(shard_.Received(), ElementsAre("GET x"));
+  EXPECT_THAT(Verdicts(), IsEmpty());
+  addresses_.pop_back();
+  connection().Close(Failure::kReset);
+  EXPECT_THAT(Events(), ElementsAre("1 failed: reset"));
+  Send("2", "GET y");
+  EXPECT_THAT(Events(), ElementsAre("2 failed: unavailable"));
+  EXPECT_THAT(Verdicts(), ElementsAre("connect"));
 }
 
-TEST_F(UpstreamConnectionTest, WithoutAnAddressItFailsAndLooksAgain) {
+TEST_F(UpstreamConnectionTest, WithoutAnAddressRequestsWaitUntilTheNameIsResolved) {
   const ResolvedAddress address = addresses_[0];
   addresses_.clear();
   Send("1", "GET x");
-  EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
+  EXPECT_THAT(Events(), IsEmpty());
   addresses_.push_back(address);
-  Advance(milliseconds(50));
-  EXPECT_TRUE(connection().ready());
+  connection().OnAddressesChanged();
+  Settle();
+  EXPECT_THAT(shard_.Received(), ElementsAre("GET x"));
+  EXPECT_THAT(Verdicts(), IsEmpty());
+}
+
+TEST_F(UpstreamConnectionTest, ANameThatHasNoAddressFailsWhatWaitedForOne) {
+  const ResolvedAddress address = addresses_[0];
+  addresses_.clear();
+  Send("1", "GET x");
+  connection().OnAddressesChanged();
+  EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
+  EXPECT_THAT(Verdicts(), ElementsAre("connect"));
+  EXPECT_EQ(Send("2", "GET y"), Failure::kUnavailable);
+  addresses_.push_back(address);
+  connection().OnAddressesChanged();
+  Settle();
+  EXPECT_TRUE(connection().ready()) << "sooner than it would have looked again";
+}
+
+TEST_F(UpstreamConnectionTest, RequestsWaitForAnAddressNoLongerThanTheirDeadline) {
+  addresses_.clear();
+  settings_.timeout = milliseconds(100);
+  Send("1", "GET x");
+  Advance(milliseconds(100));
+  EXPECT_THAT(Events(), ElementsAre("1 failed: timed out unsent"));
 }
 
 // --- Deadlines ---
