@@ -313,8 +313,9 @@ size_t RedisHandler::ContinueUpload(Session& session, RedisSessionState& state,
     session.Close();
     return input.size();
   }
-  session.SendMoreOnLease(&upload.request()->fragment, input.substr(0, result.consumed));
-  if (result.status == ParseStatus::kFrame) EndUpload(session, state);
+  const bool last = result.status == ParseStatus::kFrame;
+  session.SendMoreOnLease(&upload.request()->fragment, input.substr(0, result.consumed), last);
+  if (last) EndUpload(session, state);
   return result.consumed;
 }
 

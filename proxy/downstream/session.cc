@@ -142,14 +142,15 @@ void Session::SendOnLease(Fragment* fragment, uint32_t shard, RespVersion versio
   lease_->SetSentCallback([this] { Resume(); });
   stream_.NotifySent(true);
   context_.requests.Hold(fragment->request);
-  if (std::optional<Failure> refused = lease_->Send(fragment, bytes)) {
+  if (std::optional<Failure> refused =
+          uploading_ ? lease_->SendBeginning(fragment, bytes) : lease_->Send(fragment, bytes)) {
     context_.requests.Release(fragment->request);
     RefuseFragment(fragment, shard, *refused);
   }
 }
 
-void Session::SendMoreOnLease(Fragment* fragment, std::string_view bytes) {
-  if (lease_ != nullptr) lease_->SendMore(fragment, bytes);
+void Session::SendMoreOnLease(Fragment* fragment, std::string_view bytes, bool last) {
+  if (lease_ != nullptr) lease_->SendMore(fragment, bytes, last);
 }
 
 void Session::EndUpload() {

@@ -53,9 +53,10 @@ class Session final : private StreamOwner, private TurnEndHandler {
   bool wants_lease() const { return typical_reply_ > kLeaseReplyBytes; }
   // Sends over a connection of this session's own until the reply is complete. The session must
   // have nothing in flight but this request. Fails the fragment when no lease is to be had.
+  // While a request streams (BeginUpload) `bytes` are only its beginning.
   void SendOnLease(Fragment* fragment, uint32_t shard, RespVersion version, std::string_view bytes);
   // The next bytes of a request that streams over the lease; dropped once that request has failed.
-  void SendMoreOnLease(Fragment* fragment, std::string_view bytes);
+  void SendMoreOnLease(Fragment* fragment, std::string_view bytes, bool last);
   // A request streams over the lease: input is read at the shard's pace.
   void BeginUpload() { uploading_ = true; }
   void EndUpload();

@@ -59,20 +59,32 @@ std::optional<Failure> UpstreamConnection::Send(Fragment* fragment, ByteQueue&& 
   return std::nullopt;
 }
 
-void UpstreamConnection::SendMore(Fragment* fragment, std::string_view bytes) {
+std::optional<Failure> UpstreamConnection::SendBeginning(Fragment* fragment,
+                                                         std::string_view bytes) {
+  std::optional<Failure> refused = Send(fragment, bytes);
+  if (refused.has_value()) return refused;
+  request_open_ = true;
+  fragment->deadline = kNever;
+  return std::nullopt;
+}
+
+void UpstreamConnection::SendMore(Fragment* fragment, std::string_view bytes, bool last) {
   if (fragment->state != FragmentState::kPending) return;
-  DCHECK(pending_.tail() == fragment);
+  DCHECK(pending_.tail() == fragment && request_open_);
   fragment->bytes += static_cast<uint32_t>(bytes.size());
   queued_position_ += bytes.size();
   fragment->end_position = queued_position_;
-  // The reply is due once the request is complete; each part pushes the deadline on.
-  fragment->deadline = After(context_.loop.now(), settings_.timeout);
   stats_.request_bytes.Add(bytes.size());
   if (state_ == State::kReady) {
     stream_->Write(bytes);
   } else {
     waiting_.Append(context_.chunks, bytes);
   }
+  if (!last) return;
+  request_open_ = false;
+  last_received_ = context_.loop.now();
+  fragment->deadline = After(last_received_, settings_.timeout);
+  ArmTimer();
 }
 
 std::optional<Failure> UpstreamConnection::Admit() const {
@@ -320,12 +332,13 @@ void UpstreamConnection::OnTimer() {
     }
     return;
   }
-  bool reading = stream_ != nullptr && stream_->reading();
-  if (state_ == State::kReady && !pending_.empty() && reading &&
+  // Who is not listened to, or has not heard the whole request, cannot be called silent.
+  const bool awaited = stream_ != nullptr && stream_->reading() && !request_open_;
+  if (state_ == State::kReady && !pending_.empty() && awaited &&
       After(last_received_, settings_.silence_limit) <= now) {
     return Lose(Failure::kSilent, ShardFailure::kSilence);
   }
-  if (!reading) last_received_ = now;
+  if (!awaited) last_received_ = now;
   ArmTimer();
 }
 
@@ -425,6 +438,7 @@ void UpstreamConnection::Disconnect() {
   handshake_.reset();
   scanner_.Reset();
   waiting_.Clear();
+  request_open_ = false;
   attempt_deadline_ = kNever;
 }
 

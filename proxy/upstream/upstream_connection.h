@@ -74,10 +74,13 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   // into the FIFO, or answers why not; then the fragment is the caller's as before.
   std::optional<Failure> Send(Fragment* fragment, std::string_view frames);
   // The same, gathered in a queue.
-  std::optional<Failure> Send(Fragment* fragment, ByteQueue&& frames);
-  // Appends to the fragment sent last, which is not whole yet; for requests that stream through a
-  // lease. Without effect when the connection was lost meanwhile (the fragment has failed).
-  void SendMore(Fragment* fragment, std::string_view bytes);
+  std::optional<Failure> Send(
+      Fragment* fragment, ByteQueue&& frames);  // For requests that stream through a lease: sends
+                                                // the beginning of one; SendMore appends to it, up
+  // to the `last` part. Neither deadline nor silence counts until that is sent. Without effect when
+  // the connection was lost meanwhile (the fragment has failed).
+  std::optional<Failure> SendBeginning(Fragment* fragment, std::string_view bytes);
+  void SendMore(Fragment* fragment, std::string_view bytes, bool last);
 
   // Connects before anything is sent, or before the time when it backs off. Without an address (a
   // name that is not resolved yet) it waits for OnAddressesChanged.
@@ -159,6 +162,7 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   bool refuses_resp3_ = false;
   bool suspect_ = false;          // no byte came since a failure
   bool failure_told_ = false;     // the observer waits to hear of the next success
+  bool request_open_ = false;     // the fragment sent last is not whole yet
   bool silence_counted_ = false;  // one failure per silence
   uint32_t failed_attempts_ = 0;  // in a row
   size_t address_ = 0;            // the one in use, modulo their number

@@ -123,6 +123,13 @@ class UpstreamConnectionTest : public testing::Test {
     Settle();
     return refused;
   }
+  void SendBeginning(const std::string& name, std::string_view words) {
+    fragments_.push_back(std::make_unique<Fragment>());
+    sink_.names[fragments_.back().get()] = name;
+    ASSERT_EQ(connection().SendBeginning(fragments_.back().get(), FakeClient::Encode(words)),
+              std::nullopt);
+    Settle();
+  }
   Fragment& last_fragment() { return *fragments_.back(); }
 
   void Settle() {
@@ -281,14 +288,14 @@ TEST_F(UpstreamConnectionTest, WhatIsLeftWhenItEndsFails) {
   EXPECT_THAT(Verdicts(), IsEmpty());
 }
 
-TEST_F(UpstreamConnectionTest, AFragmentMayGrowWhileItIsTheLast) {
-  Send("1", "SET x y");
+TEST_F(UpstreamConnectionTest, ARequestMayBeSentInParts) {
+  SendBeginning("1", "SET x y");
   Fragment& fragment = last_fragment();
-  connection().SendMore(&fragment, FakeClient::Encode("PING"));
+  connection().SendMore(&fragment, FakeClient::Encode("PING"), /*last=*/true);
   Settle();
   EXPECT_THAT(shard_.Received(), ElementsAre("SET x y", "PING"));
   shard_.Sends("+OK\r\n");
-  connection().SendMore(&fragment, "without effect");
+  connection().SendMore(&fragment, "without effect", /*last=*/true);
   Settle();
   EXPECT_EQ(connection().unsent(), 0u);
   EXPECT_THAT(Events(), ElementsAre("1 OK"));
