@@ -73,6 +73,17 @@ int ConnectError(int fd) {
   return error;
 }
 
+bool ConnectedToItself(int fd) {
+  sockaddr_storage own = {};
+  sockaddr_storage peer = {};
+  socklen_t own_length = sizeof(own);
+  socklen_t peer_length = sizeof(peer);
+  return getsockname(fd, reinterpret_cast<sockaddr*>(&own), &own_length) == 0 &&
+         getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &peer_length) == 0 &&
+         own.ss_family != AF_UNIX && own_length == peer_length &&
+         std::memcmp(&own, &peer, own_length) == 0;
+}
+
 UniqueFd AcceptFrom(int listen_fd) {
   return UniqueFd(accept4(listen_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }

@@ -29,6 +29,10 @@ absl::StatusOr<UniqueFd> StartConnect(const ResolvedAddress& address);
 // The outcome of a connect that was on its way: 0 or the errno.
 int ConnectError(int fd);
 
+// Whether a TCP socket is connected to itself, as can happen when nobody listens on a port that the
+// kernel also gives to outgoing connections: it would answer with what it is asked.
+bool ConnectedToItself(int fd);
+
 // The next connection waiting at a listening socket, non-blocking; invalid with errno set when
 // there is none or the process is short of descriptors.
 UniqueFd AcceptFrom(int listen_fd);

@@ -130,6 +130,9 @@ void Stream::UpdateInterest() {
   if (transport_ == nullptr) return;
   Interest wanted = Interest::kNone;
   if (reading_ && !ended_) wanted = wanted | Interest::kRead;
+  // Nothing is left that would wait for the socket (it may have been dropped): the next flush
+  // tries.
+  if (output_.empty()) blocked_ = false;
   if (blocked_ && !output_.empty()) wanted = wanted | Interest::kWrite;
   if (wanted == interest_) return;
   interest_ = wanted;

@@ -19,6 +19,11 @@ Moment After(Moment now, Duration duration) {
   return duration == Duration::max() ? kNever : now + duration;
 }
 
+// Stays at the largest value: of what is that large, something has always been sent.
+uint32_t Sum32(uint32_t a, size_t b) {
+  return static_cast<uint32_t>(std::min<uint64_t>(uint64_t{a} + b, UINT32_MAX));
+}
+
 }  // namespace
 
 UpstreamConnection::UpstreamConnection(const UpstreamContext& context,
@@ -71,7 +76,7 @@ std::optional<Failure> UpstreamConnection::SendBeginning(Fragment* fragment,
 void UpstreamConnection::SendMore(Fragment* fragment, std::string_view bytes, bool last) {
   if (fragment->state != FragmentState::kPending) return;
   DCHECK(pending_.tail() == fragment && request_open_);
-  fragment->bytes += static_cast<uint32_t>(bytes.size());
+  fragment->bytes = Sum32(fragment->bytes, bytes.size());
   queued_position_ += bytes.size();
   fragment->end_position = queued_position_;
   stats_.request_bytes.Add(bytes.size());
@@ -99,7 +104,7 @@ void UpstreamConnection::Enqueue(Fragment* fragment, size_t bytes) {
   if (state_ == State::kIdle) Connect();
   if (pending_.empty()) last_received_ = context_.loop.now();
   queued_position_ += bytes;
-  fragment->bytes = static_cast<uint32_t>(bytes);
+  fragment->bytes = Sum32(0, bytes);
   fragment->end_position = queued_position_;
   fragment->deadline = After(context_.loop.now(), settings_.timeout);
   fragment->state = FragmentState::kPending;
@@ -125,6 +130,7 @@ void UpstreamConnection::ShortenDeadlines() {
   // Expiry relies on deadlines that rise along the queue.
   const Moment latest = After(context_.loop.now(), settings_.timeout);
   for (Fragment* fragment = pending_.first_live(); fragment != nullptr; fragment = fragment->next) {
+    if (request_open_ && fragment == pending_.tail()) break;
     fragment->deadline = std::min(fragment->deadline, latest);
   }
   ArmTimer();
@@ -173,6 +179,7 @@ void UpstreamConnection::OnAddressesChanged() {
 void UpstreamConnection::OnReady(Readiness ready) {
   if (!connecting_.valid()) return;
   int error = ConnectError(connecting_.get());
+  if (error == 0 && ConnectedToItself(connecting_.get())) error = ECONNREFUSED;
   if (error != 0) {
     LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"shard", shard_},
                       {"error", std::strerror(error)});
@@ -364,7 +371,7 @@ bool UpstreamConnection::Expire(Moment now) {
     stats_.server_timedout.Add();
     context_.pool_stats.timeouts_pending.Add();
     fragment->state = FragmentState::kExpired;
-    silent = silent || last_received_ + settings_.timeout <= fragment->deadline;
+    silent = silent || After(last_received_, settings_.timeout) <= fragment->deadline;
     context_.sink.OnFragmentFailed(fragment, Failure::kTimedOut);
   }
   return silent;
@@ -398,7 +405,9 @@ void UpstreamConnection::DropUnsent(const Fragment& fragment) {
 
 void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> reported) {
   bool was_ready = state_ == State::kReady;
-  bool idle_close = was_ready && pending_.empty() && reported == ShardFailure::kReset;
+  // A client can make a shard close the connection in the middle of its upload: no failure either.
+  bool idle_close =
+      was_ready && (pending_.empty() || request_open_) && reported == ShardFailure::kReset;
   if (failure == Failure::kReset) stats_.server_eof.Add();
   if (reported != ShardFailure::kReset) stats_.server_err.Add();
   Disconnect();
