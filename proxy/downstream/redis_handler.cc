@@ -15,6 +15,9 @@
 namespace weir {
 namespace {
 
+// With so many arguments of a request here, its name and a single key are among them.
+constexpr size_t kArgsToDecide = 8;
+
 RequestLimits LimitsOf(const PoolConfig& config) {
   RequestLimits limits;
   limits.max_request_bytes = std::max<uint64_t>(config.max_request, 600ull << 20);
@@ -258,7 +261,14 @@ void RedisHandler::SendSplit(const Call& call, Request* request) {
 size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state,
                                       RespRequestParser& parser, std::string_view rest) {
   if (parser.wanted_bytes() > pool_->config.large_request) {
-    if (std::optional<uint32_t> shard = StreamTarget(state, parser)) {
+    std::optional<uint32_t> shard;
+    // Asked once for each request: to look at the arguments costs time in proportion to their
+    // number.
+    if (state.parser == nullptr || !state.gathers) {
+      shard = StreamTarget(state, parser);
+      state.gathers = !shard.has_value() && parser.args().size() >= kArgsToDecide;
+    }
+    if (shard.has_value()) {
       if (session.in_flight() == 0) {
         Request* request = session.NewRequest(TakeSilence(state));
         state.upload = std::make_unique<RedisUpload>(session.context().requests, request);

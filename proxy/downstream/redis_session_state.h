@@ -51,6 +51,7 @@ struct RedisSessionState final : ProtocolState {
   std::string client_name;  // CLIENT SETNAME, HELLO … SETNAME
   std::string library;      // CLIENT SETINFO, "name version"; empty: neither
   std::unique_ptr<RespRequestParser> parser;
+  bool gathers = false;  // with `parser`: that request cannot be streamed, however large
   std::unique_ptr<RedisUpload> upload;  // between the beginning and the end of a large request
   std::unique_ptr<RedisTransaction> transaction;  // between MULTI and EXEC or DISCARD
 };

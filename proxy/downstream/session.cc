@@ -80,7 +80,7 @@ void Session::UpdateReading() {
 
 void Session::OnTurnEnd() {
   if (closed_) return;
-  if (!input_.empty() && CanTake()) return HandleHeldInput();
+  if (input_waits_ && !input_.empty() && CanTake()) return HandleHeldInput();
   UpdateReading();
   CloseIfOver();
 }
@@ -138,7 +138,11 @@ void Session::SendOnLease(Fragment* fragment, uint32_t shard, RespVersion versio
   DCHECK(lease_ == nullptr && in_flight_ == 1);
   if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
   lease_ = context_.connections.BeginLease(shard, version);
-  if (lease_ == nullptr) return RefuseFragment(fragment, shard, Failure::kNoLease);
+  if (lease_ == nullptr) {
+    // A request that is whole need not wait for one: the shared connections take it as any other.
+    if (!uploading_) return Send(fragment, shard, version, bytes);
+    return RefuseFragment(fragment, shard, Failure::kNoLease);
+  }
   lease_->SetSentCallback([this] { Resume(); });
   stream_.NotifySent(true);
   context_.requests.Hold(fragment->request);
@@ -164,11 +168,15 @@ void Session::TakeAsLease(UpstreamConnection* connection) {
     if (f->request->session != this) return;
   }
   lease_ = context_.connections.TakeAsLease(connection);
-  if (lease_ != nullptr) stream_.NotifySent(true);
+  if (lease_ == nullptr) return;
+  stream_.NotifySent(true);
+  // A later request for this shard would go by another connection and could overtake earlier ones.
+  WaitUntilEmpty();
 }
 
 void Session::PaceLease() {
-  if (lease_ != nullptr) lease_->SetReading(unsent() <= kPaceBytes);
+  // Replies gathered behind this one do not count: they leave only after it.
+  if (lease_ != nullptr) lease_->SetReading(stream_.unsent() <= kPaceBytes);
 }
 
 void Session::EndLease() {
@@ -256,6 +264,7 @@ void Session::FinishFragment(Request* request, Fragment* fragment) {
 }
 
 void Session::EmitDone() {
+  const bool emits = head_ != nullptr && head_->done && !closed_;
   while (head_ != nullptr && head_->done && !closed_) {
     Request* request = head_;
     Emit(request);
@@ -273,7 +282,8 @@ void Session::EmitDone() {
     waits_until_empty_ = false;
     if (!uploading_) EndLease();
   }
-  if (closed_) return;
+  // Without anything emitted nothing has changed, and to look again would go on for ever.
+  if (closed_ || !emits) return;
   if (!stream_.reading() && in_flight_ <= window_ / 2) Resume();
   if (ending_ || peer_ended_) Resume();
 }

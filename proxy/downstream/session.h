@@ -52,8 +52,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // Whether the next request should go by SendOnLease: recent replies were large.
   bool wants_lease() const { return typical_reply_ > kLeaseReplyBytes; }
   // Sends over a connection of this session's own until the reply is complete. The session must
-  // have nothing in flight but this request. Fails the fragment when no lease is to be had.
-  // While a request streams (BeginUpload) `bytes` are only its beginning.
+  // have nothing in flight but this request. While a request streams (BeginUpload) `bytes` are only
+  // its beginning, and it fails when no lease is to be had; any other then goes as by Send.
   void SendOnLease(Fragment* fragment, uint32_t shard, RespVersion version, std::string_view bytes);
   // The next bytes of a request that streams over the lease; dropped once that request has failed.
   void SendMoreOnLease(Fragment* fragment, std::string_view bytes, bool last);

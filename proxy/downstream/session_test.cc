@@ -295,5 +295,94 @@ TEST(SessionTest, UnderMemoryPressureASessionWithUnsentOutputIsNotRead) {
   EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a2")) << "its output is gone";
 }
 
+TEST(SessionTest, AHalfClosedClientWithAnUnfinishedRequestDoesNotSpinWhileItsRepliesAreDue) {
+  SessionHarness h;
+  h.client().SendsBytes(FakeClient::Encode("GET a1") + "*2\r\n$3\r\nGET\r\n$2\r\n");
+  h.client().EndsInput();
+  EXPECT_FALSE(h.client().disconnected());
+  h.shard("a").Replies("one");
+  EXPECT_THAT(h.client().Received(), ElementsAre("one"));
+  EXPECT_TRUE(h.client().disconnected());
+}
+
+TEST(SessionTest, AnUnknownCommandSpoilsTheTransaction) {
+  SessionHarness h;
+  h.client().Sends("MULTI", "SET a1 x", "SETT a2 y", "EXEC");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre("OK", "QUEUED", HasSubstr("unknown command"), HasSubstr("EXECABORT")));
+  h.client().Sends("MULTI", "CLIENT NOSUCH", "EXEC");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre("OK", HasSubstr("unknown subcommand"), HasSubstr("EXECABORT")));
+  EXPECT_THAT(h.shard("a").Received(), IsEmpty());
+}
+
+// --- Leases ---
+
+std::string BeginningOfALargeSet(std::string_view key) {
+  return StrCat("*3\r\n$3\r\nSET\r\n$", key.size(), "\r\n", key, "\r\n$400000\r\n",
+                std::string(100'000, 'x'));
+}
+
+TEST(SessionTest, AClientThatStallsInAnUploadIsNotBlamedOnTheShard) {
+  SessionHarness h([](PoolConfig& pool) {
+    pool.timeout = absl::Milliseconds(100);
+    pool.shard_silence_limit = absl::Seconds(1);
+  });
+  h.client().SendsBytes(BeginningOfALargeSet("a1"));
+  for (int i = 0; i < 50; ++i) h.Advance(std::chrono::milliseconds(100));
+  EXPECT_THAT(h.TakeVerdicts(), IsEmpty());
+  EXPECT_THAT(h.client().Received(), IsEmpty()) << "its deadline begins with its last byte";
+  h.client().SendsBytes(std::string(300'000, 'x') + "\r\n");
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(1));
+  h.shard("a").Sends("+OK\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK"));
+  EXPECT_THAT(h.TakeVerdicts(), IsEmpty());
+}
+
+TEST(SessionTest, WithoutALeaseToBeHadAWholeRequestIsShared) {
+  SessionHarness h([](PoolConfig& pool) { pool.max_leases = 1; });
+  h.client(0).Sends("GET a1");
+  h.shard("a").Replies(std::string(2 << 20, 'x'));
+  h.client(1).SendsBytes(BeginningOfALargeSet("a2"));
+  h.client(0).Sends("GET a3");
+  EXPECT_THAT(h.client(0).Received(), SizeIs(1));
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1", "GET a3"));
+  h.shard("a").SendsOn(0, "$1\r\n3\r\n");
+  EXPECT_THAT(h.client(0).Received(), ElementsAre("3"));
+}
+
+TEST(SessionTest, AFinishedUploadHasADeadline) {
+  SessionHarness h([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  h.client().SendsBytes(BeginningOfALargeSet("a1"));
+  h.Advance(std::chrono::milliseconds(500));
+  h.client().SendsBytes(std::string(300'000, 'x') + "\r\n");
+  h.Advance(std::chrono::milliseconds(101));
+  EXPECT_THAT(h.client().Received(), ElementsAre(HasSubstr("timed out")));
+}
+
+TEST(SessionTest, AShardThatClosesDuringAnUploadIsNotBlamed) {
+  SessionHarness h;
+  h.client().SendsBytes(BeginningOfALargeSet("a1"));
+  h.shard("a").ClosesConnection();
+  EXPECT_THAT(h.TakeVerdicts(), IsEmpty()) << "a client can bring that about";
+  EXPECT_THAT(h.client().Received(), ElementsAre(HasSubstr("closed the connection")));
+  h.client().SendsBytes(std::string(300'000, 'x') + "\r\n" + FakeClient::Encode("PING"));
+  EXPECT_THAT(h.client().Received(), ElementsAre("PONG"));
+}
+
+TEST(SessionTest, RepliesGatheredBehindAHugeOneDoNotHoldItUp) {
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 1 << 20; });
+  h.client().StopsReading();
+  h.client().Sends("GET a1", "GET b1");
+  h.shard("b").Replies(std::string(300'000, 'b'));
+  h.shard("a").Replies(std::string(8 << 20, 'a'));
+  EXPECT_EQ(h.stats().leases.Get(), 1);
+  h.client().ReadsOn();
+  const std::vector<std::string> replies = h.client().Received();
+  ASSERT_THAT(replies, SizeIs(2));
+  EXPECT_EQ(replies[0].size(), size_t{8 << 20});
+  EXPECT_EQ(replies[1].size(), size_t{300'000});
+}
+
 }  // namespace
 }  // namespace weir
