@@ -1,20 +1,45 @@
 #include "proxy/base/chunk_pool.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 
 #include "proxy/base/check.h"
 
 namespace weir {
+namespace {
+
+// From this size on chunks are pages of their own: malloc gives memory back only from the end of
+// its heap, and one small allocation there would hold on to a whole burst.
+constexpr uint32_t kPagesFrom = 16 * 1024;
+
+void* NewMemory(uint32_t size) {
+  if (size < kPagesFrom) {
+    void* memory = std::malloc(size);
+    CHECK(memory != nullptr);
+    return memory;
+  }
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(memory != MAP_FAILED);
+  return memory;
+}
+
+void DeleteMemory(void* memory, uint32_t size) {
+  if (size < kPagesFrom) {
+    std::free(memory);
+  } else {
+    CHECK_EQ(munmap(memory, size), 0);
+  }
+}
+
+}  // namespace
 
 ChunkPool::~ChunkPool() {
   CHECK_EQ(bytes_in_use(), 0u);
-  for (Chunk* chunk : free_) {
-    while (chunk != nullptr) {
-      Chunk* next = chunk->next;
-      std::free(chunk);
-      chunk = next;
-    }
+  for (uint32_t size_class = 0; size_class < kSizes.size(); ++size_class) {
+    while (free_[size_class] != nullptr) DeleteFree(size_class);
   }
 }
 
@@ -29,8 +54,7 @@ Chunk* ChunkPool::Allocate(size_t wanted) {
     free_[size_class] = free_[size_class]->next;
     free_bytes_[size_class] -= size;
   } else {
-    memory = std::malloc(size);
-    CHECK(memory != nullptr);
+    memory = NewMemory(size);
   }
   AddInUse(size);
   Chunk* chunk = new (memory) Chunk;
@@ -41,15 +65,22 @@ Chunk* ChunkPool::Allocate(size_t wanted) {
 }
 
 void ChunkPool::Free(Chunk* chunk) {
-  uint32_t size = kSizes[chunk->size_class];
+  const uint32_t size_class = chunk->size_class;
+  const uint32_t size = kSizes[size_class];
   AddInUse(-static_cast<int64_t>(size));
-  if (free_bytes_[chunk->size_class] + size > kMaxFreeBytes) {
-    std::free(chunk);
-    return;
-  }
-  free_bytes_[chunk->size_class] += size;
-  chunk->next = free_[chunk->size_class];
-  free_[chunk->size_class] = chunk;
+  free_bytes_[size_class] += size;
+  chunk->next = free_[size_class];
+  free_[size_class] = chunk;
+  // Two for one, so that what is kept shrinks with what is in use.
+  const size_t keep = std::max(kMinFreeBytes, bytes_in_use());
+  for (int i = 0; i < 2 && free_bytes_[size_class] > keep; ++i) DeleteFree(size_class);
+}
+
+void ChunkPool::DeleteFree(uint32_t size_class) {
+  Chunk* chunk = free_[size_class];
+  free_[size_class] = chunk->next;
+  free_bytes_[size_class] -= kSizes[size_class];
+  DeleteMemory(chunk, kSizes[size_class]);
 }
 
 }  // namespace weir

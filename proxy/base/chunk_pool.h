@@ -1,9 +1,10 @@
 // Memory for bytes on their way: chunks of a few sizes, kept on free lists.
 //
 // Owned by one worker and used on its loop thread only (so there are no locks). Chunks of the four
-// standard sizes are recycled up to a cap; larger ones and the excess go back to the allocator, so
-// that memory returns after a burst. `bytes_in_use` is what limits are judged by; other threads may
-// read it. The pool must outlive its chunks (checked in the destructor).
+// standard sizes are recycled: as many bytes of each size stay free as are in use in all, and at
+// least kMinFreeBytes. The excess goes back to the system, so that memory returns after a burst.
+// `bytes_in_use` is what limits are judged by; other threads may read it. The pool must outlive its
+// chunks (checked in the destructor).
 #pragma once
 
 #include <array>
@@ -35,8 +36,8 @@ class ChunkPool {
   // Whole allocations of the standard sizes, header included. A reply of 16 KiB and its header fit
   // the third.
   static constexpr std::array<uint32_t, 4> kSizes = {512, 4096, 20480, 65536};
-  // Free chunks kept per size, in bytes.
-  static constexpr size_t kMaxFreeBytes = 1 << 20;
+  // Free chunks kept per size however little is in use, in bytes.
+  static constexpr size_t kMinFreeBytes = 1 << 20;
 
   ChunkPool() = default;
   ~ChunkPool();
@@ -51,6 +52,7 @@ class ChunkPool {
   size_t bytes_in_use() const { return bytes_in_use_.load(std::memory_order_relaxed); }
 
  private:
+  void DeleteFree(uint32_t size_class);
   void AddInUse(int64_t bytes) {
     // Only the owner writes, so a load and a store do: no locked instruction.
     bytes_in_use_.store(bytes_in_use_.load(std::memory_order_relaxed) + bytes,
