@@ -285,6 +285,7 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
     } else if (parser.wanted_bytes() > pool_->config.max_request) {
       ReplyError(session, state, "ERR the request is larger than the pool's max_request");
       session.EndAfterReplies();
+      parser.Reset();  // it may be the one that all sessions share
       return rest.size();
     }
   }
@@ -381,6 +382,10 @@ void RedisHandler::EncodeFailure(const Request& request, Failure failure, uint32
 
 void RedisHandler::Merge(const Request& request, ByteQueue* out) {
   const Split& split = *request.split;
+  if (split.too_large) {
+    ByteQueueWriter writer(chunks_, *out);
+    return AppendError(writer, "ERR the reply is larger than the pool's session_output_limit");
+  }
   if (split.failed > 0 && split.merge != Merge::kConcat) {
     // What was applied elsewhere stays applied, so the error says where it was not.
     // Errors that shards answered themselves count as well.

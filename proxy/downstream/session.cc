@@ -237,8 +237,20 @@ void Session::OnReplyPart(Request* request, const ReplyPart& part) {
 
 void Session::AppendReply(Request* request, const ReplyPart& part) {
   if (request->silent) return;
+  if (Split* split = request->split.get()) {
+    split->gathered += part.bytes.size();
+    if (split->gathered > context_.pool->config.session_output_limit) return DropReplies(*split);
+  }
   part.fragment->reply.Append(context_.chunks, part.bytes);
   gathered_bytes_ += part.bytes.size();
+}
+
+void Session::DropReplies(Split& split) {
+  split.too_large = true;
+  for (Fragment& fragment : split.fragments) {
+    gathered_bytes_ -= fragment.reply.size();
+    fragment.reply.Clear();
+  }
 }
 
 void Session::OnFragmentFailed(Request* request, Fragment* fragment, Failure failure) {

@@ -131,6 +131,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
 
   void RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure);
   void AppendReply(Request* request, const ReplyPart& part);
+  // Of a request whose merged reply would be larger than session_output_limit.
+  void DropReplies(Split& split);
   void FinishFragment(Request* request, Fragment* fragment);
   void EmitDone();
   void Emit(Request* request);

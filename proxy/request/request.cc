@@ -35,6 +35,8 @@ void RequestPool::Release(Request* request) {
     split.fragment_of_key.clear();
     split.merge = Merge::kNone;
     split.remaining = split.failed = 0;
+    split.gathered = 0;
+    split.too_large = false;
     spare_splits_.push_back(std::move(request->split));
   }
   nodes_.Delete(request);

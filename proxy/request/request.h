@@ -29,6 +29,9 @@ struct Split {
   Merge merge = Merge::kNone;
   uint32_t remaining = 0;  // fragments without their reply
   uint32_t failed = 0;     // fragments that failed
+  uint64_t gathered = 0;   // bytes of replies so far
+  bool too_large =
+      false;  // more than may be gathered: the replies are dropped, the answer an error
 };
 
 struct Request {
