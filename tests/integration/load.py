@@ -1,0 +1,195 @@
+"""A bounded load whose every reply is checked.
+
+Each writer has keys of its own; a value says which key it is for, who wrote it and when. What a key
+may hold is therefore known: the last acknowledged value, or one of a later write that failed (an
+error on a write leaves open whether it took effect).
+"""
+
+import random
+import threading
+import time
+
+import resp
+
+BATCH = 8
+PAUSE_SECONDS = 0.002  # between two batches of a writer: a load, not a race for the machine
+
+
+class _Key:
+    def __init__(self):
+        self.acknowledged = 0
+        self.uncertain = set()
+
+    def allowed(self):
+        return {self.acknowledged} | {it for it in self.uncertain if it > self.acknowledged}
+
+
+class _Writer(threading.Thread):
+    def __init__(self, load, number, keys):
+        super().__init__(daemon=True)
+        self.load = load
+        self.random = random.Random(number)
+        self.keys = {f"load:{number}:{i}": _Key() for i in range(keys)}
+        self.sequence = 0
+        self.batches = 0
+        self.failure = None
+
+    def run(self):
+        try:
+            with resp.Client(self.load.address, seconds=30) as client:
+                self._prime(client)
+                while not self.load.stopping.is_set():
+                    self._batch(client)
+                    self.batches += 1
+                    self.load.stopping.wait(PAUSE_SECONDS)
+        except Exception as failure:  # pylint: disable=broad-except  # shown by stop()
+            self.failure = failure
+
+    def _value(self, key):
+        self.sequence += 1
+        padding = "x" * self.random.choice([0, 10, 200, 3000])
+        return f"{key}|{self.sequence}|{padding}"
+
+    def _prime(self, client):
+        for key, state in self.keys.items():
+            answer = client.call("SET", key, self._value(key))
+            assert answer == "OK", f"SET {key} before any fault: {answer}"
+            state.acknowledged = self.sequence
+
+    def _batch(self, client):
+        steps = [self.random.choice([self._set, self._get, self._mget, self._mset, self._get_others])
+                 for _ in range(BATCH)]
+        requests, checks = zip(*(step() for step in steps))
+        client.send(resp.encode_all(*requests))
+        for request, check in zip(requests, checks):
+            check(request, client.read())
+
+    def _key(self):
+        return self.random.choice(list(self.keys))
+
+    def _set(self):
+        key = self._key()
+        value = self._value(key)
+        return ("SET", key, value), self._check_write
+
+    def _mset(self):
+        keys = self.random.sample(list(self.keys), 3)
+        return ("MSET", *(word for key in keys for word in (key, self._value(key)))), \
+            self._check_write
+
+    def _check_write(self, request, answer):
+        values = dict(zip(request[1::2], request[2::2]))
+        for key, value in values.items():
+            sequence = int(value.split("|")[1])
+            if answer == "OK":
+                self.keys[key].acknowledged = sequence
+            else:
+                self.keys[key].uncertain.add(sequence)
+        if answer != "OK":
+            self.load.add_error(list(values), answer)
+
+    def _get(self):
+        return ("GET", self._key()), self._check_read
+
+    def _mget(self):
+        return ("MGET", *self.random.choices(list(self.keys), k=5)), self._check_read
+
+    def _get_others(self):
+        writer = self.random.choice(self.load.writers)
+        return ("GET", self.random.choice(list(writer.keys))), self._check_others
+
+    def _check_read(self, request, answer):
+        keys = request[1:]
+        if isinstance(answer, resp.Error):
+            return self.load.add_error(list(keys), answer)
+        for key, value in zip(keys, answer if request[0] == "MGET" else [answer]):
+            check_value(key, self.keys[key], value)
+
+    def _check_others(self, request, answer):
+        if isinstance(answer, resp.Error):
+            return self.load.add_error([request[1]], answer)
+        if answer is not None:  # its writer may not have begun
+            assert answer.split(b"|")[0].decode() == request[1], f"{request}: {answer[:60]}"
+
+
+def check_value(key, state, value):
+    """Raises unless `value` is one that `key` may have."""
+    assert value is not None, f"{key} is lost"
+    name, sequence, padding = value.decode().split("|")
+    assert name == key, f"{key} has the value of {name}"
+    assert set(padding) <= {"x"}, f"{key} has a torn value"
+    assert int(sequence) in state.allowed(), \
+        f"{key} has value {sequence}, allowed are {sorted(state.allowed())}"
+
+
+class Load:
+    """Writers in threads, from `with` until `stop` or its end. `errors`: what failed, as
+    (monotonic time, keys of the request, error text)."""
+
+    def __init__(self, proxy, writers=4, keys=30):
+        self.address = proxy.address
+        self.stopping = threading.Event()
+        self.errors = []
+        self.writers = []
+        self.writers += [_Writer(self, number, keys) for number in range(writers)]
+
+    def __enter__(self):
+        for writer in self.writers:
+            writer.start()
+        self.run(1)
+        return self
+
+    def __exit__(self, kind, *exception):
+        self.stopping.set()
+        for writer in self.writers:
+            writer.join(60)
+            assert not writer.is_alive(), "a request was never answered"
+        if kind is None:
+            self._raise_failures()
+
+    def _raise_failures(self):
+        for writer in self.writers:
+            if writer.failure is not None:
+                raise AssertionError(f"writer: {writer.failure!r}") from writer.failure
+
+    def add_error(self, keys, text):
+        self.errors.append((time.monotonic(), keys, text))
+
+    def run(self, batches):
+        """Returns when every writer has done so many more."""
+        goals = [writer.batches + batches for writer in self.writers]
+        done = resp.eventually(lambda: all(
+            writer.batches >= goal or writer.failure for writer, goal in zip(self.writers, goals)),
+            seconds=60)
+        self._raise_failures()
+        assert done, "the load makes no progress"
+
+    def recovered(self, batches=20):
+        """Waits until so many batches in a row had no error."""
+        def calm():
+            before = len(self.errors)
+            self.run(batches)
+            return len(self.errors) == before
+        assert resp.eventually(calm, seconds=30), f"still failing: {self.errors[-1]}"
+
+    def keys(self):
+        return {key: state for writer in self.writers for key, state in writer.keys.items()}
+
+    def verify(self, servers):
+        """After the end: asks the servers themselves for every key. Returns key → server index."""
+        shards = {}
+        clients = [server.client() for server in servers]
+        for key, state in self.keys().items():
+            values = [client.call("GET", key) for client in clients]
+            holders = [i for i, value in enumerate(values) if value is not None]
+            assert len(holders) == 1, f"{key} is on servers {holders}"
+            check_value(key, state, values[holders[0]])
+            shards[key] = holders[0]
+        for client in clients:
+            client.close()
+        return shards
+
+    def assert_errors_only_on(self, shards, broken):
+        """Every request that failed had a key on one of the `broken` servers (indexes)."""
+        for _, keys, text in self.errors:
+            assert any(shards[key] in broken for key in keys), f"{keys}: {text}"

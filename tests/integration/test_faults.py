@@ -1,0 +1,435 @@
+"""Shards and clients that fail, under a load whose values are verified: no wrong value, no reply of
+somebody else's, errors only where a shard was really out of reach, and no acknowledged write lost."""
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from fake_shard import FakeShard
+from load import Load
+from placement import keys_by_shard, shard_of
+from resp import Client, Closed, Error, connect, encode, encode_all, eventually
+
+KETAMA = {"hash": "murmur", "distribution": "ketama"}
+
+
+def stats(proxy):
+    """The pool's part of what the stats port says."""
+    with socket.create_connection(("127.0.0.1", proxy.stats_port), 10) as connection:
+        text = b""
+        while data := connection.recv(65536):
+            text += data
+    return json.loads(text)["pool"]
+
+
+def names_of(server):
+    """The identities of its connections from the proxy."""
+    return sorted(client["id"] for client in server.clients())
+
+
+# --- Shards that go away ---
+
+
+def test_kill_9_and_restart_of_a_shard_loses_nothing(lab):
+    shards = lab.redis(3, durable=True)
+    proxy = lab.proxy(shards, **KETAMA)
+    with Load(proxy) as load:
+        load.run(20)
+        assert load.errors == []
+        shards[1].kill()
+        load.run(30)
+        assert load.errors
+        shards[1].start()
+        load.recovered()
+    load.assert_errors_only_on(load.verify(shards), {1})
+
+
+def test_all_shards_down_is_an_error_for_everybody_until_they_are_back(lab):
+    shards = lab.redis(2, durable=True)
+    proxy = lab.proxy(shards, **KETAMA)
+    with Load(proxy) as load:
+        load.run(10)
+        for shard in shards:
+            shard.kill()
+        load.run(30)
+        with proxy.client() as client:
+            answers = client.pipeline(*[["GET", f"k{i}"] for i in range(20)], ["PING"])
+        assert all(isinstance(answer, Error) for answer in answers[:-1]) and answers[-1] == "PONG"
+        for shard in shards:
+            shard.start()
+        load.recovered()
+    load.verify(shards)
+
+
+def test_a_flapping_shard_costs_errors_only(lab):
+    shards = lab.redis(3, durable=True)
+    proxy = lab.proxy(shards, timeout=500, **KETAMA)
+    with Load(proxy) as load:
+        for _ in range(5):
+            shards[0].kill()
+            load.run(5)
+            shards[0].start()
+            load.run(5)
+        load.recovered()
+    load.assert_errors_only_on(load.verify(shards), {0})
+
+
+def test_a_clean_restart_of_each_shard_in_turn_loses_nothing(lab):
+    shards = lab.redis(3, durable=True)
+    proxy = lab.proxy(shards, **KETAMA)
+    with Load(proxy) as load:
+        for shard in shards:
+            shard.signal(15)
+            shard.process.wait(20)
+            shard.kill()
+            shard.start()
+            load.recovered()
+    load.verify(shards)
+
+
+# --- Shards that are slow ---
+
+
+def test_a_pause_of_300_ms_fails_late_requests_only_and_keeps_the_connection(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, timeout=100, **KETAMA)
+    with Load(proxy) as load:
+        load.run(10)
+        before = names_of(shards[0])
+        shards[0].pause()
+        time.sleep(0.3)  # the fault itself
+        shards[0].resume()
+        load.recovered()
+        assert names_of(shards[0]) == before
+    assert load.errors
+    assert all("timed out" in text or "shards failed (shard0)" in text
+               for _, _, text in load.errors), load.errors
+    load.assert_errors_only_on(load.verify(shards), {0})
+
+
+def test_the_late_reply_of_a_timed_out_request_goes_to_nobody(lab):
+    shards = lab.redis(1)
+    with lab.proxy(shards, timeout=100, threads=1).client() as client:
+        client.pipeline(["SET", "a", "of a"], ["SET", "b", "of b"])
+        shards[0].pause()
+        assert "timed out" in client.call("GET", "a")
+        shards[0].resume()
+        assert client.call("GET", "b") == b"of b"
+        assert client.pipeline(["GET", "a"], ["GET", "b"]) == [b"of a", b"of b"]
+
+
+def test_a_silent_shard_is_given_up_and_taken_back(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, shard_silence_limit=300, **KETAMA)
+    with Load(proxy) as load:
+        shards[0].pause()
+        assert eventually(lambda: load.errors)
+        shards[0].resume()
+        load.recovered()
+    load.assert_errors_only_on(load.verify(shards), {0})
+
+
+def test_two_slow_commands_eject_nothing(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, auto_eject_hosts=True, timeout=100, **KETAMA)
+    with proxy.client() as client:
+        key = keys_by_shard(client, shards)[0][0]
+        for _ in range(2):
+            with shards[0].client() as direct:
+                direct.send(encode("DEBUG", "SLEEP", "0.25"))
+                answers = client.pipeline(*[["GET", key]] * 20)
+                assert all(answer == key.encode() or "timed out" in answer for answer in answers)
+                assert direct.read() == "OK"
+            assert eventually(lambda: client.call("GET", key) == key.encode())
+    assert stats(proxy)["server_ejects"] == 0
+
+
+# --- Shards that close connections ---
+
+
+def test_client_kill_ejects_nothing_and_the_next_request_works(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, auto_eject_hosts=True, server_failure_limit=1, threads=1, **KETAMA)
+    with proxy.client() as client:
+        key = keys_by_shard(client, shards)[0][0]
+        for _ in range(5):
+            open_before = proxy.descriptors()
+            assert shards[0].call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") == 1
+            assert eventually(lambda before=open_before: proxy.descriptors() < before)
+            assert client.call("GET", key) == key.encode()
+    assert stats(proxy)["server_ejects"] == 0
+
+
+def test_client_kill_under_load_loses_no_acknowledged_write(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, **KETAMA)
+    with Load(proxy) as load:
+        for _ in range(10):
+            shards[0].call("CLIENT", "KILL", "TYPE", "normal")
+            load.run(3)
+        load.recovered()
+    load.assert_errors_only_on(load.verify(shards), {0})
+
+
+def test_a_shard_that_is_gone_for_good_is_ejected_and_returns_after_a_probe(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, auto_eject_hosts=True, server_retry_timeout=300, **KETAMA)
+    with proxy.client() as client:
+        key = keys_by_shard(client, shards)[0][0]
+        shards[0].kill()
+        assert eventually(lambda: client.call("SET", key, "elsewhere") == "OK")
+        assert shard_of(shards[1:], key) == 0
+        assert stats(proxy)["server_ejects"] == 1
+        shards[0].start()
+        assert eventually(lambda: client.call("SET", key, "home") == "OK" and
+                          shard_of(shards[:1], key) == 0)
+
+
+def test_the_last_live_shard_is_never_ejected(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, auto_eject_hosts=True, server_retry_timeout=300, **KETAMA)
+    with proxy.client() as client:
+        for shard in shards:
+            shard.kill()
+
+        def ejects():
+            answers = client.pipeline(*[["GET", f"k{i}"] for i in range(20)])
+            assert all(isinstance(answer, Error) for answer in answers)
+            return stats(proxy)["server_ejects"]
+
+        assert eventually(ejects) == 1
+        for _ in range(50):
+            assert ejects() == 1
+        for shard in shards:
+            shard.start()
+        assert eventually(lambda: all(
+            client.call("SET", f"k{i}", "x") == "OK" for i in range(20)))
+
+
+# --- Shards that lie ---
+
+
+BAD_REPLIES = {
+    "garbage": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "an impossible length": b"$99999999999999999999\r\n",
+    "a value without its end": b"$1\r\nabc\r\n",
+    "two replies": b"$1\r\na\r\n$1\r\nb\r\n",
+}
+
+
+@pytest.mark.parametrize("bad", BAD_REPLIES, ids=BAD_REPLIES)
+def test_a_shard_that_answers_nonsense_fails_its_own_requests_only(lab, bad):
+    lying = threading.Event()
+
+    def behaviour(connection, args):
+        if lying.is_set() and args[0] == b"GET":
+            connection.sendall(BAD_REPLIES[bad])
+            raise FakeShard.HandledIt
+        return None
+
+    liar, honest = lab.fake(behaviour), lab.fake()
+    proxy = lab.proxy([liar, honest], threads=1, **KETAMA)
+    with proxy.client() as victim, proxy.client() as other:
+        bad_key, good_key = two_keys(victim, liar, honest)
+        lying.set()
+        for _ in range(5):
+            other.send(encode_all(*[["GET", good_key]] * 20))
+            victim.send(encode_all(["GET", bad_key], ["PING"], ["GET", good_key]))
+            answer = victim.read()
+            if bad == "two replies":  # the first is a reply; the second belongs to nobody
+                assert answer == b"a" or isinstance(answer, Error)
+            else:
+                assert isinstance(answer, Error), answer
+            assert [victim.read(), victim.read()] == ["PONG", good_key.encode()]
+            assert [other.read() for _ in range(20)] == [good_key.encode()] * 20
+        lying.clear()
+        assert eventually(lambda: victim.call("GET", bad_key) == bad_key.encode())
+
+
+def test_an_endless_line_of_a_shard_ends_the_session_that_got_half_of_it_only(lab):
+    endless = threading.Event()
+
+    def behaviour(connection, args):
+        if endless.is_set() and args[0] == b"GET":
+            connection.sendall(b"+" + b"x" * 200_000)
+            raise FakeShard.HandledIt
+        return None
+
+    liar, honest = lab.fake(behaviour), lab.fake()
+    proxy = lab.proxy([liar, honest], threads=1, **KETAMA)
+    with proxy.client() as victim, proxy.client() as other:
+        bad_key, good_key = two_keys(victim, liar, honest)
+        endless.set()
+        victim.send(encode("GET", bad_key))
+        try:
+            assert isinstance(victim.read(), Error)
+        except Closed:
+            pass  # what was passed on cannot be made whole
+        assert other.pipeline(["GET", good_key], ["PING"]) == [good_key.encode(), "PONG"]
+        endless.clear()
+        assert eventually(lambda: other.call("GET", bad_key) == bad_key.encode())
+
+
+def two_keys(client, first, second):
+    """A key on each of two fake shards, set to its own name."""
+    for i in range(1000):
+        client.call("SET", f"key{i}", f"key{i}")
+        if first.store and second.store:
+            return next(iter(first.store)).decode(), next(iter(second.store)).decode()
+    raise AssertionError("a shard gets no keys")
+
+
+def test_a_shard_that_closes_in_mid_reply_fails_what_was_pending_there_only(lab):
+    closing = threading.Event()
+
+    def behaviour(connection, args):
+        if closing.is_set() and args[0] == b"GET":
+            connection.sendall(b"$1000\r\nhalf")
+            connection.shutdown(socket.SHUT_RDWR)
+            raise FakeShard.HandledIt
+        return None
+
+    bad, good = lab.fake(behaviour), lab.fake()
+    proxy = lab.proxy([bad, good], threads=1, **KETAMA)
+    with proxy.client() as victim, proxy.client() as other:
+        bad_key, good_key = two_keys(victim, bad, good)
+        closing.set()
+        for _ in range(5):
+            answers = victim.pipeline(["GET", good_key], ["GET", bad_key], ["GET", good_key],
+                                      ["MGET", bad_key, good_key])
+            assert answers[0] == answers[2] == good_key.encode()
+            assert isinstance(answers[1], Error) and isinstance(answers[3], Error)
+            assert other.call("GET", good_key) == good_key.encode()
+        closing.clear()
+        assert eventually(lambda: victim.call("GET", bad_key) == bad_key.encode())
+
+
+def test_a_shard_that_never_answers_does_not_hold_up_the_others(lab):
+    deaf, good = lab.fake(), lab.fake()
+    proxy = lab.proxy([deaf, good], timeout=200, threads=1, **KETAMA)
+    with proxy.client() as victim, proxy.client() as other:
+        bad_key, good_key = two_keys(victim, deaf, good)
+
+        def never(connection, args):
+            raise FakeShard.HandledIt
+
+        deaf.behaviour = never
+        victim.send(encode("GET", bad_key))
+        for _ in range(100):
+            assert other.call("GET", good_key) == good_key.encode()
+        assert "timed out" in victim.read()
+        assert victim.call("GET", good_key) == good_key.encode()
+
+
+def test_replies_in_single_bytes_are_whole_for_the_client(lab):
+    def dribble(connection, args):
+        if args[0] != b"GET":
+            return None
+        for byte in b"$5\r\nabcde\r\n":
+            connection.sendall(bytes([byte]))
+        raise FakeShard.HandledIt
+
+    with lab.proxy([lab.fake(dribble)]).client() as client:
+        assert client.pipeline(*[["GET", "k"]] * 20) == [b"abcde"] * 20
+
+
+def test_an_unasked_reply_closes_the_connection_and_reaches_nobody(lab):
+    shard = lab.fake()
+    proxy = lab.proxy([shard], threads=1)
+    with proxy.client() as client:
+        client.call("SET", "a", "of a")
+        shard.connections[0].sendall(b"$6\r\nunmine\r\n")
+        assert eventually(lambda: not shard.connections)
+        assert client.call("GET", "a") == b"of a"
+
+
+def test_an_idle_connection_that_the_shard_closes_costs_no_request(lab):
+    shard = lab.fake()
+    proxy = lab.proxy([shard], threads=1)
+    with proxy.client() as client:
+        for i in range(10):
+            assert client.call("SET", "a", i) == "OK"
+            open_before = proxy.descriptors()
+            shard.close_connections()
+            assert eventually(lambda before=open_before: proxy.descriptors() < before)
+            assert client.call("GET", "a") == b"%d" % i
+
+
+def test_error_replies_of_a_shard_are_passed_on_and_cost_nothing(lab):
+    errors = [b"-LOADING Redis is loading\r\n", b"-OOM command not allowed\r\n", b"-BUSY script\r\n",
+              b"-MOVED 1 127.0.0.1:1\r\n"]
+    shard = lab.fake(lambda connection, args: errors[int(args[1])] if args[0] == b"GET" else None)
+    with lab.proxy([shard], auto_eject_hosts=True, server_failure_limit=1).client() as client:
+        for i, error in enumerate(errors):
+            assert client.call("GET", i) == error[1:-2].decode()
+        assert client.call("SET", "a", "1") == "OK"
+    assert shard.accepted == 1
+
+
+# --- Clients that misbehave ---
+
+
+def test_clients_that_vanish_in_mid_request_disturb_nobody(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, **KETAMA)
+    request = encode_all(["SET", "vanish", "x" * 1000], ["MGET", "a", "b", "c"], ["GET", "vanish"])
+    with Load(proxy) as load:
+        for i in range(400):
+            client = connect(proxy.address)
+            client.sendall(request[:1 + i * 7 % len(request)])
+            if i % 2:  # RST instead of FIN
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            client.close()
+        load.run(5)
+    assert load.errors == []
+    load.verify(shards)
+
+
+def test_clients_that_never_read_disturb_nobody(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, session_output_limit=1 << 20, **KETAMA)
+    with proxy.client() as client:
+        client.call("SET", "big", "x" * 100_000)
+    silent = [connect(proxy.address, seconds=1) for _ in range(10)]
+    with Load(proxy) as load:
+        for sock in silent:
+            try:
+                sock.sendall(encode_all(*[["GET", "big"]] * 500))
+            except OSError:  # its requests are not read any more, or it was closed
+                pass
+        load.run(30)
+    assert load.errors == []
+    load.verify(shards)
+    for sock in silent:
+        sock.close()
+
+
+def test_four_thousand_connects_disturb_nobody(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, **KETAMA)
+    failures = []
+
+    def knock(number):
+        try:
+            for i in range(1000):
+                with Client(proxy.address) as client:
+                    if i % 10 == 0:
+                        assert client.call("ECHO", f"{number}:{i}") == f"{number}:{i}".encode()
+        except (AssertionError, Closed, OSError) as failure:
+            failures.append(failure)
+
+    before = proxy.descriptors()
+    with Load(proxy, writers=2) as load:
+        threads = [threading.Thread(target=knock, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        load.run(5)
+    assert failures == [] and load.errors == []
+    load.verify(shards)
+    # Two connections to each shard stay; the sessions' are all closed.
+    assert eventually(lambda: proxy.descriptors() <= before + 2 * len(shards))
