@@ -32,6 +32,11 @@ absl::StatusOr<std::shared_ptr<const CommandTable>> BuildCommands(const PoolConf
 }
 
 absl::StatusOr<PoolSnapshotPtr> BuildPool(const PoolConfig& config) {
+  if (!config.redis) {
+    return InvalidArgument("pool '", config.name,
+                           "', key 'redis': found false (memcached), expected ",
+                           "true: memcached pools are not served yet");
+  }
   auto pool = std::make_shared<PoolSnapshot>();
   pool->config = config;
   absl::StatusOr<std::shared_ptr<const CommandTable>> commands = BuildCommands(config);

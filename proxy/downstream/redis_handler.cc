@@ -175,7 +175,7 @@ bool RedisHandler::Forward(const Call& call, uint32_t shard) {
     session.WaitUntilEmpty();
     if (session.in_flight() > 0) return false;
     Request* request = NewRequest(call);
-    session.SendOnLease(&request->fragment, shard, call.state.version, call.frame);
+    session.SendOnLease(&request->fragment, shard, UpstreamVersion(call.state), call.frame);
     session.WaitUntilEmpty();
     return true;
   }
@@ -184,9 +184,9 @@ bool RedisHandler::Forward(const Call& call, uint32_t shard) {
     ByteQueue frame;
     ByteQueueWriter out(chunks_, frame);
     AppendCommand(out, call.args);
-    session.Send(&request->fragment, shard, call.state.version, std::move(frame));
+    session.Send(&request->fragment, shard, UpstreamVersion(call.state), std::move(frame));
   } else {
-    session.Send(&request->fragment, shard, call.state.version, call.frame);
+    session.Send(&request->fragment, shard, UpstreamVersion(call.state), call.frame);
   }
   return true;
 }
@@ -251,7 +251,8 @@ void RedisHandler::SendSplit(const Call& call, Request* request) {
   for (size_t i = 0; i < split.fragments.size(); ++i) {
     Fragment& fragment = split.fragments[i];
     fragment.request = request;
-    call.session.Send(&fragment, fragment.shard, call.state.version, std::move(frames_[i]));
+    call.session.Send(&fragment, fragment.shard, UpstreamVersion(call.state),
+                      std::move(frames_[i]));
     frames_[i].Clear();  // of a fragment that was refused
   }
 }
@@ -275,7 +276,7 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
         session.context().stats.requests.Add();
         state.upload->scanner().Scan(rest);
         session.BeginUpload();
-        session.SendOnLease(&request->fragment, *shard, state.version, rest);
+        session.SendOnLease(&request->fragment, *shard, UpstreamVersion(state), rest);
         parser.Reset();
         state.parser.reset();
         return rest.size();
@@ -358,7 +359,8 @@ bool RedisHandler::AnswerItself(const Call& call) {
       .now = absl::Now(),
       .started_at = started_at_,
       .workers = workers_,
-      .sessions = static_cast<uint64_t>(session.context().stats.client_connections.Get())};
+      .sessions = static_cast<uint64_t>(session.context().stats.client_connections.Get()),
+      .resp2_only = resp2_only_};
   scratch_.clear();
   switch (AnswerLocally(*call.spec, call.args, context, call.state, &scratch_)) {
     case LocalOutcome::kReplied:

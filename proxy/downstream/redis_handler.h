@@ -32,6 +32,7 @@ class RedisHandler final : public RequestHandler {
 
   std::unique_ptr<ProtocolState> NewState() override;
   size_t HandleInput(Session& session, std::string_view input) override;
+  void OnNewProtocolRefused() override { resp2_only_ = true; }
   void Update(PoolSnapshotPtr pool) override;
   void EncodeFailure(const Request& request, Failure failure, uint32_t shard,
                      ByteQueue* out) override;
@@ -82,6 +83,10 @@ class RedisHandler final : public RequestHandler {
   std::optional<uint32_t> OnlyShard(const Call& call);
   void SendSplit(const Call& call, Request* request);
 
+  // What is spoken to the shards for this session.
+  RespVersion UpstreamVersion(const RedisSessionState& state) const {
+    return resp2_only_ ? RespVersion::kResp2 : state.version;
+  }
   Request* NewRequest(const Call& call);
   void ReplyError(Session& session, RedisSessionState& state, std::string_view text);
   void Reply(Session& session, RedisSessionState& state, std::string_view encoded);
@@ -99,6 +104,7 @@ class RedisHandler final : public RequestHandler {
   ChunkPool& chunks_;
   const uint32_t workers_;
   const absl::Time started_at_;
+  bool resp2_only_ = false;  // a shard refused HELLO 3
   RespRequestParser parser_;
   Splitter splitter_;
   Merger merger_;

@@ -36,6 +36,10 @@ class RequestHandler {
   // Between turns: serves another state of the pool. The selector has been updated before.
   virtual void Update(PoolSnapshotPtr pool) = 0;
 
+  // A shard of the pool refused a newer version of the protocol: from now on the older one is
+  // spoken to all of them.
+  virtual void OnNewProtocolRefused() = 0;
+
   // Appends the reply for a fragment that failed.
   virtual void EncodeFailure(const Request& request, Failure failure, uint32_t shard,
                              ByteQueue* out) = 0;

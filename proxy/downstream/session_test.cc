@@ -146,6 +146,23 @@ TEST(SessionTest, AnExpiredPartOfASplitRequestDoesNotKeepTheOthersReplies) {
   EXPECT_EQ(h.requests().in_use(), 0u);
 }
 
+TEST(SessionTest, APoolWhoseShardRefusesResp3IsServedInResp2) {
+  SessionHarness h;
+  h.client(0).SendsBytes("*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n");
+  h.client(0).Received();
+  h.client(0).Sends("GET a1");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("HELLO 3"));
+  h.shard("a").Sends("-NOPROTO unsupported protocol version\r\n");
+  EXPECT_THAT(h.client(0).Received(), ElementsAre(StartsWith("-NOPROTO shard a")));
+  h.client(0).Sends("GET a1");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1"));
+  h.shard("a").Replies("one");
+  EXPECT_THAT(h.client(0).Received(), ElementsAre("one"));
+  h.client(1).Sends("HELLO 3");
+  EXPECT_THAT(h.client(1).Received(), ElementsAre(StartsWith("-NOPROTO")));
+  EXPECT_THAT(h.TakeVerdicts(), IsEmpty());
+}
+
 // --- Window ---
 
 TEST(SessionTest, TakesThirtyTwoRequestsAtFirstAndMoreAsItsRepliesStaySmall) {

@@ -71,6 +71,7 @@ class HealthOwnerTest : public testing::Test {
   PoolConfig Alpha() {
     PoolConfig pool;
     pool.name = "alpha";
+    pool.redis = true;
     pool.auto_eject_hosts = true;
     pool.server_failure_limit = 2;
     pool.server_retry_timeout = absl::Milliseconds(10);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/base/log.h"
 #include "proxy/config/snapshot_builder.h"
 #include "proxy/downstream/redis_handler.h"
 #include "proxy/event/socket.h"
@@ -117,6 +118,12 @@ void PoolRuntime::OnShardFailure(uint32_t shard, ShardFailure failure) {
   if (leaving_ || shard == kRemovedShard) return;
   const PoolConfig& config = context_.pool->config;
   worker_.health.ReportFailure(config.name, config.servers[shard], failure);
+}
+
+void PoolRuntime::OnResp3Refused(uint32_t shard) {
+  LOG_EVENT_LIMITED(LogLevel::kWarn, "pool_speaks_resp2_only", {"pool", pool().config.name},
+                    {"shard", pool().config.servers[shard].name});
+  handler_->OnNewProtocolRefused();
 }
 
 void PoolRuntime::OnShardSuccess(uint32_t shard) {

@@ -94,6 +94,7 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   void OnSessionClosed(Session* session) override;
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override;
+  void OnResp3Refused(uint32_t shard) override;
 
   const WorkerParts worker_;
   std::shared_ptr<StatsTable> stats_;

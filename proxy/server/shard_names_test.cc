@@ -48,6 +48,7 @@ class ShardNamesTest : public testing::Test {
   static PoolConfig Pool(const std::string& name, const std::vector<std::string>& shards) {
     PoolConfig pool;
     pool.name = name;
+    pool.redis = true;
     pool.resolve_interval = absl::ZeroDuration();  // on Refresh only
     for (const std::string& shard : shards) {
       const std::string ring_name = StrCat("shard-", pool.servers.size());

@@ -23,6 +23,7 @@ enum class Failure : uint8_t {
   kTimedOutUnsent,  // the deadline passed before the first byte was written
   kEjected,         // the shard is ejected, and the pool fails fast
   kNoLease,         // max_leases connections are leased already
+  kResp3Refused,    // the shard speaks RESP2 only; asked again, the session is served in RESP2
   kRemoved,         // the shard or the pool left the configuration
 };
 
@@ -57,6 +58,8 @@ class ShardObserver {
   virtual void OnShardFailure(uint32_t shard, ShardFailure failure) = 0;
   // The first reply after a failure.
   virtual void OnShardSuccess(uint32_t shard) = 0;
+  // The shard refuses HELLO 3: it speaks RESP2 only. No failure of its.
+  virtual void OnResp3Refused(uint32_t shard) = 0;
 };
 
 }  // namespace weir

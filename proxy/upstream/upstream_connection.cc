@@ -80,6 +80,8 @@ void UpstreamConnection::SendMore(Fragment* fragment, std::string_view bytes, bo
   queued_position_ += bytes.size();
   fragment->end_position = queued_position_;
   stats_.request_bytes.Add(bytes.size());
+  pending_bytes_ += bytes.size();
+  QueueBytesGauge().Add(static_cast<int64_t>(bytes.size()));
   if (state_ == State::kReady) {
     stream_->Write(bytes);
   } else {
@@ -112,7 +114,9 @@ void UpstreamConnection::Enqueue(Fragment* fragment, size_t bytes) {
   pending_.Push(fragment);
   stats_.requests.Add();
   stats_.request_bytes.Add(bytes);
-  stats_.out_queue.Add();
+  pending_bytes_ += bytes;
+  QueueGauge().Add();
+  QueueBytesGauge().Add(static_cast<int64_t>(bytes));
   // It may be armed for something later: the end of a connect, or silence behind expired requests.
   if (!timer_.armed() || fragment->deadline < timer_.deadline()) ArmTimer();
 }
@@ -141,6 +145,7 @@ void UpstreamConnection::ShortenDeadlines() {
 void UpstreamConnection::Connect() {
   if (state_ != State::kIdle && state_ != State::kBackingOff) return;
   state_ = State::kConnecting;
+  CountAsSent(false);
   attempt_deadline_ = After(context_.loop.now(), settings_.silence_limit);
   if (addresses_.empty()) {
     suspect_ = true;
@@ -213,17 +218,20 @@ void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
     case Handshake::State::kDone:
       return BecomeReady();
     case Handshake::State::kFailed:
-      refuses_resp3_ = handshake_->refused_resp3();
       LOG_EVENT_LIMITED(LogLevel::kWarn, "handshake_failed", {"shard", shard_},
                         {"error", handshake_->error()});
       // A shard that knows RESP2 only is not at fault.
-      if (refuses_resp3_) return Lose(Failure::kUnavailable, std::nullopt);
+      if (handshake_->refused_resp3()) {
+        context_.observer.OnResp3Refused(shard_);
+        return Lose(Failure::kResp3Refused, std::nullopt);
+      }
       ++address_;
       return Lose(Failure::kUnavailable, ShardFailure::kConnect);
   }
 }
 
 void UpstreamConnection::BecomeReady() {
+  CountAsSent(true);
   state_ = State::kReady;
   handshake_.reset();
   attempt_deadline_ = kNever;
@@ -277,7 +285,7 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
     if (last) {
       pending_.PopHead();
       stats_.responses.Add();
-      stats_.out_queue.Subtract();
+      Uncount(*fragment);
       if (fragment->state == FragmentState::kExpired) {
         context_.pool_stats.late_replies_discarded.Add();
         fragment->state = FragmentState::kDone;
@@ -361,7 +369,7 @@ bool UpstreamConnection::Expire(Moment now) {
     if (fragment->end_position - fragment->bytes >= SentPosition()) {
       pending_.RemoveFirstLive();
       DropUnsent(*fragment);
-      stats_.out_queue.Subtract();
+      Uncount(*fragment);
       context_.pool_stats.timeouts_queued.Add();
       fragment->state = FragmentState::kDone;
       context_.sink.OnFragmentFailed(fragment, Failure::kTimedOutUnsent);
@@ -451,11 +459,28 @@ void UpstreamConnection::Disconnect() {
   attempt_deadline_ = kNever;
 }
 
+// The gauges, as twemproxy has them: in_queue is what waits to be sent, out_queue what was.
+
+void UpstreamConnection::CountAsSent(bool sent) {
+  if (counted_as_sent_ == sent) return;
+  QueueGauge().Subtract(pending_.size());
+  QueueBytesGauge().Subtract(static_cast<int64_t>(pending_bytes_));
+  counted_as_sent_ = sent;
+  QueueGauge().Add(pending_.size());
+  QueueBytesGauge().Add(static_cast<int64_t>(pending_bytes_));
+}
+
+void UpstreamConnection::Uncount(const Fragment& fragment) {
+  pending_bytes_ -= fragment.bytes;
+  QueueGauge().Subtract();
+  QueueBytesGauge().Subtract(fragment.bytes);
+}
+
 void UpstreamConnection::FailAll(Failure failure) {
   Fragment* next = pending_.TakeAll();
   while (next != nullptr) {
     Fragment* fragment = std::exchange(next, next->next);
-    stats_.out_queue.Subtract();
+    Uncount(*fragment);
     bool expired = fragment->state == FragmentState::kExpired;
     fragment->state = FragmentState::kDone;
     if (expired) {

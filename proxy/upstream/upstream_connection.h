@@ -94,8 +94,6 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   // What awaits replies, in order: the chain of Fragment::next.
   const Fragment* first_pending() const { return pending_.head(); }
   bool ready() const { return state_ == State::kReady; }
-  // The shard refuses HELLO 3. Known once connected.
-  bool refuses_resp3() const { return refuses_resp3_; }
   RespVersion version() const { return version_; }
   uint32_t shard() const { return shard_; }
 
@@ -143,6 +141,13 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   void Disconnect();
   void FailAll(Failure failure);
 
+  Gauge& QueueGauge() { return counted_as_sent_ ? stats_.out_queue : stats_.in_queue; }
+  Gauge& QueueBytesGauge() {
+    return counted_as_sent_ ? stats_.out_queue_bytes : stats_.in_queue_bytes;
+  }
+  void CountAsSent(bool sent);
+  void Uncount(const Fragment& fragment);
+
   void OnTimer();
   void ArmTimer();
   // Fails what has waited too long; answers whether anything was written and stayed unanswered.
@@ -159,7 +164,6 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   const RespVersion version_;
 
   State state_ = State::kIdle;
-  bool refuses_resp3_ = false;
   bool suspect_ = false;          // no byte came since a failure
   bool failure_told_ = false;     // the observer waits to hear of the next success
   bool request_open_ = false;     // the fragment sent last is not whole yet
@@ -174,6 +178,8 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   RespFrameScanner scanner_;
 
   PendingQueue pending_;
+  bool counted_as_sent_ = false;      // which gauges count the FIFO
+  uint64_t pending_bytes_ = 0;        // of the requests in the FIFO
   uint64_t queued_position_ = 0;      // end of all output so far
   uint64_t position_base_ = 0;        // SentPosition() - what the stream has sent
   Moment last_received_{};            // or the moment from which silence counts

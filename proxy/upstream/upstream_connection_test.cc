@@ -43,6 +43,8 @@ std::string_view Text(Failure failure) {
       return "timed out";
     case Failure::kTimedOutUnsent:
       return "timed out unsent";
+    case Failure::kResp3Refused:
+      return "RESP3 refused";
     case Failure::kRemoved:
       return "removed";
     default:
@@ -77,6 +79,8 @@ class RecordingSink final : public ReplySink, public ShardObserver {
     verdicts.emplace_back(kNames[static_cast<size_t>(failure)]);
   }
   void OnShardSuccess(uint32_t shard) override { verdicts.emplace_back("success"); }
+  void OnResp3Refused(uint32_t shard) override { resp3_refused = true; }
+  bool resp3_refused = false;
 
   void Note(const Fragment& fragment, std::string_view what) {
     events.push_back(StrCat(names[&fragment], " ", what));
@@ -340,8 +344,8 @@ TEST_F(UpstreamConnectionTest, AShardThatKnowsOnlyResp2IsNotBlamed) {
   version_ = RespVersion::kResp3;
   Send("1", "GET x");
   shard_.Sends("-NOPROTO unsupported\r\n");
-  EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
-  EXPECT_TRUE(connection().refuses_resp3());
+  EXPECT_THAT(Events(), ElementsAre("1 failed: RESP3 refused"));
+  EXPECT_TRUE(sink_.resp3_refused);
   EXPECT_THAT(Verdicts(), IsEmpty());
 }
 
