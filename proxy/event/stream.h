@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "proxy/base/byte_queue.h"
 #include "proxy/event/event_loop.h"
@@ -58,6 +59,9 @@ class Stream final : public IoHandler, public TurnEndHandler {
   uint64_t received_bytes() const { return received_bytes_; }
   // Drops `count` unsent bytes that begin `offset` bytes behind the first unsent one.
   void DropUnsent(size_t offset, size_t count) { output_.Erase(pool_, offset, count); }
+
+  // The unsent bytes, for another stream; none are left.
+  ByteQueue TakeUnsent() { return std::exchange(output_, ByteQueue()); }
 
   void SetReading(bool reading);
   bool reading() const { return reading_; }

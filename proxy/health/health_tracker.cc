@@ -34,8 +34,11 @@ HealthTracker::Actions HealthTracker::OnFailure(size_t shard, FailureKind kind, 
   // Saturates: a last live shard may fail for days.
   failed.failures = std::max(failed.failures, failed.failures + 1);
   if (failed.failures < policy_.server_failure_limit) return {};
-  if (!policy_.auto_eject_hosts || ejected_ >= MaxEjected()) return {};
-  return {Eject(shard, kind, now)};
+  if (!MayEject()) return {};
+  if (kind != FailureKind::kReset) return {Eject(shard, kind, now)};
+  const bool asked = failed.probe_id != 0;
+  if (asked) return {};
+  return {StartProbe(shard)};
 }
 
 void HealthTracker::OnSuccess(size_t shard) {
@@ -46,12 +49,25 @@ void HealthTracker::OnSuccess(size_t shard) {
 HealthTracker::Actions HealthTracker::OnProbeResult(uint64_t probe_id, bool ok, Moment now) {
   for (size_t i = 0; i < shards_.size(); ++i) {
     Shard& shard = shards_[i];
-    if (shard.state != State::kProbing || shard.probe_id != probe_id) continue;
+    if (shard.probe_id != probe_id || probe_id == 0) continue;
+    shard.probe_id = 0;
+    if (shard.state == State::kLive) return OnSecondOpinion(i, ok, now);
     if (ok) return {Restore(i, now)};
     shard.state = State::kEjected;
     shard.probe_at = now + shard.ejection_time;
   }
   return {};
+}
+
+HealthTracker::Actions HealthTracker::OnSecondOpinion(size_t index, bool ok, Moment now) {
+  Shard& shard = shards_[index];
+  if (ok) {
+    shard.failures = 0;
+    return {};
+  }
+  // A reply may have come meanwhile, or the others may have left.
+  if (shard.failures < policy_.server_failure_limit || !MayEject()) return {};
+  return {Eject(index, FailureKind::kReset, now)};
 }
 
 HealthTracker::Actions HealthTracker::Tick(Moment now) {
@@ -60,9 +76,7 @@ HealthTracker::Actions HealthTracker::Tick(Moment now) {
     Shard& shard = shards_[i];
     if (shard.state != State::kEjected || now < shard.probe_at) continue;
     shard.state = State::kProbing;
-    shard.probe_id = ++last_probe_id_;
-    actions.push_back(
-        {.kind = HealthAction::Kind::kStartProbe, .shard = i, .probe_id = shard.probe_id});
+    actions.push_back(StartProbe(i));
   }
   return actions;
 }
@@ -77,6 +91,7 @@ HealthTracker::Actions HealthTracker::Update(const HealthPolicy& policy,
                                   [&](const Shard& s) { return s.name == shard.name; });
     if (old == shards_.end()) continue;
     shard = *old;
+    shard.probe_id = 0;
     if (shard.state == State::kProbing) {
       shard.state = State::kEjected;
       shard.probe_at = now;
@@ -125,11 +140,19 @@ size_t HealthTracker::MaxEjected() const {
   return std::min(shards_.size() - 1, shards_.size() * policy_.max_ejected_percent / 100);
 }
 
+bool HealthTracker::MayEject() const { return policy_.auto_eject_hosts && ejected_ < MaxEjected(); }
+
+HealthAction HealthTracker::StartProbe(size_t index) {
+  shards_[index].probe_id = ++last_probe_id_;
+  return {.kind = HealthAction::Kind::kStartProbe, .shard = index, .probe_id = last_probe_id_};
+}
+
 HealthAction HealthTracker::Eject(size_t index, FailureKind kind, Moment now) {
   Shard& shard = shards_[index];
   shard.ejection_time = NextEjectionTime(shard, now);
   shard.probe_at = now + shard.ejection_time;
   shard.state = State::kEjected;
+  shard.probe_id = 0;
   live_[index] = false;
   ++ejected_;
   return {.kind = HealthAction::Kind::kEject,

@@ -69,6 +69,11 @@ struct HealthAction {
 // probe does not double it: a shard that is merely down comes back within one ejection time of
 // being up again, and harms nobody until then.
 //
+// Connections that were lost are no proof: whoever closes them (CLIENT KILL, a failing middlebox, a
+// shard that restarts) closes those of all workers at once. So a shard that would be ejected for a
+// reset is probed first, while it stays live: +PONG breaks the row of failures, anything else
+// ejects.
+//
 // The last live shard is never ejected, nor more than max_ejected_percent of all; such a shard
 // stays live with its count and is ejected at its next failure for which there is room. Without
 // auto_eject_hosts nothing ever is.
@@ -93,8 +98,8 @@ class HealthTracker {
   // failures is broken. It never restores an ejected shard: a probe does.
   void OnSuccess(size_t shard);
 
-  // The answer to kStartProbe: `ok` when the shard said +PONG. An id that Update made void is
-  // ignored.
+  // The answer to kStartProbe: `ok` when the shard said +PONG. An id that became void (by Update,
+  // or by an ejection meanwhile) is ignored.
   [[nodiscard]] Actions OnProbeResult(uint64_t probe_id, bool ok, Moment now);
 
   // Starts the probes that are due. Call at next_deadline() or later; more often does no harm.
@@ -125,13 +130,16 @@ class HealthTracker {
     Duration ejection_time = Duration::zero();
     Moment restored_at = {};
     Moment probe_at = kNever;  // kEjected only
-    uint64_t probe_id = 0;     // kProbing only; ids start at 1
+    uint64_t probe_id = 0;  // of the probe under way, 0: none; kLive: before ejecting for a reset
   };
 
   Duration FirstEjectionTime() const;
   Duration LongestEjectionTime() const;
   Duration NextEjectionTime(const Shard& shard, Moment now) const;
   size_t MaxEjected() const;
+  bool MayEject() const;
+  HealthAction StartProbe(size_t index);
+  Actions OnSecondOpinion(size_t index, bool ok, Moment now);
   HealthAction Eject(size_t index, FailureKind kind, Moment now);
   HealthAction Restore(size_t index, Moment now);
 

@@ -136,6 +136,41 @@ TEST(HealthTrackerTest, EveryKindOfFailureCountsAndTheLastOneIsNamed) {
               ElementsAre("eject a for 2s after 4 silence"));
 }
 
+TEST(HealthTrackerTest, LostConnectionsEjectOnlyAShardThatFailsAProbe) {
+  Harness h(Ejecting(), {"a", "b"});
+  EXPECT_THAT(h.Fails("a", 5, FailureKind::kReset), ElementsAre("probe a"));
+  EXPECT_EQ(h.Live(), "ab");
+  EXPECT_THAT(h.Probe(true), IsEmpty());
+  EXPECT_THAT(h.Fails("a", 2, FailureKind::kReset), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(false), ElementsAre("eject a for 2s after 2 reset"));
+  EXPECT_EQ(h.Live(), "b");
+}
+
+TEST(HealthTrackerTest, AProofOfFailureEjectsWithoutWaitingForTheProbe) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2, FailureKind::kReset);
+  EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 2s after 3 connect"));
+  EXPECT_THAT(h.Probe(true), IsEmpty());
+  EXPECT_EQ(h.Live(), "b");
+  EXPECT_THAT(h.Waits(2s), ElementsAre("probe a"));
+}
+
+TEST(HealthTrackerTest, AReplyDuringTheProbeOfALiveShardOutweighsIt) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2, FailureKind::kReset);
+  h.Answers("a");
+  EXPECT_THAT(h.Probe(false), IsEmpty());
+  EXPECT_EQ(h.Live(), "ab");
+}
+
+TEST(HealthTrackerTest, AnUpdateDropsTheProbeOfALiveShard) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2, FailureKind::kReset);
+  h.Update(Ejecting(), {"a", "b", "c"});
+  EXPECT_THAT(h.Probe(false), IsEmpty());
+  EXPECT_THAT(h.Fails("a", 1, FailureKind::kReset), ElementsAre("probe a"));
+}
+
 TEST(HealthTrackerTest, WithoutAutoEjectHostsNothingIsEjected) {
   Harness h({.auto_eject_hosts = false, .server_failure_limit = 1}, {"a", "b"});
   EXPECT_THAT(h.Fails("a", 100), IsEmpty());

@@ -97,11 +97,20 @@ void Probe::OnHandshakeBytes(std::string_view bytes) {
   }
 }
 
-void Probe::OnStreamBroken(int error) { Fail(std::strerror(error)); }
+void Probe::OnEnd() { OnLost("closed the connection"); }
+
+void Probe::OnStreamBroken(int error) { OnLost(std::strerror(error)); }
+
+void Probe::OnLost(std::string_view error) {
+  if (++tries_ >= kTries) return Fail(error);
+  --next_address_;
+  TryNextAddress();
+}
 
 void Probe::Fail(std::string_view error) {
   const ResolvedAddress& address = target_.addresses[next_address_ - 1];
   error_ = StrCat(address.ToString(), ": ", error);
+  tries_ = 0;
   TryNextAddress();
 }
 

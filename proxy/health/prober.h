@@ -30,8 +30,9 @@ struct ProbeTarget {
 };
 
 // Owned by the health owner, used on its loop's thread; never blocks. The addresses are tried in
-// turn until one succeeds. `done` runs exactly once, never inside the constructor; destroying the
-// probe first cancels it, and inside `done` it may be given to DeleteLater.
+// turn until one succeeds; one that closes the connection is tried again, a few times at once:
+// CLIENT KILL does not spare probes. `done` runs exactly once, never inside the constructor;
+// destroying the probe first cancels it, and inside `done` it may be given to DeleteLater.
 class Probe final : private StreamOwner, private IoHandler {
  public:
   // OK, or what the last address that was tried answered.
@@ -43,14 +44,16 @@ class Probe final : private StreamOwner, private IoHandler {
 
  private:
   static constexpr size_t kMaxAnswer = 512;
+  static constexpr int kTries = 3;
 
   void OnReady(Readiness ready) override;  // the outcome of a connect
   void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { Fail("closed the connection"); }
+  void OnEnd() override;
   void OnStreamBroken(int error) override;
   void OnSent() override {}
 
   void OnTimer();
+  void OnLost(std::string_view error);
   void TryNextAddress();
   void OnConnected();
   void OnHandshakeBytes(std::string_view bytes);
@@ -65,6 +68,7 @@ class Probe final : private StreamOwner, private IoHandler {
   const ProbeTarget target_;
   Done done_;
   size_t next_address_ = 0;
+  int tries_ = 0;      // of the address in use
   std::string error_;  // of the address tried last
   UniqueFd connecting_;
   std::unique_ptr<Stream> stream_;

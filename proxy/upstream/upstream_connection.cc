@@ -434,6 +434,22 @@ void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> repor
   ArmTimer();
 }
 
+bool UpstreamConnection::ConnectAnew() {
+  // Once only until bytes come again: a shard that accepts and closes must not be asked for ever.
+  if (state_ != State::kReady || pending_.empty() || suspect_ || on_sent_) return false;
+  const Fragment& first = *pending_.head();
+  if (first.end_position - first.bytes < SentPosition()) return false;
+  ByteQueue unsent = stream_->TakeUnsent();
+  CHECK_EQ(unsent.size(), queued_position_ - SentPosition());
+  stats_.server_eof.Add();
+  Disconnect();
+  waiting_ = std::move(unsent);
+  suspect_ = true;
+  state_ = State::kIdle;
+  Connect();
+  return true;
+}
+
 void UpstreamConnection::BackOff() {
   state_ = State::kBackingOff;
   suspect_ = true;

@@ -118,7 +118,9 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   void OnReady(Readiness ready) override;
   // StreamOwner.
   void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { Lose(Failure::kReset, ShardFailure::kReset); }
+  void OnEnd() override {
+    if (!ConnectAnew()) Lose(Failure::kReset, ShardFailure::kReset);
+  }
   void OnStreamBroken(int error) override { Lose(Failure::kReset, ShardFailure::kReset); }
   void OnSent() override {
     if (on_sent_) on_sent_();
@@ -137,6 +139,9 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   // Ends the connection that was made or tried, and fails what waits. Reports `reported` when that
   // counts against the shard.
   void Lose(Failure failure, std::optional<ShardFailure> reported);
+  // The shard closed a connection on which nothing was asked yet that is not answered: what was
+  // queued in that very moment goes over a new one. False when that is not so.
+  bool ConnectAnew();
   void BackOff();
   void Disconnect();
   void FailAll(Failure failure);

@@ -284,6 +284,28 @@ TEST_F(UpstreamConnectionTest, AnIdleConnectionThatTheShardClosesIsNoFailure) {
   EXPECT_THAT(Verdicts(), IsEmpty());
 }
 
+TEST_F(UpstreamConnectionTest, ARequestQueuedInTheMomentOfAnIdleCloseGoesOverANewConnection) {
+  Send("1", "GET x");
+  shard_.Sends("$1\r\nX\r\n");
+  Queue("2", "GET y");
+  Queue("3", "GET z");
+  shard_.ClosesConnection();
+  EXPECT_EQ(shard_.connections(), 2u);
+  shard_.Sends("$1\r\nY\r\n$1\r\nZ\r\n");
+  EXPECT_THAT(Events(), ElementsAre("1 X", "2 Y", "3 Z"));
+  EXPECT_THAT(Verdicts(), IsEmpty());
+}
+
+TEST_F(UpstreamConnectionTest, WhatWasWrittenIsNeverSentAgain) {
+  Send("1", "GET x");
+  shard_.Sends("$1\r\nX\r\n");
+  Send("2", "GET y");
+  Queue("3", "GET z");
+  shard_.ClosesConnection();
+  EXPECT_THAT(Events(), ElementsAre("1 X", "2 failed: reset", "3 failed: reset"));
+  EXPECT_THAT(Verdicts(), ElementsAre("reset"));
+}
+
 TEST_F(UpstreamConnectionTest, WhatIsLeftWhenItEndsFails) {
   Queue("1", "GET x");
   Send("2", "GET y");

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "proxy/base/check.h"
@@ -66,6 +67,7 @@ class Proxy {
                      ":1 b']}\n")),
         client_(listen_) {}
 
+  const Address& address() const { return listen_; }
   Reply Ask(const std::vector<std::string_view>& request) {
     const std::vector<Reply> replies = client_.Ask(EncodeRequest(request), 1);
     return replies.empty() ? Reply{.type = 0, .text = "closed"} : replies[0];
@@ -134,6 +136,28 @@ TEST(HealthTest, ConnectionsThatAHealthyShardClosesEjectNothingAndFailNothing) {
     EXPECT_EQ(b.Ask({"CLIENT", "KILL", "TYPE", "normal"}), "1");
     EXPECT_EQ(proxy.Get(key).text, "value");
   }
+  EXPECT_EQ(proxy.Count("shard_ejected"), 0u);
+}
+
+TEST(HealthTest, ClientKillUnderLoadEjectsNothing) {
+  RedisServer a;
+  RedisServer b;
+  Proxy proxy(a.address(), b.address(), "server_failure_limit: 1");
+  const std::string key = proxy.KeyOf(b);
+  std::string pipeline;
+  for (int i = 0; i < 50; ++i) pipeline += EncodeRequest({"GET", key});
+  RespClient client(proxy.address());
+  for (int i = 0; i < 50; ++i) {
+    // Somewhere in the middle of the pipeline.
+    std::thread killer([&] { b.Ask({"CLIENT", "KILL", "TYPE", "normal"}); });
+    const std::vector<Reply> replies = client.Ask(pipeline, 50);
+    killer.join();
+    ASSERT_EQ(replies.size(), 50u);
+    for (const Reply& reply : replies) {
+      EXPECT_THAT(reply.text, AnyOf("value", HasSubstr("shard b closed the connection")));
+    }
+  }
+  EXPECT_TRUE(Eventually([&] { return proxy.Get(key).text == "value"; }));
   EXPECT_EQ(proxy.Count("shard_ejected"), 0u);
 }
 
