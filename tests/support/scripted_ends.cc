@@ -159,6 +159,7 @@ FakeShard::FakeShard(Settle settle, std::string path)
 }
 
 void FakeShard::Listens() {
+  if (listener_.valid()) return;
   absl::StatusOr<UniqueFd> listener = ListenOn(*LiteralAddress(UnixEndpoint(path_)), {});
   CHECK(listener.ok());
   listener_ = *std::move(listener);
@@ -169,7 +170,17 @@ void FakeShard::StopsListening() {
   unlink(path_.c_str());
 }
 
-std::vector<std::string> FakeShard::Received() { return std::exchange(received_, {}); }
+std::vector<std::string> FakeShard::Received() {
+  std::vector<std::string> requests;
+  for (auto& [connection, request] : std::exchange(received_, {})) {
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+std::vector<std::pair<size_t, std::string>> FakeShard::ReceivedByConnection() {
+  return std::exchange(received_, {});
+}
 
 void FakeShard::Replies(std::string_view text) { Sends(EncodeBulk(text)); }
 
@@ -179,9 +190,10 @@ void FakeShard::SendsOn(size_t connection, std::string_view bytes) {
   settle_();
 }
 
-void FakeShard::ClosesConnection() {
-  connections_.back()->fd.Close();
-  connections_.back()->ended = true;
+void FakeShard::ClosesConnection(size_t connection) {
+  CHECK_LT(connection, connections_.size());
+  connections_[connection]->fd.Close();
+  connections_[connection]->ended = true;
   settle_();
 }
 
@@ -203,20 +215,21 @@ bool FakeShard::Pump() {
     connections_.back()->fd = std::move(accepted);
     moved = true;
   }
-  for (auto& connection : connections_) {
-    if (connection->Pump()) moved = true;
-    if (TakeRequests(*connection)) moved = true;
+  for (size_t i = 0; i < connections_.size(); ++i) {
+    if (connections_[i]->Pump()) moved = true;
+    if (TakeRequests(i)) moved = true;
   }
   return moved;
 }
 
-bool FakeShard::TakeRequests(ScriptedSocket& connection) {
+bool FakeShard::TakeRequests(size_t index) {
+  ScriptedSocket& connection = *connections_[index];
   std::string_view rest = connection.input;
   while (size_t size = TakeRequest(rest, arguments_)) {
     if (answer_) {
       connection.output += answer_(arguments_);
     } else {
-      received_.push_back(JoinWords(arguments_));
+      received_.emplace_back(index, JoinWords(arguments_));
     }
     rest.remove_prefix(size);
   }

@@ -80,13 +80,16 @@ class FakeShard {
 
   // The requests that came since the last call, as words, on all connections.
   std::vector<std::string> Received();
+  // The same, each with the number of its connection.
+  std::vector<std::pair<size_t, std::string>> ReceivedByConnection();
   // A bulk string, or any bytes, on the newest connection or on the n-th ever made.
   void Replies(std::string_view text);
   void Sends(std::string_view bytes) { SendsOn(connections_.size() - 1, bytes); }
   void SendsOn(size_t connection, std::string_view bytes);
   void Answers(Answer answer) { answer_ = std::move(answer); }
 
-  void ClosesConnection();
+  void ClosesConnection() { ClosesConnection(connections_.size() - 1); }
+  void ClosesConnection(size_t connection);
   void StopsReading();
   void ReadsOn();
   // Refuses connections, and takes them again.
@@ -94,17 +97,20 @@ class FakeShard {
   void Listens();
 
   size_t connections() const { return connections_.size(); }  // ever made
-  bool connected() const { return !connections_.empty() && !connections_.back()->ended; }
+  bool connected() const { return connected(connections_.size() - 1); }
+  bool connected(size_t connection) const {
+    return connection < connections_.size() && !connections_[connection]->ended;
+  }
   bool Pump();
 
  private:
-  bool TakeRequests(ScriptedSocket& connection);
+  bool TakeRequests(size_t index);
 
   Settle settle_;
   const std::string path_;
   UniqueFd listener_;
   std::vector<std::unique_ptr<ScriptedSocket>> connections_;
-  std::vector<std::string> received_;
+  std::vector<std::pair<size_t, std::string>> received_;
   std::vector<std::string_view> arguments_;
   Answer answer_;
 };
