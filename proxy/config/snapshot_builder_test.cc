@@ -1,0 +1,97 @@
+#include "proxy/config/snapshot_builder.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+PoolConfig Pool(const std::string& name, const std::vector<std::string>& shards) {
+  PoolConfig pool;
+  pool.name = name;
+  pool.redis = true;
+  for (const std::string& shard : shards) {
+    pool.servers.push_back({.name = shard,
+                            .endpoint = TcpEndpoint("127.0.0.1", 6379),
+                            .weight = 1,
+                            .ring_name = shard});
+  }
+  return pool;
+}
+
+Config ConfigOf(std::vector<PoolConfig> pools) {
+  Config config;
+  config.pools = std::move(pools);
+  return config;
+}
+
+TEST(SnapshotBuilderTest, BuildsRingHashAndCommandsOfEachPool) {
+  const SnapshotPtr snapshot =
+      *BuildSnapshot(ConfigOf({Pool("alpha", {"a", "b"}), Pool("beta", {"c"})}), nullptr);
+  EXPECT_EQ(snapshot->generation, 1u);
+  ASSERT_EQ(snapshot->pools.size(), 2u);
+  const PoolSnapshot* alpha = snapshot->FindPool("alpha");
+  ASSERT_NE(alpha, nullptr);
+  EXPECT_EQ(alpha->shard_count(), 2u);
+  EXPECT_EQ(alpha->ring->shard_count(), 2u);
+  EXPECT_EQ(alpha->key_hash, GetKeyHashFunction(KeyHash::kFnv1a_64));
+  EXPECT_NE(alpha->commands->Find("get"), nullptr);
+  EXPECT_EQ(snapshot->FindPool("gamma"), nullptr);
+}
+
+TEST(SnapshotBuilderTest, PoolsThatDidNotChangeAreShared) {
+  const SnapshotPtr first =
+      *BuildSnapshot(ConfigOf({Pool("alpha", {"a", "b"}), Pool("beta", {"c"})}), nullptr);
+  PoolConfig changed = Pool("beta", {"c"});
+  changed.timeout = absl::Milliseconds(400);
+  const SnapshotPtr second =
+      *BuildSnapshot(ConfigOf({Pool("alpha", {"a", "b"}), changed}), first.get());
+  EXPECT_EQ(second->generation, 2u);
+  EXPECT_EQ(second->pools[0], first->pools[0]);
+  EXPECT_NE(second->pools[1], first->pools[1]);
+  EXPECT_EQ(second->pools[1]->config.timeout, absl::Milliseconds(400));
+}
+
+TEST(SnapshotBuilderTest, APoolIsSharedWhateverItsPlace) {
+  const SnapshotPtr first =
+      *BuildSnapshot(ConfigOf({Pool("alpha", {"a"}), Pool("beta", {"b"})}), nullptr);
+  const SnapshotPtr second =
+      *BuildSnapshot(ConfigOf({Pool("beta", {"b"}), Pool("alpha", {"a"})}), first.get());
+  EXPECT_EQ(second->pools[0], first->pools[1]);
+  EXPECT_EQ(second->pools[1], first->pools[0]);
+}
+
+TEST(SnapshotBuilderTest, ExtraCommandsAreThePoolsOwn) {
+  PoolConfig pool = Pool("alpha", {"a"});
+  pool.commands.push_back({.name = "json.get", .first_key = 1, .last_key = 1, .step = 1});
+  const SnapshotPtr snapshot = *BuildSnapshot(ConfigOf({pool, Pool("beta", {"b"})}), nullptr);
+  EXPECT_NE(snapshot->FindPool("alpha")->commands->Find("json.get"), nullptr);
+  EXPECT_EQ(snapshot->FindPool("beta")->commands->Find("json.get"), nullptr);
+}
+
+TEST(SnapshotBuilderTest, ACommandThatMayNotBeRestatedIsRefusedWithItsPoolAndKey) {
+  PoolConfig pool = Pool("alpha", {"a"});
+  pool.commands.push_back({.name = "subscribe", .first_key = 1, .last_key = 1, .step = 1});
+  const absl::StatusOr<SnapshotPtr> snapshot = BuildSnapshot(ConfigOf({pool}), nullptr);
+  ASSERT_FALSE(snapshot.ok());
+  const std::string text(FromAbsl(snapshot.status().message()));
+  for (const char* part : {"pool 'alpha'", "'commands'", "subscribe"}) {
+    EXPECT_NE(text.find(part), text.npos) << text;
+  }
+}
+
+TEST(SnapshotBuilderTest, ARingWithoutAShardKeepsTheOthersNumbers) {
+  const PoolConfig pool = Pool("alpha", {"a", "b", "c"});
+  const std::shared_ptr<const Ring> ring = BuildPoolRing(pool, {true, false, true});
+  EXPECT_EQ(ring->shard_count(), 3u);
+  for (uint32_t hash = 0; hash < 4'000'000'000u; hash += 1'000'003) {
+    ASSERT_NE(ring->Select(hash), 1u);
+  }
+}
+
+}  // namespace
+}  // namespace weir

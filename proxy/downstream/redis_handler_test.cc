@@ -1,0 +1,281 @@
+// What becomes of requests: forwarded, split, refused, gathered in a transaction; and what a
+// client is told when shards fail. Transcripts over the whole in-process data plane.
+#include "proxy/downstream/redis_handler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/session_harness.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+SessionHarness::Options OneShard() {
+  SessionHarness::Options options;
+  options.shards = {"a"};
+  return options;
+}
+
+// --- Forwarding and splitting ---
+
+TEST(RedisHandlerTest, ForwardsARequestAsItCame) {
+  SessionHarness h;
+  h.client().SendsBytes("*2\r\n$3\r\ngEt\r\n$2\r\nb1\r\n");
+  EXPECT_THAT(h.shard("b").Received(), ElementsAre("gEt b1"));
+}
+
+TEST(RedisHandlerTest, AnInlineCommandBecomesAnArray) {
+  SessionHarness h;
+  h.client().SendsBytes("SET b1 \"two words\"\r\n\r\nGET b1\n");
+  EXPECT_THAT(h.shard("b").Received(), ElementsAre("SET b1 two words", "GET b1"));
+  h.shard("b").Sends("+OK\r\n$1\r\nx\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK", "x"));
+}
+
+TEST(RedisHandlerTest, SplitsAnMgetAndPutsTheValuesBackInOrder) {
+  SessionHarness h;
+  h.client().Sends("MGET b1 a1 b2");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("MGET a1"));
+  EXPECT_THAT(h.shard("b").Received(), ElementsAre("MGET b1 b2"));
+  h.shard("a").Sends("*1\r\n$1\r\nA\r\n");
+  EXPECT_THAT(h.client().Received(), IsEmpty());
+  h.shard("b").Sends("*2\r\n$-1\r\n$2\r\nB2\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("[(nil), A, B2]"));
+}
+
+TEST(RedisHandlerTest, AnMgetOfOneShardIsForwardedWhole) {
+  SessionHarness h;
+  h.client().Sends("MGET b1 b2");
+  EXPECT_THAT(h.shard("b").Received(), ElementsAre("MGET b1 b2"));
+  EXPECT_EQ(h.stats().fragments.Get(), 0u);
+}
+
+TEST(RedisHandlerTest, SumsAndOksAreMerged) {
+  SessionHarness h;
+  h.client().Sends("DEL a1 b1 b2", "MSET a1 x b1 y");
+  h.shard("a").Sends(":1\r\n+OK\r\n");
+  h.shard("b").Sends(":2\r\n+OK\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre(":3", "OK"));
+}
+
+TEST(RedisHandlerTest, KeysOnSeveralShardsAreNamedInTheError) {
+  SessionHarness h;
+  h.client().Sends("RENAME a1 b1", "RENAME a1 a2");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(AllOf(StartsWith("-CROSSSHARD 'rename'"), HasSubstr("'a1' is on a"),
+                                HasSubstr("'b1' on b"))));
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("RENAME a1 a2"));
+  EXPECT_THAT(h.shard("b").Received(), IsEmpty());
+}
+
+TEST(RedisHandlerTest, NothingThatWouldHarmASharedConnectionIsForwarded) {
+  for (auto shards : {std::vector<std::string>{"a"}, std::vector<std::string>{"a", "b"}}) {
+    SessionHarness::Options options;
+    options.shards = shards;
+    SessionHarness h(std::move(options));
+    h.client().Sends("SUBSCRIBE a1", "MONITOR", "BLPOP a1 0", "WATCH a1", "SYNC", "SHUTDOWN",
+                     "XREAD BLOCK 0 STREAMS a1 0", "CLIENT PAUSE 100", "WAIT 1 0", "FLUSHALL");
+    EXPECT_THAT(h.client().Received(),
+                AllOf(testing::SizeIs(10), testing::Each(StartsWith("-ERR"))));
+    EXPECT_FALSE(h.client().disconnected());
+    EXPECT_THAT(h.shard("a").Received(), IsEmpty());
+  }
+}
+
+TEST(RedisHandlerTest, ErrorsInARequestAreAnsweredAndTheSessionGoesOn) {
+  SessionHarness h;
+  h.client().Sends("NOSUCH x", "GET", "OBJECT NOSUCH a1", "EVAL return 0", "PING");
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR unknown command 'NOSUCH'"),
+                                                 "-ERR wrong number of arguments for 'get' command",
+                                                 StartsWith("-ERR unknown subcommand 'NOSUCH'"),
+                                                 StartsWith("-ERR"), "PONG"));
+}
+
+TEST(RedisHandlerTest, EveryShardIsFlushedWhenThePoolAllowsIt) {
+  SessionHarness h([](PoolConfig& pool) { pool.allow_flush = true; });
+  h.client().Sends("FLUSHALL", "DBSIZE");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("FLUSHALL", "DBSIZE"));
+  h.shard("a").Sends("+OK\r\n:4\r\n");
+  h.shard("b").Sends("+OK\r\n:3\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK", ":7"));
+}
+
+// --- Failures ---
+
+TEST(RedisHandlerTest, AFailedShardMakesTheWholeMgetAnError) {
+  SessionHarness h;
+  h.client().Sends("MGET a1 b1");
+  h.shard("a").Sends("*1\r\n$1\r\nx\r\n");
+  h.shard("b").ClosesConnection();
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(StartsWith("-ERR Connection reset by peer: shard b")));
+}
+
+TEST(RedisHandlerTest, PartialMgetPutsTheErrorInTheMissingValuesPlaces) {
+  SessionHarness h([](PoolConfig& pool) { pool.partial_mget = PartialMget::kElements; });
+  h.client().Sends("MGET b1 a1 b2");
+  h.shard("a").Sends("*1\r\n$1\r\nx\r\n");
+  h.shard("b").ClosesConnection();
+  EXPECT_THAT(h.client().Received(), ElementsAre(AllOf(StartsWith("[-ERR"), HasSubstr(", x, -ERR"),
+                                                       HasSubstr("shard b"))));
+}
+
+TEST(RedisHandlerTest, AFailedMsetSaysWhichShardsItMissed) {
+  SessionHarness::Options options;
+  options.shards = {"a", "b", "c"};
+  SessionHarness h(std::move(options));
+  h.client().Sends("MSET a1 x b1 y c1 z");
+  h.shard("a").Sends("+OK\r\n");
+  h.shard("b").Sends("-OOM command not allowed\r\n");
+  h.shard("c").ClosesConnection();
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR 2 of 3 shards failed (b, c)")));
+}
+
+TEST(RedisHandlerTest, AnErrorThatShardsAnswerIsPassedOnWithItsCode) {
+  SessionHarness h;
+  h.client().Sends("MSET a1 x b1 y", "GET a1");
+  h.shard("a").Sends("+OK\r\n-LOADING wait\r\n");
+  h.shard("b").Sends("-OOM command not allowed\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("-OOM command not allowed", "-LOADING wait"));
+  EXPECT_THAT(h.TakeVerdicts(), IsEmpty()) << "error replies are no failures";
+}
+
+TEST(RedisHandlerTest, AnExpiredRequestSaysSoAndItsLateReplyReachesNobody) {
+  SessionHarness h([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  h.client(0).Sends("GET a1");
+  h.Advance(milliseconds(50));
+  h.client(1).Sends("GET a2");
+  h.Advance(milliseconds(50));
+  EXPECT_THAT(h.client(0).Received(),
+              ElementsAre(StartsWith("-ERR Connection timed out: shard a")));
+  h.client(0).Sends("GET a3");
+  h.shard("a").Replies("late");
+  h.shard("a").Replies("two");
+  h.shard("a").Replies("three");
+  EXPECT_THAT(h.client(0).Received(), ElementsAre("three"));
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("two"));
+  EXPECT_EQ(h.shard("a").connections(), 1u);
+}
+
+TEST(RedisHandlerTest, AnEjectedShardOfAPoolThatFailsFastIsNotAsked) {
+  SessionHarness h;
+  h.selector().SetHealth(h.context().pool->ring, {true, false});
+  h.client().Sends("GET b1", "MGET a1 b1", "GET a1");
+  EXPECT_THAT(h.shard("b").Received(), IsEmpty());
+  h.shard("a").Sends("*1\r\n$1\r\nx\r\n$1\r\ny\r\n");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre("-ERR shard b is ejected", "-ERR shard b is ejected", "y"));
+}
+
+// --- Transactions ---
+
+TEST(RedisHandlerTest, ATransactionIsOneBlockAndItsQueuedRepliesAreSwallowed) {
+  SessionHarness h;
+  h.client(0).Sends("MULTI", "SET b1 x");
+  h.client(1).Sends("GET b9");
+  h.client(0).Sends("GET b1", "EXEC");
+  EXPECT_THAT(h.client(0).Received(), ElementsAre("OK", "QUEUED", "QUEUED"));
+  EXPECT_THAT(h.shard("b").Received(),
+              ElementsAre("GET b9", "MULTI", "SET b1 x", "GET b1", "EXEC"));
+  h.shard("b").Sends("$4\r\nnine\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\nx\r\n");
+  EXPECT_THAT(h.client(0).Received(), ElementsAre("[OK, x]"));
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("nine"));
+}
+
+TEST(RedisHandlerTest, ATransactionOverSeveralShardsIsRefusedAtExec) {
+  SessionHarness h;
+  h.client().Sends("MULTI", "SET a1 x", "SET b1 y", "EXEC", "GET a1");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre("OK", "QUEUED", "QUEUED", StartsWith("-CROSSSHARD 'exec'")));
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1"));
+}
+
+TEST(RedisHandlerTest, ABadCommandSpoilsTheTransaction) {
+  for (std::string bad : {"NOSUCH", "GET", "OBJECT NOSUCH a1", "SUBSCRIBE a1"}) {
+    SessionHarness h;
+    h.client().Sends("MULTI", bad, "SET a1 x", "EXEC");
+    EXPECT_THAT(h.client().Received(),
+                ElementsAre("OK", StartsWith("-ERR"), "QUEUED",
+                            "-EXECABORT Transaction discarded because of previous errors."))
+        << bad;
+    EXPECT_THAT(h.shard("a").Received(), IsEmpty());
+  }
+}
+
+TEST(RedisHandlerTest, DiscardForgetsTheTransaction) {
+  SessionHarness h;
+  h.client().Sends("MULTI", "SET a1 x", "DISCARD", "EXEC", "DISCARD");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK", "QUEUED", "OK", "-ERR EXEC without MULTI",
+                                                 "-ERR DISCARD without MULTI"));
+  h.client().Sends("MULTI", "EXEC");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK", "[]"));
+}
+
+TEST(RedisHandlerTest, ATransactionThatExpiresIsDiscardedWhole) {
+  SessionHarness h([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  h.client().Sends("MULTI", "GET a1", "EXEC");
+  h.shard("a").Sends("+OK\r\n");
+  h.Advance(milliseconds(100));
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK", "QUEUED",
+                                                 StartsWith("-ERR Connection timed"
+                                                            " out")));
+  h.client().Sends("GET a2");
+  h.shard("a").Sends("+QUEUED\r\n*1\r\n$1\r\nx\r\n");
+  EXPECT_THAT(h.client().Received(), IsEmpty());
+  h.shard("a").Replies("two");
+  EXPECT_THAT(h.client().Received(), ElementsAre("two"));
+}
+
+// --- The session's own state ---
+
+TEST(RedisHandlerTest, AHelloThatChangesTheVersionWaitsForTheRepliesBeforeIt) {
+  SessionHarness h(OneShard());
+  h.client().Sends("GET a1", "HELLO 3", "GET a2");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1"));
+  h.shard("a").Replies("one");
+  // From here on, over a connection that speaks RESP3.
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("HELLO 3"));
+  EXPECT_EQ(h.shard("a").connections(), 2u);
+  h.shard("a").Sends("%1\r\n+proto\r\n:3\r\n");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a2"));
+  h.shard("a").Sends("_\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("one", StartsWith("{server"), "(nil)"));
+}
+
+TEST(RedisHandlerTest, ClientReplyOffAndSkipDropRepliesAndKeepTheOrder) {
+  SessionHarness h;
+  h.client().Sends("CLIENT REPLY SKIP", "GET a1", "GET a2", "CLIENT REPLY OFF", "GET a3",
+                   "MGET a1 b1", "NOSUCH", "CLIENT REPLY ON", "GET a4");
+  EXPECT_THAT(h.shard("a").Received(),
+              ElementsAre("GET a1", "GET a2", "GET a3", "MGET a1", "GET a4"));
+  h.shard("a").Sends("$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n*1\r\n$1\r\nx\r\n$1\r\n4\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("2"));
+  h.shard("b").Sends("*1\r\n$1\r\ny\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK", "4"));
+  EXPECT_EQ(h.chunks().bytes_in_use(), 0u);
+}
+
+TEST(RedisHandlerTest, NothingIsForwardedBeforeThePassword) {
+  SessionHarness h([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  h.client().Sends("GET a1", "PING", "AUTH wrong", "AUTH secret", "GET a1");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(StartsWith("-NOAUTH"), StartsWith("-NOAUTH"), StartsWith("-"), "OK"));
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("AUTH secret"));
+  h.shard("a").Sends("+OK\r\n");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1"));
+}
+
+}  // namespace
+}  // namespace weir
