@@ -57,6 +57,9 @@ Chunk* ChunkPool::Allocate(size_t wanted) {
     memory = NewMemory(size);
   }
   AddInUse(size);
+  if (bytes_in_use() > watched_bytes_) [[unlikely]] {
+    watcher_->OnMuchInUse();
+  }
   Chunk* chunk = new (memory) Chunk;
   chunk->pool = this;
   chunk->capacity = size - sizeof(Chunk);

@@ -31,8 +31,16 @@ struct Chunk {
   uint32_t room() const { return capacity - end; }
 };
 
+// Told that a pool holds much. Called within Allocate: it may only take note.
+class ChunkPoolWatcher {
+ public:
+  virtual ~ChunkPoolWatcher() = default;
+  virtual void OnMuchInUse() = 0;
+};
+
 class ChunkPool {
  public:
+  static constexpr size_t kUnwatched = static_cast<size_t>(-1);
   // Whole allocations of the standard sizes, header included. A reply of 16 KiB and its header fit
   // the third.
   static constexpr std::array<uint32_t, 4> kSizes = {512, 4096, 20480, 65536};
@@ -48,6 +56,12 @@ class ChunkPool {
   Chunk* Allocate(size_t wanted);
   void Free(Chunk* chunk);
 
+  // `watcher` (borrowed) is told of each allocation that leaves more than `bytes` in use.
+  void Watch(size_t bytes, ChunkPoolWatcher* watcher) {
+    watched_bytes_ = bytes;
+    watcher_ = watcher;
+  }
+
   // Bytes in chunks handed out. Any thread.
   size_t bytes_in_use() const { return bytes_in_use_.load(std::memory_order_relaxed); }
 
@@ -62,6 +76,8 @@ class ChunkPool {
   std::array<Chunk*, kSizes.size()> free_ = {};
   std::array<size_t, kSizes.size()> free_bytes_ = {};
   std::atomic<size_t> bytes_in_use_ = 0;
+  size_t watched_bytes_ = kUnwatched;
+  ChunkPoolWatcher* watcher_ = nullptr;
 };
 
 }  // namespace weir

@@ -39,7 +39,7 @@ constexpr FlagSpec kFlags[] = {
     {0, "drain-timeout", "MSEC", "30000", "After a SIGTERM, longest wait for what is in flight."},
     {0, "drain-delay", "MSEC", "0", "After a SIGTERM, how long to go on accepting connections."},
     {0, "memory-limit", "BYTES", "none",
-     "Memory of the whole process; K, M or G may follow the number."},
+     "Most memory for requests and replies on their way; K, M or G may follow the number."},
 };
 
 // --- one function for each flag: takes the argument, or says what was expected ---

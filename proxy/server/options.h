@@ -39,7 +39,7 @@ struct Options {
   absl::Duration drain_timeout = absl::Milliseconds(30000);  // longest drain before sessions close
   absl::Duration drain_delay =
       absl::ZeroDuration();   // accepting goes on for this long after SIGTERM
-  uint64_t memory_limit = 0;  // bytes of the whole process; 0: none
+  uint64_t memory_limit = 0;  // bytes held for clients and shards; 0: none
 
   friend bool operator==(const Options&, const Options&) = default;
 };

@@ -122,7 +122,7 @@ absl::Status ProxyProcess::Start() {
   }
   Log::SetLevel(options_.verbose);
   RaiseFileLimit();
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options_);
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options_, *loop_);
   if (!server.ok()) return Unavailable(FromAbsl(server.status().message()));
   server_ = *std::move(server);
   if (absl::Status applied = server_->Apply(*snapshot); !applied.ok()) {

@@ -46,22 +46,27 @@ FailureKind KindOf(ShardFailure failure) {
 
 }  // namespace
 
-Server::Server(const Options& options)
+Server::Server(const Options& options, EventLoop& main_loop)
     : options_(options),
       started_at_(absl::Now()),
       health_(*this),
       names_({}, [this](const Endpoint& endpoint,
                         const Addresses& addresses) { PublishAddresses(endpoint, addresses); }),
       listeners_(workers_) {
+  memory_ = std::make_shared<ProcessMemory>(options.memory_limit, [this, &main_loop] {
+    main_loop.Post([memory = memory_] { memory->TrimNow(); });
+  });
   HealthReporter& health = *this;
   for (uint32_t i = 0; i < options.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, options.threads, health, started_at_,
-                                                absl::ToChronoNanoseconds(options.drain_timeout)));
+                                                absl::ToChronoNanoseconds(options.drain_timeout),
+                                                *memory_));
   }
 }
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options) {
-  std::unique_ptr<Server> server(new Server(options));
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options,
+                                                       EventLoop& main_loop) {
+  std::unique_ptr<Server> server(new Server(options, main_loop));
   absl::StatusOr<ResolvedAddress> address =
       ResolveNow(TcpEndpoint(options.stats_addr, options.stats_port));
   if (!address.ok()) return address.status();

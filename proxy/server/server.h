@@ -19,6 +19,7 @@
 #include "proxy/config/snapshot.h"
 #include "proxy/health/health_owner.h"
 #include "proxy/server/listener_set.h"
+#include "proxy/server/memory_guard.h"
 #include "proxy/server/options.h"
 #include "proxy/server/pool_runtime.h"
 #include "proxy/server/shard_names.h"
@@ -30,8 +31,10 @@ namespace weir {
 
 class Server final : private HealthReporter, private HealthPublisher {
  public:
-  // Starts the workers and the statistics port; no pool is served yet.
-  static absl::StatusOr<std::unique_ptr<Server>> Create(const Options& options);
+  // Starts the workers and the statistics port; no pool is served yet. `main_loop` (borrowed) gets
+  // what takes too long for a worker.
+  static absl::StatusOr<std::unique_ptr<Server>> Create(const Options& options,
+                                                        EventLoop& main_loop);
   ~Server() override;
 
   // Serves the pools of `snapshot` instead of those before: sessions stay, as do the connections of
@@ -48,7 +51,7 @@ class Server final : private HealthReporter, private HealthPublisher {
   void EndSessions();
 
  private:
-  explicit Server(const Options& options);
+  Server(const Options& options, EventLoop& main_loop);
 
   // HealthReporter; worker threads.
   void ReportFailure(const std::string& pool, const ShardConfig& shard,
@@ -69,6 +72,8 @@ class Server final : private HealthReporter, private HealthPublisher {
   // Workers report to these two until the last of them is joined; both are stopped before.
   HealthOwner health_;
   ShardNames names_;
+  // Shared with what is posted to the main loop.
+  std::shared_ptr<ProcessMemory> memory_;
   std::vector<std::unique_ptr<Worker>> workers_;
   ListenerSet listeners_;
   Worker::CountsByPool counts_;

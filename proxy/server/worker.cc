@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/base/log.h"
 
 namespace weir {
 namespace {
@@ -16,17 +17,21 @@ constexpr Duration kLastReplies = std::chrono::seconds(1);
 }  // namespace
 
 Worker::Worker(uint32_t index, uint32_t count, HealthReporter& health, absl::Time started_at,
-               Duration leave_limit)
+               Duration leave_limit, ProcessMemory& memory)
     : index_(index),
       leave_limit_(leave_limit),
+      memory_(memory),
       loop_(CreateEventLoop()),
       dispatcher_(requests_),
       parts_{*loop_, chunks_, requests_, dispatcher_, health, index, count, started_at},
-      sweep_timer_(loop_->timers(), [this] { Sweep(); }) {}
+      sweep_timer_(loop_->timers(), [this] { Sweep(); }) {
+  memory_.Add(chunks_);
+}
 
 Worker::~Worker() {
   Stop();
   Join();
+  guard_.reset();
   listeners_.clear();
   leaving_.clear();
   pools_.clear();
@@ -35,6 +40,8 @@ Worker::~Worker() {
 }
 
 void Worker::Start() {
+  SessionsOfWorker& sessions = *this;
+  guard_ = std::make_unique<MemoryGuard>(*loop_, chunks_, memory_, sessions);
   thread_ = std::thread([this] { loop_->Run(); });
 }
 
@@ -67,6 +74,7 @@ void Worker::AdoptNow(const SnapshotPtr& snapshot, std::shared_ptr<StatsTable> s
       old.erase(found);
     } else {
       pools_[name] = std::make_unique<PoolRuntime>(parts_, pool, stats_, i, counts.at(name));
+      pools_[name]->SetMemoryPressure(memory_pressure_);
     }
   }
   for (auto& [name, pool] : old) {
@@ -145,6 +153,31 @@ void Worker::EndSessions() {
     for (auto& [name, pool] : pools_) pool->EndAllSessions();
     for (LeavingPool& leaving : leaving_) leaving.runtime->EndAllSessions();
   });
+}
+
+void Worker::SetMemoryPressure(bool pressure) {
+  memory_pressure_ = pressure;
+  for (auto& [name, pool] : pools_) pool->SetMemoryPressure(pressure);
+  for (LeavingPool& leaving : leaving_) leaving.runtime->SetMemoryPressure(pressure);
+}
+
+bool Worker::CloseLargestSession() {
+  Session* largest = nullptr;
+  const auto consider = [&](PoolRuntime& pool) {
+    Session* session = pool.FindLargestSession();
+    if (session != nullptr && (largest == nullptr || session->unsent() > largest->unsent())) {
+      largest = session;
+    }
+  };
+  for (auto& [name, pool] : pools_) consider(*pool);
+  for (LeavingPool& leaving : leaving_) consider(*leaving.runtime);
+  if (largest == nullptr) return false;
+  largest->context().stats.closed_by_memory_limit.Add();
+  LOG_EVENT_LIMITED(LogLevel::kWarn, "closed_by_memory_limit",
+                    {"pool", largest->context().pool->config.name}, {"session", largest->id()},
+                    {"unsent_bytes", largest->unsent()}, {"limit", memory_.limit()});
+  largest->Close();
+  return true;
 }
 
 void Worker::Sweep() {

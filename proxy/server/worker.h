@@ -20,20 +20,21 @@
 #include "proxy/downstream/reply_dispatcher.h"
 #include "proxy/event/event_loop.h"
 #include "proxy/request/request.h"
+#include "proxy/server/memory_guard.h"
 #include "proxy/server/pool_runtime.h"
 #include "proxy/stats/stats_table.h"
 
 namespace weir {
 
-class Worker {
+class Worker final : private SessionsOfWorker {
  public:
   // Counts of the sessions of each pool, by pool name; shared by all workers.
   using CountsByPool = absl::flat_hash_map<std::string, std::shared_ptr<SessionCounts>>;
 
   // Sessions of a pool that leaves the configuration may take `leave_limit` to finish.
   Worker(uint32_t index, uint32_t count, HealthReporter& health, absl::Time started_at,
-         Duration leave_limit);
-  ~Worker();
+         Duration leave_limit, ProcessMemory& memory);
+  ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -67,6 +68,10 @@ class Worker {
   void Join();
 
  private:
+  // SessionsOfWorker.
+  void SetMemoryPressure(bool pressure) override;
+  bool CloseLargestSession() override;
+
   // A pool that is no longer configured, until its sessions are gone.
   struct LeavingPool {
     std::unique_ptr<PoolRuntime> runtime;
@@ -83,6 +88,7 @@ class Worker {
 
   const uint32_t index_;
   const Duration leave_limit_;
+  ProcessMemory& memory_;
   std::unique_ptr<EventLoop> loop_;
   ChunkPool chunks_;
   RequestPool requests_;
@@ -94,6 +100,8 @@ class Worker {
   absl::flat_hash_map<uint64_t, std::unique_ptr<Listener>> listeners_;
   std::function<void()> on_empty_;  // set while draining
   Timer sweep_timer_;
+  std::unique_ptr<MemoryGuard> guard_;  // from Start on, when all pools of chunks are known
+  bool memory_pressure_ = false;
   std::thread thread_;
 };
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -168,6 +169,39 @@ TEST(LifeTest, ChangesTheLogLevelAndIgnoresSigusr2) {
   EXPECT_TRUE(weir.Logs(" log_level level=6"));
   weir.process().Signal(SIGTTOU);
   EXPECT_TRUE(weir.Logs(" log_level level=5"));
+}
+
+// --- Memory ---
+
+TEST(LifeTest, ClosesTheClientsThatHoldMostAtTheMemoryLimitAndNoOthers) {
+  HeldShard shard;
+  const Address listen = NewAddress();
+  // More than one client may hold by itself, less than all of them.
+  WeirProcess weir(OnePool(listen, shard.address()), {"--threads", "1", "--memory-limit", "64M"});
+  constexpr size_t kClients = 8;
+  constexpr size_t kBytes = 16 << 20;
+  std::vector<OwnedFd> never_read;
+  const std::string request = EncodeRequest({"GET", "large"});
+  const std::string reply = EncodeBulk(std::string(kBytes, 'x'));
+  for (size_t i = 0; i < kClients; ++i) {
+    never_read.push_back(Connect(listen));
+    ASSERT_EQ(write(never_read.back().get(), request.data(), request.size()),
+              static_cast<ssize_t>(request.size()));
+    ASSERT_TRUE(shard.Receives(1));
+    shard.SendsAll(reply);
+  }
+  EXPECT_TRUE(weir.Logs(" closed_by_memory_limit "));
+  // Whoever reads is served.
+  RespClient client(listen);
+  std::optional<Reply> answer;
+  std::thread asking([&] { answer = client.Get("small"); });
+  ASSERT_TRUE(shard.Receives(1));
+  shard.Sends("$5\r\nsmall\r\n");
+  asking.join();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->text, "small");
+  never_read.clear();
+  EXPECT_EQ(weir.Terminate(), 0);
 }
 
 // --- Ending ---

@@ -1,0 +1,101 @@
+#include "proxy/server/memory_guard.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/base/log.h"
+
+namespace weir {
+namespace {
+
+constexpr Duration kCheckInterval = std::chrono::milliseconds(10);
+constexpr Duration kTrimInterval = std::chrono::milliseconds(100);
+// A burst: what is worth giving back to the system when it is over.
+constexpr size_t kBurst = 8 << 20;
+constexpr size_t kWorthATrim = 4 << 20;
+
+}  // namespace
+
+// --- ProcessMemory ---
+
+ProcessMemory::ProcessMemory(uint64_t limit, std::function<void()> post_trim)
+    : limit_(limit), post_trim_(std::move(post_trim)) {}
+
+uint64_t ProcessMemory::bytes_in_use() const {
+  uint64_t total = 0;
+  for (const ChunkPool* pool : pools_) total += pool->bytes_in_use();
+  return total;
+}
+
+bool ProcessMemory::IsLargest(const ChunkPool& pool) const {
+  return std::ranges::all_of(
+      pools_, [&](const ChunkPool* other) { return other->bytes_in_use() <= pool.bytes_in_use(); });
+}
+
+size_t ProcessMemory::unwatched_bytes() const {
+  if (limit_ == 0) return kBurst;
+  // All workers together stay below a quarter of the limit unwatched.
+  return std::min<size_t>(kBurst, limit_ / (4 * std::max<size_t>(1, pools_.size())));
+}
+
+void ProcessMemory::RequestTrim() {
+  if (!trim_requested_.exchange(true)) post_trim_();
+}
+
+void ProcessMemory::TrimNow() {
+  trim_requested_.store(false);
+  malloc_trim(0);
+}
+
+// --- MemoryGuard ---
+
+MemoryGuard::MemoryGuard(EventLoop& loop, ChunkPool& pool, ProcessMemory& memory,
+                         SessionsOfWorker& sessions)
+    : loop_(loop), pool_(pool), memory_(memory), sessions_(sessions), timer_(loop.timers(), [this] {
+        OnTurnEnd();
+      }) {
+  pool_.Watch(memory_.unwatched_bytes(), this);
+}
+
+MemoryGuard::~MemoryGuard() { pool_.Watch(ChunkPool::kUnwatched, nullptr); }
+
+void MemoryGuard::OnTurnEnd() {
+  peak_ = std::max(peak_, pool_.bytes_in_use());
+  if (memory_.limit() != 0) KeepLimit();
+  if (loop_.now() >= next_trim_) TrimAfterBurst();
+  const bool holds_much = pool_.bytes_in_use() > memory_.unwatched_bytes();
+  const bool trim_due = peak_ >= kBurst;
+  if (!holds_much && !pressure_ && !trim_due) return timer_.Disarm();
+  const bool near_limit = memory_.limit() != 0 && (holds_much || pressure_);
+  timer_.ArmAt(loop_.now() + (near_limit ? kCheckInterval : kTrimInterval));
+}
+
+void MemoryGuard::KeepLimit() {
+  const uint64_t limit = memory_.limit();
+  while (memory_.bytes_in_use() >= limit && memory_.IsLargest(pool_)) {
+    if (!sessions_.CloseLargestSession()) {
+      LOG_EVENT_LIMITED(LogLevel::kWarn, "memory_limit_exceeded", {"bytes", memory_.bytes_in_use()},
+                        {"limit", limit});
+      break;
+    }
+  }
+  const uint64_t total = memory_.bytes_in_use();
+  const bool pressure = total >= limit / 10 * (pressure_ ? 7 : 8);
+  if (pressure == pressure_) return;
+  pressure_ = pressure;
+  LOG_EVENT_LIMITED(LogLevel::kWarn, pressure ? "memory_pressure" : "memory_pressure_over",
+                    {"bytes", total}, {"limit", limit});
+  sessions_.SetMemoryPressure(pressure);
+}
+
+void MemoryGuard::TrimAfterBurst() {
+  next_trim_ = loop_.now() + kTrimInterval;
+  const size_t in_use = pool_.bytes_in_use();
+  if (peak_ < kBurst || in_use > peak_ / 2) return;
+  if (peak_ - in_use >= kWorthATrim) memory_.RequestTrim();
+  peak_ = in_use;
+}
+
+}  // namespace weir

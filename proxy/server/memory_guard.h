@@ -1,0 +1,82 @@
+// MemoryGuard: keeps what the workers hold for clients and shards below --memory-limit, and gives
+// memory back to the system after a burst.
+//
+// One per worker, on its loop's thread; nothing happens, and no timer runs, until the worker holds
+// more than a small part of the limit. At 80 % of the limit sessions with unsent output are read no
+// more (lifted at 70 %); at 100 % the worker that holds most closes its sessions with the most
+// unsent output until all fits. What counts is the memory of ChunkPools: replies and requests on
+// their way. ProcessMemory, shared by all, adds it up.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "proxy/base/chunk_pool.h"
+#include "proxy/event/event_loop.h"
+
+namespace weir {
+
+// What the workers hold together. Built on the main thread before they start; then any thread. The
+// pools added outlive every call.
+class ProcessMemory {
+ public:
+  // `limit` in bytes, 0: none. `post_trim` has another thread call TrimNow soon.
+  ProcessMemory(uint64_t limit, std::function<void()> post_trim);
+
+  void Add(const ChunkPool& pool) { pools_.push_back(&pool); }
+
+  uint64_t limit() const { return limit_; }
+  uint64_t bytes_in_use() const;
+  // Whether no pool holds more than this one.
+  bool IsLargest(const ChunkPool& pool) const;
+  // What a worker may hold before it must look at the whole.
+  size_t unwatched_bytes() const;
+
+  // Asks for a trim: much memory was freed. Requests that come before it is done are one.
+  void RequestTrim();
+  // Gives free memory back to the system. May take milliseconds: not for a worker.
+  void TrimNow();
+
+ private:
+  const uint64_t limit_;
+  const std::function<void()> post_trim_;
+  std::vector<const ChunkPool*> pools_;
+  std::atomic<bool> trim_requested_ = false;
+};
+
+// What a MemoryGuard acts on: the sessions of its worker.
+class SessionsOfWorker {
+ public:
+  virtual ~SessionsOfWorker() = default;
+  virtual void SetMemoryPressure(bool pressure) = 0;
+  // Closes the session with the most unsent output; false when none has any.
+  virtual bool CloseLargestSession() = 0;
+};
+
+class MemoryGuard final : private ChunkPoolWatcher, private TurnEndHandler {
+ public:
+  // Borrowed; all outlive the guard.
+  MemoryGuard(EventLoop& loop, ChunkPool& pool, ProcessMemory& memory, SessionsOfWorker& sessions);
+  ~MemoryGuard() override;
+
+ private:
+  // ChunkPoolWatcher: within an allocation; only remembers.
+  void OnMuchInUse() override { loop_.AtTurnEnd(this); }
+  void OnTurnEnd() override;
+  void KeepLimit();
+  void TrimAfterBurst();
+
+  EventLoop& loop_;
+  ChunkPool& pool_;
+  ProcessMemory& memory_;
+  SessionsOfWorker& sessions_;
+  Timer timer_;  // armed while the worker holds much
+  bool pressure_ = false;
+  size_t peak_ = 0;  // since the last trim
+  Moment next_trim_{};
+};
+
+}  // namespace weir

@@ -1,0 +1,142 @@
+#include "proxy/server/memory_guard.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "proxy/base/byte_queue.h"
+#include "tests/support/fake_event_loop.h"
+
+namespace weir {
+namespace {
+
+constexpr size_t kMiB = 1 << 20;
+
+// A worker whose sessions hold as many bytes as the test says.
+class FakeWorker final : private SessionsOfWorker {
+ public:
+  explicit FakeWorker(ProcessMemory& memory) : memory_(memory) { memory.Add(pool_); }
+  // When all workers are known.
+  void Start() {
+    SessionsOfWorker& sessions = *this;
+    guard_ = std::make_unique<MemoryGuard>(loop_, pool_, memory_, sessions);
+  }
+
+  void Hold(size_t session, size_t bytes) {
+    sessions_.resize(std::max(sessions_.size(), session + 1));
+    sessions_[session].Append(pool_, std::string(bytes, 'x'));
+  }
+  void Release(size_t session) { sessions_[session].Clear(); }
+  void Turn() { loop_.RunTurn(Duration::zero()); }
+  void After(Duration time) {
+    loop_.Advance(time);
+    Turn();
+  }
+
+  bool pressure() const { return pressure_; }
+  const std::vector<size_t>& closed() const { return closed_; }
+  bool watches() { return loop_.timers().next_deadline() != kNever; }
+
+ private:
+  void SetMemoryPressure(bool pressure) override { pressure_ = pressure; }
+  bool CloseLargestSession() override {
+    auto largest = std::ranges::max_element(sessions_, {}, &ByteQueue::size);
+    if (largest == sessions_.end() || largest->empty()) return false;
+    closed_.push_back(static_cast<size_t>(largest - sessions_.begin()));
+    largest->Clear();
+    return true;
+  }
+
+  ProcessMemory& memory_;
+  FakeEventLoop loop_;
+  ChunkPool pool_;
+  std::vector<ByteQueue> sessions_;
+  std::unique_ptr<MemoryGuard> guard_;
+  bool pressure_ = false;
+  std::vector<size_t> closed_;
+};
+
+TEST(MemoryGuardTest, SetsPressureFrom80PercentAndLiftsItBelow70) {
+  ProcessMemory memory(100 * kMiB, [] {});
+  FakeWorker worker(memory);
+  worker.Start();
+  worker.Hold(0, 60 * kMiB);
+  worker.Turn();
+  EXPECT_FALSE(worker.pressure());
+  worker.Hold(1, 15 * kMiB);
+  worker.Hold(2, 8 * kMiB);
+  worker.Turn();
+  EXPECT_TRUE(worker.pressure());
+  worker.Release(2);
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_TRUE(worker.pressure()) << "75 % is not far enough below";
+  worker.Release(1);
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_FALSE(worker.pressure());
+  EXPECT_TRUE(worker.closed().empty());
+}
+
+TEST(MemoryGuardTest, ClosesTheLargestSessionsUntilAllFits) {
+  ProcessMemory memory(100 * kMiB, [] {});
+  FakeWorker worker(memory);
+  worker.Start();
+  worker.Hold(0, 20 * kMiB);
+  worker.Hold(1, 45 * kMiB);
+  worker.Hold(2, 40 * kMiB);
+  worker.Turn();
+  EXPECT_EQ(worker.closed(), std::vector<size_t>{1});
+  EXPECT_LT(memory.bytes_in_use(), 100 * kMiB);
+}
+
+TEST(MemoryGuardTest, TheWorkerThatHoldsMostCloses) {
+  ProcessMemory memory(100 * kMiB, [] {});
+  FakeWorker small(memory);
+  FakeWorker large(memory);
+  small.Start();
+  large.Start();
+  large.Hold(0, 70 * kMiB);
+  large.Turn();
+  small.Hold(0, 40 * kMiB);
+  small.Turn();
+  EXPECT_TRUE(small.closed().empty());
+  EXPECT_TRUE(small.pressure());
+  // Its own timer tells it.
+  large.After(std::chrono::milliseconds(10));
+  EXPECT_EQ(large.closed(), std::vector<size_t>{0});
+  EXPECT_LT(memory.bytes_in_use(), 100 * kMiB);
+}
+
+TEST(MemoryGuardTest, AsksForOneTrimAfterABurstAndRestsThen) {
+  int asked = 0;
+  ProcessMemory memory(/*limit=*/0, [&] { ++asked; });
+  FakeWorker worker(memory);
+  worker.Start();
+  worker.Hold(0, 7 * kMiB);
+  worker.Turn();
+  EXPECT_FALSE(worker.watches()) << "no burst";
+  worker.Hold(0, 20 * kMiB);
+  worker.Turn();
+  EXPECT_TRUE(worker.watches());
+  EXPECT_EQ(asked, 0);
+  worker.Release(0);
+  worker.After(std::chrono::milliseconds(100));
+  EXPECT_EQ(asked, 1);
+  EXPECT_FALSE(worker.watches());
+  // The next burst before the trim was done needs no second one.
+  worker.Hold(0, 20 * kMiB);
+  worker.Turn();
+  worker.Release(0);
+  worker.After(std::chrono::milliseconds(100));
+  EXPECT_EQ(asked, 1);
+  memory.TrimNow();
+  worker.Hold(0, 20 * kMiB);
+  worker.Turn();
+  worker.Release(0);
+  worker.After(std::chrono::milliseconds(200));
+  EXPECT_EQ(asked, 2);
+}
+
+}  // namespace
+}  // namespace weir
