@@ -42,6 +42,8 @@ std::unique_ptr<ProtocolState> RedisHandler::NewState() {
 }
 
 void RedisHandler::Update(PoolSnapshotPtr pool) {
+  // Other shards may know more.
+  if (pool->config.servers != pool_->config.servers) resp2_only_ = false;
   pool_ = std::move(pool);
   parser_ = RespRequestParser(LimitsOf(pool_->config));
 }

@@ -121,6 +121,7 @@ void PoolRuntime::OnShardFailure(uint32_t shard, ShardFailure failure) {
 }
 
 void PoolRuntime::OnResp3Refused(uint32_t shard) {
+  if (leaving_ || shard == kRemovedShard) return;
   LOG_EVENT_LIMITED(LogLevel::kWarn, "pool_speaks_resp2_only", {"pool", pool().config.name},
                     {"shard", pool().config.servers[shard].name});
   handler_->OnNewProtocolRefused();

@@ -52,6 +52,15 @@ TEST(LifeTest, TestsAConfigurationAndSaysEveryMistake) {
   EXPECT_THAT(bad.output, HasSubstr("' syntax is invalid\n"));
 }
 
+TEST(LifeTest, RefusesMemcachedPoolsUntilItServesThem) {
+  TempDirectory directory;
+  const std::string file = directory.path() + "/weir.yml";
+  std::ofstream(file) << "alpha: {listen: 127.0.0.1:1, servers: ['127.0.0.1:2:1']}\n";
+  Outcome outcome = RunToEnd({WeirProgram(), "-t", "-c", file});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("memcached pools are not served yet"));
+}
+
 TEST(LifeTest, RefusesToStartOnAnAddressThatIsTaken) {
   FakeShards shards(1);
   TempDirectory directory;
