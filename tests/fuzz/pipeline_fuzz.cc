@@ -280,7 +280,8 @@ class Pipeline {
   }
 
   void Check() {
-    for (Client& client : clients_) {
+    for (size_t i = 0; i < clients_.size(); ++i) {
+      Client& client = clients_[i];
       if (!client.here) continue;
       FakeClient& end = End(client);
       for (const std::string& reply : end.Received()) {
@@ -322,7 +323,7 @@ class Pipeline {
 
   std::string_view program_;
   SessionHarness harness_;
-  std::vector<Client> clients_;
+  std::deque<Client> clients_;  // references stay when it grows
   std::map<std::pair<size_t, size_t>, ShardConnection> connections_;
 };
 
