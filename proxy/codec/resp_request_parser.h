@@ -107,7 +107,7 @@ class RespRequestParser {
   State state_ = State::kStart;
   bool is_inline_ = false;
   bool args_are_partial_ = false;  // args_ does not hold all arguments; extents_ does
-  char error_buffer_[48];
+  char error_buffer_[48] = {};
   int64_t declared_args_ = 0;
   std::vector<std::string_view> args_;  // arguments found by the last Parse, or all of them
   std::string scratch_;                 // unescaped inline arguments

@@ -1,6 +1,7 @@
 #include "proxy/event/event_loop.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "proxy/base/check.h"
 
@@ -13,7 +14,7 @@ EventLoop::~EventLoop() = default;
 void EventLoop::Post(Message message) {
   bool wake;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     wake = messages_.empty();
     messages_.push_back(std::move(message));
     has_messages_.store(true, std::memory_order_release);
@@ -64,7 +65,7 @@ void EventLoop::AtTurnEnd(TurnEndHandler* handler) {
 void EventLoop::RunMessages() {
   std::vector<Message> messages;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     messages.swap(messages_);
     has_messages_.store(false, std::memory_order_release);
   }

@@ -10,14 +10,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 #include "proxy/base/clock.h"
 #include "proxy/event/timer_queue.h"
 
@@ -118,8 +117,8 @@ class EventLoop {
   std::atomic<bool> stopped_ = false;
   // Set while messages wait, so that a turn without any takes no lock.
   std::atomic<bool> has_messages_ = false;
-  absl::Mutex mutex_;
-  std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  std::vector<Message> messages_;  // guarded by mutex_
 };
 
 // A loop on the system's best mechanism (epoll; docs/adr/ says why not io_uring).

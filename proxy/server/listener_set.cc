@@ -6,12 +6,14 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <latch>
+#include <mutex>
 #include <set>
 #include <string_view>
 #include <utility>
 
-#include "absl/synchronization/blocking_counter.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 #include "proxy/event/resolver.h"
@@ -114,13 +116,13 @@ void ListenerSet::CloseAll() {
 }
 
 void ListenerSet::Close(std::vector<Socket> sockets) {
-  auto left = std::make_shared<absl::BlockingCounter>(static_cast<int>(sockets.size()));
+  auto left = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(sockets.size()));
   for (const Socket& socket : sockets) {
     // Nobody can find it any more; who has is accepted.
     RemoveUnixFile(socket.listen);
-    workers_[socket.worker]->RemoveListener(socket.id, [left] { left->DecrementCount(); });
+    workers_[socket.worker]->RemoveListener(socket.id, [left] { left->count_down(); });
   }
-  if (!sockets.empty()) left->Wait();
+  if (!sockets.empty()) left->wait();
 }
 
 void ListenerSet::Assign(const Snapshot& snapshot, const Worker::CountsByPool& counts) {
@@ -128,7 +130,7 @@ void ListenerSet::Assign(const Snapshot& snapshot, const Worker::CountsByPool& c
     const PoolConfig& config = pool->config;
     Socket& socket = sockets_.at(FormatEndpoint(config.listen.endpoint));
     {
-      absl::MutexLock lock(&socket.target->mutex);
+      std::lock_guard lock(socket.target->mutex);
       socket.target->pool = config.name;
       socket.target->limit = config.client_connections;
       socket.target->counts = counts.at(config.name);
@@ -164,7 +166,7 @@ void ListenerSet::StartAccepting(Socket* socket) {
     uint32_t limit;
     std::shared_ptr<SessionCounts> counts;
     {
-      absl::MutexLock lock(&target->mutex);
+      std::lock_guard lock(target->mutex);
       pool = target->pool;
       limit = target->limit;
       counts = target->counts;

@@ -12,12 +12,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/event/unique_fd.h"
 #include "proxy/server/pool_runtime.h"
@@ -45,10 +44,10 @@ class ListenerSet {
  private:
   // Whom a socket serves; read by the accepting worker.
   struct Target {
-    absl::Mutex mutex;
-    std::string pool ABSL_GUARDED_BY(mutex);
-    uint32_t limit ABSL_GUARDED_BY(mutex) = 0;  // client_connections; 0: none
-    std::shared_ptr<SessionCounts> counts ABSL_GUARDED_BY(mutex);
+    std::mutex mutex;  // guards the rest
+    std::string pool;
+    uint32_t limit = 0;  // client_connections; 0: none
+    std::shared_ptr<SessionCounts> counts;
   };
   struct Socket {
     uint64_t id = 0;

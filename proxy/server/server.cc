@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
+#include <latch>
+#include <mutex>
 #include <utility>
 
-#include "absl/synchronization/blocking_counter.h"
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
 #include "proxy/event/resolver.h"
@@ -99,10 +101,10 @@ absl::Status Server::Apply(SnapshotPtr snapshot) {
   counts_ = std::move(counts);
   // Posted to the workers before the sockets belong to the new pools, so that a session never comes
   // to a worker ahead of its pool.
-  auto adopted = std::make_shared<absl::BlockingCounter>(static_cast<int>(workers_.size()));
-  Publish(snapshot, [adopted] { adopted->DecrementCount(); });
+  auto adopted = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(workers_.size()));
+  Publish(snapshot, [adopted] { adopted->count_down(); });
   listeners_.Assign(*snapshot, counts_);
-  adopted->Wait();
+  adopted->wait();
   snapshot_ = std::move(snapshot);
   return absl::OkStatus();
 }
@@ -111,7 +113,7 @@ void Server::Publish(const SnapshotPtr& snapshot, std::function<void()> on_adopt
   std::shared_ptr<const StatsLayout> layout = LayoutOf(*snapshot);
   std::vector<std::shared_ptr<StatsTable>> tables;
   {
-    absl::MutexLock lock(&stats_mutex_);
+    std::lock_guard lock(stats_mutex_);
     for (size_t i = 0; i <= workers_.size(); ++i) {
       tables.push_back(
           std::make_shared<StatsTable>(layout, i < stats_.size() ? stats_[i].get() : nullptr));
@@ -163,7 +165,7 @@ void Server::PublishAddresses(const Endpoint& endpoint, const Addresses& address
 std::string Server::StatsText() {
   std::vector<std::shared_ptr<const StatsTable>> tables;
   {
-    absl::MutexLock lock(&stats_mutex_);
+    std::lock_guard lock(stats_mutex_);
     tables.assign(stats_.begin(), stats_.end());
   }
   if (tables.empty()) return "{}\n";

@@ -8,13 +8,12 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/health/health_owner.h"
@@ -79,9 +78,9 @@ class Server final : private HealthReporter, private HealthPublisher {
   Worker::CountsByPool counts_;
   std::unique_ptr<StatsServer> stats_server_;
 
-  absl::Mutex stats_mutex_;
-  std::vector<std::shared_ptr<StatsTable>> stats_
-      ABSL_GUARDED_BY(stats_mutex_);  // by worker; the health owner's is last
+  std::mutex stats_mutex_;
+  // By worker; the health owner's is last. Guarded by stats_mutex_.
+  std::vector<std::shared_ptr<StatsTable>> stats_;
 };
 
 }  // namespace weir

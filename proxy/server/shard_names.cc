@@ -1,6 +1,7 @@
 #include "proxy/server/shard_names.h"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "proxy/base/log.h"
@@ -39,7 +40,7 @@ void ShardNames::Apply(const Snapshot& snapshot) {
     }
   }
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     for (auto& [key, name] : next) {
       auto old = names_.find(key);
       if (old != names_.end()) name.addresses = old->second.addresses;
@@ -58,14 +59,14 @@ void ShardNames::Apply(const Snapshot& snapshot) {
 }
 
 void ShardNames::Refresh(const Endpoint& endpoint) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (names_.empty()) return;
   auto found = names_.find(FormatEndpoint(endpoint));
   if (found != names_.end()) found->second.watch.Refresh();
 }
 
 void ShardNames::OnAnswer(const std::string& key, const absl::StatusOr<Addresses>& answer) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto found = names_.find(key);
   if (found == names_.end()) return;
   Name& name = found->second;

@@ -3,11 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proxy/base/endpoint.h"
 #include "proxy/config/snapshot.h"
@@ -52,8 +51,8 @@ class ShardNames {
   std::unique_ptr<Resolver> resolver_;
   // Held while on_addresses_ runs, so that an older answer never overtakes a newer one. Never held
   // while a watch is destroyed: that waits for OnAnswer.
-  absl::Mutex mutex_;
-  Names names_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  Names names_;  // guarded by mutex_
 };
 
 }  // namespace weir
