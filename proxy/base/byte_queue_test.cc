@@ -57,6 +57,7 @@ TEST_F(ByteQueueTest, SplicesSmallAndLargeContents) {
     other.Append(pool_, Pattern(size));
     queue.Splice(pool_, std::move(other));
     EXPECT_EQ(Contents(queue), "head" + Pattern(size));
+    // A spliced queue is empty, by contract. NOLINTNEXTLINE(bugprone-use-after-move)
     EXPECT_TRUE(other.empty());
     queue.Append(pool_, "tail");
     EXPECT_EQ(Contents(queue), "head" + Pattern(size) + "tail");

@@ -81,7 +81,7 @@ TEST(RedisHandlerTest, KeysOnSeveralShardsAreNamedInTheError) {
 }
 
 TEST(RedisHandlerTest, NothingThatWouldHarmASharedConnectionIsForwarded) {
-  for (auto shards : {std::vector<std::string>{"a"}, std::vector<std::string>{"a", "b"}}) {
+  for (const auto& shards : {std::vector<std::string>{"a"}, std::vector<std::string>{"a", "b"}}) {
     SessionHarness::Options options;
     options.shards = shards;
     SessionHarness h(std::move(options));

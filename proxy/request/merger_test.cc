@@ -12,7 +12,6 @@
 namespace weir {
 namespace {
 
-using testing::HasSubstr;
 using testing::StartsWith;
 
 class MergerTest : public testing::Test {

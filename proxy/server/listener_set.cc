@@ -105,17 +105,17 @@ void ListenerSet::CloseUnused(const Snapshot& snapshot) {
       it = sockets_.erase(it);
     }
   }
-  Close(std::move(unused));
+  Close(unused);
 }
 
 void ListenerSet::CloseAll() {
   std::vector<Socket> all;
   for (auto& [address, socket] : sockets_) all.push_back(std::move(socket));
   sockets_.clear();
-  Close(std::move(all));
+  Close(all);
 }
 
-void ListenerSet::Close(std::vector<Socket> sockets) {
+void ListenerSet::Close(const std::vector<Socket>& sockets) {
   auto left = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(sockets.size()));
   for (const Socket& socket : sockets) {
     // Nobody can find it any more; who has is accepted.

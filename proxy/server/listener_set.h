@@ -65,7 +65,7 @@ class ListenerSet {
   absl::Status OpenOne(const PoolConfig& pool, Socket* socket);
   void Adjust(const PoolConfig& pool, Socket* socket);
   void StartAccepting(Socket* socket);
-  void Close(std::vector<Socket> sockets);
+  void Close(const std::vector<Socket>& sockets);
 
   const Workers& workers_;
   Sockets sockets_;

@@ -43,7 +43,7 @@ std::vector<bool> LiveShards(const PoolConfig& pool, const PoolConfig& before,
 
 }  // namespace
 
-PoolRuntime::PoolRuntime(const WorkerParts& worker, PoolSnapshotPtr pool,
+PoolRuntime::PoolRuntime(const WorkerParts& worker, const PoolSnapshotPtr& pool,
                          std::shared_ptr<StatsTable> stats, size_t pool_index,
                          std::shared_ptr<SessionCounts> counts)
     : worker_(worker),

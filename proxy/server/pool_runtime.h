@@ -52,8 +52,9 @@ struct WorkerParts {
 class PoolRuntime final : private SessionOwner, private ShardObserver {
  public:
   // `pool_index` is its place in `stats`; the table is shared.
-  PoolRuntime(const WorkerParts& worker, PoolSnapshotPtr pool, std::shared_ptr<StatsTable> stats,
-              size_t pool_index, std::shared_ptr<SessionCounts> counts);
+  PoolRuntime(const WorkerParts& worker, const PoolSnapshotPtr& pool,
+              std::shared_ptr<StatsTable> stats, size_t pool_index,
+              std::shared_ptr<SessionCounts> counts);
   ~PoolRuntime() override;
 
   const PoolSnapshot& pool() const { return *context_.pool; }

@@ -109,7 +109,7 @@ absl::Status Server::Apply(SnapshotPtr snapshot) {
   return absl::OkStatus();
 }
 
-void Server::Publish(const SnapshotPtr& snapshot, std::function<void()> on_adopted) {
+void Server::Publish(const SnapshotPtr& snapshot, const std::function<void()>& on_adopted) {
   std::shared_ptr<const StatsLayout> layout = LayoutOf(*snapshot);
   std::vector<std::shared_ptr<StatsTable>> tables;
   {
@@ -129,7 +129,7 @@ void Server::Publish(const SnapshotPtr& snapshot, std::function<void()> on_adopt
 
 void Server::StopAccepting() { listeners_.CloseAll(); }
 
-void Server::Drain(std::function<void()> on_done) {
+void Server::Drain(const std::function<void()>& on_done) {
   auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
   for (auto& worker : workers_) {
     worker->Drain([left, on_done] {

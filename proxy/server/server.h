@@ -45,7 +45,7 @@ class Server final : private HealthReporter, private HealthPublisher {
   // Accepts what waits and closes the listening sockets; Unix sockets' files are removed.
   void StopAccepting();
   // Closes sessions as they fall quiet. `on_done` runs on a worker's thread once none is left.
-  void Drain(std::function<void()> on_done);
+  void Drain(const std::function<void()>& on_done);
   // Reads no more from any session; each closes when what was read is answered.
   void EndSessions();
 
@@ -62,7 +62,7 @@ class Server final : private HealthReporter, private HealthPublisher {
   // The resolver's thread, or Apply's.
   void PublishAddresses(const Endpoint& endpoint, const Addresses& addresses);
 
-  void Publish(const SnapshotPtr& snapshot, std::function<void()> on_adopted);
+  void Publish(const SnapshotPtr& snapshot, const std::function<void()>& on_adopted);
   std::string StatsText();
 
   const Options options_;
