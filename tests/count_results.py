@@ -38,8 +38,8 @@ def count_target(results):
 
 
 def count_bazel(path):
-    """(passed, failed) over all test targets; one that was to run and has no result did not build: a failure."""
-    results, configured = {}, set()
+    """(passed, failed) over all test targets; one that did not build is a failure, one filtered out is not."""
+    results, configured, built = {}, set(), set()
     with open(path, encoding="utf-8") as events:
         for event in map(json.loads, events):
             identity = event["id"]
@@ -50,8 +50,10 @@ def count_bazel(path):
                 results.setdefault(key["label"], {})[attempt] = event["testResult"]
             elif "targetConfigured" in identity and event.get("configured", {}).get("testSize"):
                 configured.add(identity["targetConfigured"]["label"])
+            elif event.get("completed", {}).get("success"):
+                built.add(identity["targetCompleted"]["label"])
     counts = [count_target(by_attempt.values()) for by_attempt in results.values()]
-    missing = len(configured - set(results))
+    missing = len(configured - set(results) - built)
     return sum(passed for passed, _ in counts), sum(failed for _, failed in counts) + missing
 
 
