@@ -198,7 +198,7 @@ TEST_F(LocalRepliesTest, InfoAndClientInfoHaveTheServersTypesAndFields) {
       expected.insert(expected.end(), {"lib-name", "lib-ver"});  // of later servers
       EXPECT_EQ(FieldNames(*ReadString(replies.weir)), expected);
     }
-    const std::string_view weir = Ask("INFO server").weir;
+    const std::string weir = Ask("INFO server").weir;
     const std::string version_line = "redis_version:" + std::string(kRedisVersion) + "\r\n";
     EXPECT_NE(weir.find(version_line), std::string_view::npos);
     EXPECT_NE(Ask("INFO server").redis.find(version_line), std::string::npos);
