@@ -34,6 +34,8 @@ struct Fragment {
   bool is_error = false;   // its reply is an error frame
   bool passed_on = false;  // bytes of its reply have gone to the session
   ByteQueue reply;         // gathered and not yet passed on
+
+  uint64_t begin_position() const { return end_position - bytes; }
 };
 
 }  // namespace weir

@@ -263,11 +263,15 @@ void UpstreamConnection::NoteAlive() {
 void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
   ReplyPart parts[kPartsPerBatch];
   size_t count = 0;
-  bool broken = false;
-  while (!bytes.empty()) {
+  const uint64_t sent = SentPosition();
+  // Requests that end here or before are written whole; the one that is open has no end yet.
+  const uint64_t whole = request_open_ ? std::min(sent, queued_position_ - 1) : sent;
+  std::string_view wrong;  // how the shard broke the protocol
+  bool answered_early = false;
+  while (!bytes.empty() && !answered_early) {
     ParseResult result = scanner_.Scan(bytes);
-    if (result.status == ParseStatus::kError || (pending_.empty() && scanner_.type() != '>')) {
-      broken = true;
+    if (result.status == ParseStatus::kError) {
+      wrong = scanner_.error();
       break;
     }
     std::string_view piece = bytes.substr(0, result.consumed);
@@ -278,6 +282,17 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
       continue;
     }
     Fragment* fragment = pending_.head();
+    if (fragment == nullptr) {
+      wrong = "a reply nobody waits for";
+      break;
+    }
+    if (fragment->end_position > whole) [[unlikely]] {
+      if (!MayAnswerEarly(*fragment, sent)) {
+        wrong = "a reply to a request that is not written yet";
+        break;
+      }
+      answered_early = last && fragment->replies_to_skip == 0;
+    }
     if (fragment->replies_to_skip > 0) {
       if (last) --fragment->replies_to_skip;
       continue;
@@ -305,11 +320,20 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
     }
   }
   if (count > 0) context_.sink.OnReplyParts({parts, count});
-  if (broken && state_ == State::kReady) {
-    LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_broke_protocol", {"shard", shard_},
-                      {"error", pending_.empty() ? "a reply nobody waits for" : scanner_.error()});
-    Lose(Failure::kProtocol, ShardFailure::kProtocol);
+  if (state_ != State::kReady) return;
+  if (!wrong.empty()) {
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_broke_protocol", {"shard", shard_}, {"error", wrong});
+    return Lose(Failure::kProtocol, ShardFailure::kProtocol);
   }
+  // The rest of that request must not meet a shard that takes it for another one. As if the shard
+  // had closed the connection, which redis does then.
+  if (answered_early) Lose(Failure::kReset, ShardFailure::kReset);
+}
+
+bool UpstreamConnection::MayAnswerEarly(const Fragment& fragment, uint64_t sent) const {
+  if (fragment.begin_position() >= sent) return false;
+  // The frames of a transaction are answered one by one; the beginning of a request can be refused.
+  return fragment.replies_to_skip > 0 || scanner_.type() == '-';
 }
 
 void UpstreamConnection::SetReading(bool reading) {
@@ -366,7 +390,7 @@ bool UpstreamConnection::Expire(Moment now) {
       pending_.PassFirstLive();
       continue;
     }
-    if (fragment->end_position - fragment->bytes >= SentPosition()) {
+    if (fragment->begin_position() >= SentPosition()) {
       pending_.RemoveFirstLive();
       DropUnsent(*fragment);
       Uncount(*fragment);
@@ -398,7 +422,7 @@ uint64_t UpstreamConnection::SentPosition() const {
 }
 
 void UpstreamConnection::DropUnsent(const Fragment& fragment) {
-  uint64_t offset = fragment.end_position - fragment.bytes - SentPosition();
+  uint64_t offset = fragment.begin_position() - SentPosition();
   if (state_ != State::kReady) {
     // SentPosition() moves on with the front of what waits.
     DCHECK(offset == 0);
@@ -438,7 +462,7 @@ bool UpstreamConnection::ConnectAnew() {
   // Once only until bytes come again: a shard that accepts and closes must not be asked for ever.
   if (state_ != State::kReady || pending_.empty() || suspect_ || on_sent_) return false;
   const Fragment& first = *pending_.head();
-  if (first.end_position - first.bytes < SentPosition()) return false;
+  if (first.begin_position() < SentPosition()) return false;
   ByteQueue unsent = stream_->TakeUnsent();
   CHECK_EQ(unsent.size(), queued_position_ - SentPosition());
   stats_.server_eof.Add();

@@ -134,6 +134,8 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   void OnHandshakeBytes(std::string_view bytes);
   void BecomeReady();
   void OnReplyBytes(std::string_view bytes);
+  // Whether the reply that has begun is one that may come before the whole fragment was written.
+  bool MayAnswerEarly(const Fragment& fragment, uint64_t sent) const;
   void NoteAlive();
 
   // Ends the connection that was made or tried, and fails what waits. Reports `reported` when that

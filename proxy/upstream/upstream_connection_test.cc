@@ -251,6 +251,84 @@ TEST_F(UpstreamConnectionTest, AReplyNobodyWaitsForClosesTheConnection) {
   EXPECT_THAT(Verdicts(), ElementsAre("success"));
 }
 
+TEST_F(UpstreamConnectionTest, AReplyBeforeItsRequestWasWrittenBreaksTheConnection) {
+  Send("0", "PING");
+  shard_.Sends("+PONG\r\n");
+  shard_.StopsReading();
+  Send("1", "GET x");
+  Send("2", StrCat("SET x ", std::string(1'000'000, 'x')));  // more than the socket takes
+  Send("3", "GET y");
+  ASSERT_GT(connection().unsent(), 0u);
+  shard_.Sends("$1\r\nX\r\n$5\r\nstray\r\n");
+  EXPECT_THAT(Events(), ElementsAre("0 PONG", "1 X", "2 failed: protocol", "3 failed: protocol"));
+  EXPECT_FALSE(connection().ready());
+  EXPECT_THAT(Verdicts(), ElementsAre("protocol"));
+}
+
+TEST_F(UpstreamConnectionTest, TheBeginningOfAReplyIsTooEarlyAsWell) {
+  Send("0", "PING");
+  shard_.Sends("+PONG\r\n");
+  shard_.StopsReading();
+  Send("1", StrCat("SET x ", std::string(1'000'000, 'x')));
+  shard_.Sends("$5\r\nst");
+  EXPECT_THAT(Events(), ElementsAre("0 PONG", "1 failed: protocol"));
+}
+
+TEST_F(UpstreamConnectionTest, ARequestRefusedInItsMiddleGetsTheErrorAndEndsTheConnection) {
+  Send("0", "PING");
+  shard_.Sends("+PONG\r\n");
+  shard_.StopsReading();
+  Send("1", StrCat("SET x ", std::string(1'000'000, 'x')));
+  Send("2", "GET y");
+  shard_.Sends("-ERR invalid bulk length\r\n$5\r\nstray\r\n");
+  EXPECT_THAT(Events(), ElementsAre("0 PONG", "1 -ERR invalid bulk length", "2 failed: reset"));
+  EXPECT_FALSE(connection().ready());
+}
+
+TEST_F(UpstreamConnectionTest, AnErrorToARequestOfWhichNothingWasWrittenBreaksTheConnection) {
+  Send("1", "GET x");
+  shard_.Sends("$1\r\nX\r\n");
+  Queue("2", "GET y");  // read comes before the turn's end, which writes it
+  shard_.Sends("-ERR stray\r\n");
+  EXPECT_THAT(Events(), ElementsAre("1 X", "2 failed: protocol"));
+  EXPECT_THAT(Verdicts(), ElementsAre("protocol"));
+}
+
+TEST_F(UpstreamConnectionTest, AnOpenRequestMayBeRefusedButNotAnswered) {
+  SendBeginning("1", "SET x y");
+  Fragment& refused = last_fragment();
+  shard_.Sends("-OOM command not allowed\r\n");
+  EXPECT_THAT(Events(), ElementsAre("1 -OOM command not allowed"));
+  EXPECT_FALSE(shard_.connected());
+  EXPECT_THAT(Verdicts(), IsEmpty()) << "the client asked for it";
+  connection().SendMore(&refused, "without effect", /*last=*/true);
+  Settle();
+
+  SendBeginning("2", "SET x y");
+  shard_.Sends("+OK\r\n");
+  EXPECT_THAT(Events(), ElementsAre("2 failed: protocol"));
+  EXPECT_THAT(Verdicts(), ElementsAre("protocol"));
+}
+
+TEST_F(UpstreamConnectionTest, ATransactionsFramesAreAnsweredAsTheyArrive) {
+  Send("0", "PING");
+  shard_.Sends("+PONG\r\n");
+  shard_.StopsReading();
+  fragments_.push_back(std::make_unique<Fragment>());
+  last_fragment().replies_to_skip = 2;
+  sink_.names[&last_fragment()] = "1";
+  const std::string set = FakeClient::Encode(StrCat("SET x ", std::string(1'000'000, 'x')));
+  const std::string frames = StrCat(FakeClient::Encode("MULTI"), set, FakeClient::Encode("EXEC"));
+  ASSERT_EQ(connection().Send(&last_fragment(), frames), std::nullopt);
+  Settle();
+  ASSERT_GT(connection().unsent(), 0u);
+  shard_.Sends("+OK\r\n");
+  EXPECT_TRUE(shard_.connected());
+  shard_.ReadsOn();
+  shard_.Sends("+QUEUED\r\n*1\r\n+OK\r\n");
+  EXPECT_THAT(Events(), ElementsAre("0 PONG", "1 [OK]"));
+}
+
 TEST_F(UpstreamConnectionTest, GarbageFailsWhatIsPendingAndKeepsTheRepliesBefore) {
   Queue("1", "GET x");
   Queue("2", "GET y");
