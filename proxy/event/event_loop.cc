@@ -9,7 +9,15 @@ namespace weir {
 
 EventLoop::EventLoop() : now_(Clock::now()), scratch_(new char[kScratchBytes]) {}
 
-EventLoop::~EventLoop() = default;
+EventLoop::~EventLoop() {
+  for (TurnEndHandler* handler : turn_end_) {
+    if (handler != nullptr) handler->scheduled_on_ = nullptr;
+  }
+}
+
+TurnEndHandler::~TurnEndHandler() {
+  if (scheduled_on_ != nullptr) scheduled_on_->Forget(this);
+}
 
 void EventLoop::Post(Message message) {
   bool wake;
@@ -36,13 +44,7 @@ void EventLoop::RunTurn(Duration wait) {
   WaitAndDispatch(WaitLimit(wait));
   if (has_messages_.load(std::memory_order_acquire)) RunMessages();
   timers_.RunExpired(now_);
-  // A handler may schedule others (a flush that fails lets replies out elsewhere): by index.
-  for (size_t i = 0; i < turn_end_.size(); ++i) {
-    TurnEndHandler* handler = turn_end_[i];
-    handler->scheduled_ = false;
-    handler->OnTurnEnd();
-  }
-  turn_end_.clear();
+  RunTurnEnd();
   if (!garbage_.empty()) {
     std::vector<std::shared_ptr<void>> garbage = std::exchange(garbage_, {});
     garbage.clear();
@@ -57,9 +59,29 @@ Duration EventLoop::WaitLimit(Duration wait) const {
 
 void EventLoop::AtTurnEnd(TurnEndHandler* handler) {
   DCHECK(InLoopThread());
-  if (handler->scheduled_) return;
-  handler->scheduled_ = true;
+  if (handler->scheduled_on_ != nullptr) return;
+  handler->scheduled_on_ = this;
   turn_end_.push_back(handler);
+}
+
+void EventLoop::RunTurnEnd() {
+  // Handlers schedule others, or themselves (a flush that fails lets replies out elsewhere, which
+  // make room for requests). Bounded, so that no chain of them keeps a turn from ending.
+  for (int round = 0; round < kTurnEndRounds && !turn_end_.empty(); ++round) {
+    this_round_.swap(turn_end_);
+    for (size_t i = 0; i < this_round_.size(); ++i) {
+      TurnEndHandler* handler = this_round_[i];
+      if (handler == nullptr) continue;
+      handler->scheduled_on_ = nullptr;
+      handler->OnTurnEnd();
+    }
+    this_round_.clear();
+  }
+}
+
+void EventLoop::Forget(const TurnEndHandler* handler) {
+  std::ranges::replace(turn_end_, handler, nullptr);
+  std::ranges::replace(this_round_, handler, nullptr);
 }
 
 void EventLoop::RunMessages() {

@@ -3,7 +3,8 @@
 // Each worker owns one loop. All calls but Post and Stop belong to the thread that runs it. A turn
 // waits for events, reads the clock once, dispatches the events, then messages, then timers, and
 // ends with the handlers that asked for the end of the turn (where batches are flushed and
-// snapshots adopted). Objects given to DeleteLater die after that.
+// snapshots adopted). Those may ask again, for another round; after kTurnEndRounds the next turn
+// goes on with them, without waiting. Objects given to DeleteLater die after that.
 #pragma once
 
 #include <array>
@@ -42,15 +43,18 @@ class IoHandler {
   virtual void OnReady(Readiness ready) = 0;
 };
 
-// Told once at the end of a turn in which it was scheduled. Must outlive that turn.
+class EventLoop;
+
+// Told once at the end of the turn in which it was scheduled, or of the next one. It may end
+// before; then it is not told.
 class TurnEndHandler {
  public:
-  virtual ~TurnEndHandler() = default;
+  virtual ~TurnEndHandler();
   virtual void OnTurnEnd() = 0;
 
  private:
   friend class EventLoop;
-  bool scheduled_ = false;
+  EventLoop* scheduled_on_ = nullptr;
 };
 
 class EventLoop {
@@ -58,6 +62,8 @@ class EventLoop {
   using Message = absl::AnyInvocable<void()>;
   // Bytes read from one descriptor in a turn, at most.
   static constexpr size_t kScratchBytes = 65536;
+  // How often a turn lets its handlers ask for its end again.
+  static constexpr int kTurnEndRounds = 16;
 
   virtual ~EventLoop();
   EventLoop(const EventLoop&) = delete;
@@ -78,6 +84,7 @@ class EventLoop {
   // The moment at which this turn began.
   Moment now() const { return now_; }
   TimerQueue& timers() { return timers_; }
+  // `handler` is borrowed until it was told, or ends.
   void AtTurnEnd(TurnEndHandler* handler);
   template <typename T>
   void DeleteLater(std::unique_ptr<T> object) {
@@ -107,11 +114,15 @@ class EventLoop {
  private:
   Duration WaitLimit(Duration wait) const;
   void RunMessages();
+  void RunTurnEnd();
+  friend class TurnEndHandler;
+  void Forget(const TurnEndHandler* handler);
 
   TimerQueue timers_;
   Moment now_;
   std::unique_ptr<char[]> scratch_;
-  std::vector<TurnEndHandler*> turn_end_;
+  std::vector<TurnEndHandler*> turn_end_;    // null: ended meanwhile
+  std::vector<TurnEndHandler*> this_round_;  // being told
   std::vector<std::shared_ptr<void>> garbage_;
   std::atomic<std::thread::id> owner_;
   std::atomic<bool> stopped_ = false;

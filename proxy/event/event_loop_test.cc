@@ -89,6 +89,43 @@ TEST_P(EventLoopTest, TurnEndHandlersRunOncePerTurnHoweverOftenScheduled) {
   EXPECT_EQ(handler.count, 1);
 }
 
+// Asks for the end of the turn again each time.
+struct RestlessHandler : TurnEndHandler {
+  explicit RestlessHandler(EventLoop& event_loop) : loop(event_loop) { loop.AtTurnEnd(this); }
+  void OnTurnEnd() override {
+    ++count;
+    if (count < 1000) loop.AtTurnEnd(this);
+  }
+  EventLoop& loop;
+  int count = 0;
+};
+
+TEST_P(EventLoopTest, AHandlerThatAsksForTheTurnsEndAgainAndAgainLetsTheTurnEnd) {
+  auto loop = GetParam().create();
+  RestlessHandler handler(*loop);
+  bool ran = false;
+  loop->RunTurn(EventLoop::kForever);
+  EXPECT_EQ(handler.count, EventLoop::kTurnEndRounds);
+  loop->Post([&] { ran = true; });
+  loop->RunTurn(EventLoop::kForever);
+  EXPECT_TRUE(ran);
+  EXPECT_EQ(handler.count, 2 * EventLoop::kTurnEndRounds);
+  // The rest waits for no event.
+  while (handler.count < 1000) loop->RunTurn(EventLoop::kForever);
+}
+
+TEST_P(EventLoopTest, AHandlerThatEndsWhileItWaitsForTheNextTurnIsNotTold) {
+  auto loop = GetParam().create();
+  auto handler = std::make_unique<RestlessHandler>(*loop);
+  CountingTurnEnd other;
+  loop->RunTurn(EventLoop::kForever);
+  loop->AtTurnEnd(&other);
+  loop->DeleteLater(std::move(handler));
+  loop->RunTurn(EventLoop::kForever);
+  loop->RunTurn(Duration::zero());
+  EXPECT_EQ(other.count, 1);
+}
+
 TEST_P(EventLoopTest, DeletesLaterButInTheSameTurn) {
   auto loop = GetParam().create();
   auto object = std::make_shared<int>(1);
