@@ -123,8 +123,8 @@ class Shards:
             for port in self.ports:
                 self.processes.append(start(
                     ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-                     "--maxclients", "15000", "--dir", self.bench.folder], self.bench.load_cpu,
-                    self.bench, log))
+                     "--maxclients", "15000", "--enable-debug-command", "yes", "--dir", self.bench.folder],
+                    self.bench.load_cpu, self.bench, log))
         try:
             for i, port in enumerate(self.ports):
                 wait_until_listening(self.processes[min(i, len(self.processes) - 1)], port, log)

@@ -77,6 +77,11 @@ def table(summary):
         row += [form % entry["median"][key] if key in entry["median"] else "-" for key, _, form in columns]
         row += ["%.2f" % entry["cpu_us_ratio"][peer] if peer in entry["cpu_us_ratio"] else "-" for peer in peers]
         rows.append(row)
+    return aligned(rows)
+
+
+def aligned(rows):
+    """Rows of cells as Markdown: the first column to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("| " + " | ".join(cell.rjust(width) if i else cell.ljust(width)
                                        for i, (cell, width) in enumerate(zip(row, widths))) + " |" for row in rows)
