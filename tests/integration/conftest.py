@@ -10,14 +10,14 @@ class Lab:
     """The servers and proxies of one test (or of one module)."""
 
     def __init__(self):
-        self._servers = []
+        self.servers = []
         self._proxies = []
         self._fakes = []
 
     def redis(self, count, **settings):
         """`count` running redis servers."""
         servers = [processes.RedisServer(f"redis{i}", **settings) for i in range(count)]
-        self._servers += servers
+        self.servers += servers
         return [server.start() for server in servers]
 
     def fake(self, behaviour=None):
@@ -37,7 +37,7 @@ class Lab:
                 if proxy.process is not None and proxy in processes.RUNNING:
                     proxy.stop()
         finally:
-            for server in self._proxies + self._servers:
+            for server in self._proxies + self.servers:
                 server.remove()
             for fake in self._fakes:
                 fake.stop()

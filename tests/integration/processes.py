@@ -124,12 +124,22 @@ class Server:
             return ""
         return text if len(text) <= LOG_TAIL else "...\n" + text[-LOG_TAIL:]
 
-    def memory(self):
-        """Resident bytes."""
+    def _status_bytes(self, name):
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(name + ":"):
                 return int(line.split()[1]) * 1024
         raise AssertionError(f"{self.name} is gone")
+
+    def memory(self):
+        """Resident bytes."""
+        return self._status_bytes("VmRSS")
+
+    def peak_memory(self):
+        """The most resident bytes since its start or the last `forget_peak_memory`."""
+        return self._status_bytes("VmHWM")
+
+    def forget_peak_memory(self):
+        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def descriptors(self):
         """How many files and sockets it has open."""

@@ -17,6 +17,7 @@ import redis
 import redis.asyncio
 
 OPERATIONS = 1000
+PROTOCOLS = {"default": {}, "RESP2": {"protocol": 2}, "RESP3": {"protocol": 3}}
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("WEIR_CACHE", pathlib.Path.home() / ".cache/weir"))
 
@@ -110,11 +111,10 @@ class Model:
         return [True, value, len(value) + 1, [value + b"x", None], 1]
 
 
-@pytest.mark.parametrize("options", [{}, {"protocol": 2}, {"protocol": 3}],
-                         ids=["default", "RESP2", "RESP3"])
-def test_redis_py_does_verified_operations(proxy, options):
-    model = Model(f"sync{options}", seed=1)
-    with redis.Redis(port=proxy.port, **options) as client:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_redis_py_does_verified_operations(proxy, protocol):
+    model = Model(f"sync:{protocol}", seed=1)
+    with redis.Redis(port=proxy.port, **PROTOCOLS[protocol]) as client:
         for i in range(OPERATIONS):
             if i % 10 == 0:
                 with client.pipeline() as pipe:
@@ -125,11 +125,10 @@ def test_redis_py_does_verified_operations(proxy, options):
             assert getattr(client, method)(*args) == expected, (method, args)
 
 
-@pytest.mark.parametrize("options", [{}, {"protocol": 2}, {"protocol": 3}],
-                         ids=["default", "RESP2", "RESP3"])
-def test_redis_py_asyncio_does_verified_operations(proxy, options):
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_redis_py_asyncio_does_verified_operations(proxy, protocol):
     async def one_client(client, number):
-        model = Model(f"async{number}{options}", seed=number)
+        model = Model(f"async{number}:{protocol}", seed=number)
         for i in range(OPERATIONS // 10):
             if i % 10 == 0:
                 async with client.pipeline() as pipe:
@@ -140,21 +139,33 @@ def test_redis_py_asyncio_does_verified_operations(proxy, options):
             assert await getattr(client, method)(*args) == expected, (method, args)
 
     async def ten_at_a_time():
-        async with redis.asyncio.Redis(port=proxy.port, **options) as client:
+        async with redis.asyncio.Redis(port=proxy.port, **PROTOCOLS[protocol]) as client:
             await asyncio.gather(*(one_client(client, number) for number in range(10)))
 
     asyncio.run(ten_at_a_time())
 
 
-def test_redis_py_pipelines_without_a_transaction(proxy):
-    model = Model("plain", seed=4)
-    with redis.Redis(port=proxy.port) as client:
-        for _ in range(20):
+# The default pipeline is a transaction, whose keys must be on one shard.
+@pytest.mark.parametrize("options, prefix", [({}, "{pipe}"), ({"transaction": False}, "plain")],
+                         ids=["default", "without a transaction"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_redis_py_pipelines_do_verified_operations(proxy, protocol, options, prefix):
+    model = Model(f"{prefix}:{protocol}", seed=4)
+    with redis.Redis(port=proxy.port, **PROTOCOLS[protocol]) as client:
+        for _ in range(OPERATIONS // 50):
             steps = [model.step() for _ in range(50)]
-            with client.pipeline(transaction=False) as pipe:
+            with client.pipeline(**options) as pipe:
                 for method, args, _ in steps:
                     getattr(pipe, method)(*args)
                 assert pipe.execute() == [expected for _, _, expected in steps]
+
+
+def test_the_random_operations_reach_every_shard(module_lab, proxy):
+    with redis.Redis(port=proxy.port) as client:
+        model = Model("spread", seed=7)
+        for method, args, _ in (model.step() for _ in range(100)):
+            getattr(client, method)(*args)
+    assert all(shard.call("DBSIZE") > 0 for shard in module_lab.servers)
 
 
 def test_redis_py_raises_for_a_transaction_over_several_shards(proxy):

@@ -1,7 +1,9 @@
 """Memory, queues and connections stay within their limits whatever clients do."""
 
-import threading
-import time
+import array
+import fcntl
+import socket
+import termios
 
 import pytest
 
@@ -21,27 +23,26 @@ class PeakMemory:
 
     def __init__(self, proxy):
         self._proxy = proxy
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.before = proxy.memory()
-        self._most = self.before
-
-    def _watch(self):
-        while not self._done.wait(0.005):
-            self._most = max(self._most, self._proxy.memory())
+        self.before = 0
 
     def __enter__(self):
-        self._thread.start()
+        self._proxy.forget_peak_memory()
+        self.before = self._proxy.memory()
         return self
 
     def __exit__(self, *exception):
-        self._done.set()
-        self._thread.join()
-        self._most = max(self._most, self._proxy.memory())
+        pass
 
     @property
     def growth(self):
-        return max(self._most, self._proxy.memory()) - self.before
+        return self._proxy.peak_memory() - self.before
+
+    def returns_to_16_mib(self):
+        return eventually(lambda: self._proxy.memory() - self.before <= 16 * MIB)
+
+
+def mib(size):
+    return f"{size / MIB:.1f} MiB"
 
 
 def warm_up(proxy):
@@ -51,15 +52,18 @@ def warm_up(proxy):
         client.pipeline(*[["GET", f"warm{i}"] for i in range(500)])
 
 
-def serves(client, count=200):
-    """Whether these requests, one after the other, are answered; returns the slowest, in seconds."""
-    slowest = 0
+def assert_serves(client, count=200):
+    """These requests, one after the other, are answered, none later than the client's patience."""
     for i in range(count):
-        begun = time.monotonic()
         assert client.pipeline(["SET", f"other{i}", i], ["GET", f"other{i}"]) == \
             ["OK", b"%d" % i]
-        slowest = max(slowest, time.monotonic() - begun)
-    return slowest
+
+
+def unread(sock):
+    """How many bytes have come to a client that has not read them."""
+    count = array.array("i", [0])
+    fcntl.ioctl(sock, termios.FIONREAD, count)
+    return count[0]
 
 
 def send_what_goes(sock, data, seconds):
@@ -71,19 +75,20 @@ def send_what_goes(sock, data, seconds):
         pass
 
 
-def test_300_gets_of_1_mib_by_a_client_that_never_reads_take_little_memory(lab, shards):
-    proxy = lab.proxy(shards)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_300_gets_of_1_mib_by_a_client_that_never_reads_take_little_memory(lab, shards, threads):
+    proxy = lab.proxy(shards, threads=threads)
     warm_up(proxy)
     with proxy.client() as client:
         assert client.call("SET", "mib", "x" * MIB) == "OK"
         with PeakMemory(proxy) as memory:
             silent = connect(proxy.address)
-            send_what_goes(silent, encode_all(*[["GET", "mib"]] * 300), 1)
-            assert serves(client, 500) < 5
-        assert memory.growth <= 64 * MIB, f"{memory.growth / MIB:.1f} MiB"
+            silent.sendall(encode_all(*[["GET", "mib"]] * 300))
+            assert eventually(lambda: unread(silent) > 0)
+            assert_serves(client, 500)
+        assert memory.growth <= 64 * MIB, mib(memory.growth)
         silent.close()
-        assert eventually(lambda: proxy.memory() - memory.before <= 16 * MIB), \
-            f"{(proxy.memory() - memory.before) / MIB:.1f} MiB stay"
+        assert memory.returns_to_16_mib(), mib(proxy.memory() - memory.before)
 
 
 def test_a_client_that_reads_slowly_gets_all_300_values_of_1_mib(lab, shards):
@@ -95,25 +100,27 @@ def test_a_client_that_reads_slowly_gets_all_300_values_of_1_mib(lab, shards):
             client.send(encode_all(*[["GET", "mib"]] * 300))
             for _ in range(300):
                 assert client.read() == b"y" * MIB
-        assert memory.growth <= 64 * MIB, f"{memory.growth / MIB:.1f} MiB"
+        assert memory.growth <= 64 * MIB, mib(memory.growth)
+        assert memory.returns_to_16_mib(), mib(proxy.memory() - memory.before)
 
 
 def test_memory_returns_after_bursts(lab, shards):
     proxy = lab.proxy(shards)
     warm_up(proxy)
-    before = proxy.memory()
-    values = ["x" * 100_000] * 100
-    for _ in range(3):
-        clients = [proxy.client(seconds=30) for _ in range(50)]
-        for number, client in enumerate(clients):
-            client.send(encode_all(*[["SET", f"burst{number}", value] for value in values[:20]]))
-            client.send(encode_all(*[["GET", f"burst{number}"]] * 20))
-        for client in clients:
-            assert [client.read() for _ in range(20)] == ["OK"] * 20
-            assert all(len(client.read()) == 100_000 for _ in range(20))
-            client.close()
-    assert eventually(lambda: proxy.memory() - before <= 16 * MIB), \
-        f"{(proxy.memory() - before) / MIB:.1f} MiB stay"
+    value = b"x" * 100_000
+    with PeakMemory(proxy) as memory:
+        for _ in range(3):
+            clients = [proxy.client(seconds=30) for _ in range(50)]
+            for number, client in enumerate(clients):
+                client.send(encode("SET", f"burst{number}", value))
+                client.send(encode_all(*[["GET", f"burst{number}"]] * 100))
+            # Nobody has read yet: what does not fit the sockets is in the proxy.
+            assert eventually(lambda: memory.growth > 32 * MIB), mib(memory.growth)
+            for client in clients:
+                assert client.read() == "OK"
+                assert all(client.read() == value for _ in range(100))
+                client.close()
+    assert memory.returns_to_16_mib(), mib(proxy.memory() - memory.before)
 
 
 def test_idle_sessions_take_little_memory(lab, shards):
@@ -128,24 +135,27 @@ def test_idle_sessions_take_little_memory(lab, shards):
     assert growth <= 1000 * 8192, f"{growth / 1000:.0f} bytes each"
 
 
-def test_a_client_that_stalls_in_the_middle_of_a_set_disturbs_nobody(lab, shards):
-    proxy = lab.proxy(shards, timeout=2000)
-    with proxy.client() as client:
+def test_clients_that_stall_in_the_middle_of_a_set_of_64_mib_disturb_nobody(lab, shards):
+    size = 64 * MIB
+    proxy = lab.proxy(shards, timeout=2000, threads=1)
+    warm_up(proxy)
+    with proxy.client() as client, PeakMemory(proxy) as memory:
         key = keys_by_shard(client, shards)[0][0]
-        whole = encode("SET", key, "z" * (4 * MIB))
-        stalled = [proxy.client() for _ in range(5)]
+        stalled = [proxy.client(seconds=30) for _ in range(5)]
         for it in stalled:
-            send_what_goes(it.sock, whole[:2 * MIB], 1)
-        assert serves(client) < 2
+            it.send(b"*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n" % (len(key), key.encode(), size))
+            it.send(b"z" * (size // 2))
+        assert_serves(client)
         assert client.call("GET", key) == key.encode()
         for it in stalled[:2]:  # these go on after all
-            it.sock.settimeout(10)
-            it.send(whole[2 * MIB:])
+            it.send(b"z" * (size // 2) + b"\r\n")
             assert it.read() == "OK"
         for it in stalled:
             it.close()
-        assert client.call("STRLEN", key) == 4 * MIB
-        assert serves(client) < 2
+        assert client.call("STRLEN", key) == size
+        assert client.call("DEL", key) == 1
+        assert_serves(client)
+        assert memory.growth <= 64 * MIB, mib(memory.growth)
 
 
 @pytest.mark.parametrize("size", [100_000, 262_144, 300_000, 5 * MIB])
@@ -183,28 +193,57 @@ def test_a_value_of_512_mib_passes_with_little_memory(lab):
         assert client.call("STRLEN", "giant") == size
         client.send(encode("GET", "giant"))
         header = b"$%d\r\n" % size
-        assert client.sock.recv(len(header), 0x100) == header  # MSG_WAITALL
+        assert client.sock.recv(len(header), socket.MSG_WAITALL) == header
         sink(client, size)
-        assert client.sock.recv(2, 0x100) == b"\r\n"
+        assert client.sock.recv(2, socket.MSG_WAITALL) == b"\r\n"
         assert client.call("DEL", "giant") == 1
-    assert memory.growth <= 64 * MIB, f"{memory.growth / MIB:.1f} MiB"
+    assert memory.growth <= 64 * MIB, mib(memory.growth)
 
 
-def test_a_client_that_reads_a_huge_value_slowly_disturbs_nobody(lab, shards):
-    proxy = lab.proxy(shards)
-    shards[0].call("SET", "x", "")  # both shards are there
+@pytest.mark.parametrize("size", [24 * MIB, 64 * MIB])
+def test_a_client_that_reads_a_huge_value_slowly_disturbs_nobody(lab, shards, size):
+    proxy = lab.proxy(shards, threads=1)
+    warm_up(proxy)
     with proxy.client(seconds=30) as client, Client(proxy.address, seconds=30) as slow:
-        size = 24 * MIB
         assert client.call("SET", "huge", b"v" * size) == "OK"
-        slow.send(encode("GET", "huge"))
-        assert slow.sock.recv(1000)
-        assert serves(client) < 5
-        rest = size + len(b"$%d\r\n\r\n" % size) - 1000
-        while rest:
-            data = slow.sock.recv(MIB)
-            assert data, "closed in mid-value"
-            rest -= len(data)
-        assert slow.is_open()
+        with PeakMemory(proxy) as memory:
+            slow.send(encode("GET", "huge"))
+            header = b"$%d\r\n" % size
+            assert slow.sock.recv(len(header), socket.MSG_WAITALL) == header
+            assert_serves(client)
+            sink(slow, size)
+            assert slow.sock.recv(2, socket.MSG_WAITALL) == b"\r\n"
+            assert slow.is_open()
+        assert memory.growth <= 64 * MIB, mib(memory.growth)
+        assert client.call("DEL", "huge") == 1
+
+
+def test_a_reply_up_to_the_output_limit_passes_whoever_waits_behind_it(lab, shards):
+    limit = 16 * MIB
+    proxy = lab.proxy(shards, session_output_limit=limit, threads=1)
+    with proxy.client(seconds=30) as client, proxy.client(seconds=30) as late:
+        key, small = keys_by_shard(client, shards, count=2)[0]
+        value = b"v" * (limit - 100)
+        assert client.call("SET", key, value) == "OK"
+        late.send(encode("GET", key))
+        # On the same connection, behind it.
+        assert client.pipeline(*[["GET", small]] * 100) == [small.encode()] * 100
+        assert_serves(client)
+        assert late.read() == value
+        assert late.is_open()
+
+
+def test_a_reply_that_its_client_leaves_half_read_is_given_up(lab, shards):
+    proxy = lab.proxy(shards, progress_limit=100, threads=1)
+    with proxy.client(seconds=30) as client:
+        assert client.call("SET", "half", b"v" * (24 * MIB)) == "OK"
+        before = proxy.descriptors()
+        stuck = connect(proxy.address)
+        stuck.sendall(encode("GET", "half"))
+        assert eventually(lambda: unread(stuck) > 0)
+        assert eventually(lambda: proxy.descriptors() <= before)
+        stuck.close()
+        assert client.call("DEL", "half") == 1
 
 
 def test_a_merged_reply_over_the_limit_is_one_error(lab, shards):
