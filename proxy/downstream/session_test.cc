@@ -167,7 +167,7 @@ TEST(SessionTest, APoolWhoseShardRefusesResp3IsServedInResp2) {
 TEST(SessionTest, TakesThirtyTwoRequestsAtFirstAndMoreAsItsRepliesStaySmall) {
   SessionHarness h;
   h.client().SendsBytes(Repeat(FakeClient::Encode("GET a1"), 200));
-  EXPECT_THAT(h.shard("a").Received(), SizeIs(Session::kFirstWindow));
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(RequestWindow::kFirst));
   h.shard("a").Sends(Repeat("$1\r\nx\r\n", 32));
   EXPECT_THAT(h.shard("a").Received(), SizeIs(64));
   EXPECT_EQ(h.stats().window_grown.Get(), 1u);
