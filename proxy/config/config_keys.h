@@ -70,7 +70,9 @@ inline constexpr KeySpec kPoolKeys[] = {
      "(unsigned).",
      "new"},
     {"large_request", "number >= 1024", "262144", "bytes",
-     "A larger request streams over a connection leased to its client alone.", "new"},
+     "A larger request streams over a connection leased to its client alone. A client is not read "
+     "on while its requests without a reply are more than 4 times this.",
+     "new"},
     {"max_request", "number >= 1024", "67108864", "bytes",
      "Largest request of a kind that must be gathered whole, such as MSET. At least "
      "`large_request`.",

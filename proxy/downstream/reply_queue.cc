@@ -63,6 +63,7 @@ bool ReplyQueue::EmitDone() {
     head_ = request->next;
     if (head_ == nullptr) tail_ = nullptr;
     --in_flight_;
+    sent_bytes_ -= request->sent_bytes;
     request->session = nullptr;
     context_.requests.Release(request);
     head_passed_on_ = 0;
@@ -130,6 +131,7 @@ void ReplyQueue::Clear() {
   }
   tail_ = nullptr;
   in_flight_ = 0;
+  sent_bytes_ = 0;
   gathered_bytes_ = 0;
 }
 

@@ -36,8 +36,13 @@ class ReplyQueue {
 
   bool empty() const { return head_ == nullptr; }
   uint32_t in_flight() const { return in_flight_; }
-  // Whether one more request may be taken.
-  bool HasRoom() const { return !waits_until_empty_ && in_flight_ < window_.size(); }
+  // Whether one more request may be taken: the window has room, and what was sent for those in
+  // flight is at most 4 × large_request. One may always, however large.
+  bool HasRoom() const {
+    if (in_flight_ == 0) return true;
+    return !waits_until_empty_ && in_flight_ < window_.size() &&
+           sent_bytes_ <= kLargeRequests * context_.pool->config.large_request;
+  }
   // At most half of the window is in use.
   bool half_empty() const { return in_flight_ <= window_.size() / 2; }
   // Has no room until it is empty.
@@ -50,6 +55,14 @@ class ReplyQueue {
 
   // A new request of `session` at the end. `silent`: its reply is dropped.
   Request* Add(Session* session, bool silent);
+  // `bytes` of the request's frames are sent. They count until it leaves the queue: its shard may
+  // not have taken them before.
+  void CountSent(Request* request, size_t bytes) {
+    const size_t room = UINT32_MAX - request->sent_bytes;
+    const auto counted = static_cast<uint32_t>(bytes < room ? bytes : room);
+    request->sent_bytes += counted;
+    sent_bytes_ += counted;
+  }
   // The whole reply of a request, the proxy's own. What was gathered of another is dropped.
   void Answer(Request* request, std::string_view encoded);
 
@@ -88,6 +101,9 @@ class ReplyQueue {
   void Clear();
 
  private:
+  // As many bytes in flight as so many requests that are just not large.
+  static constexpr uint64_t kLargeRequests = 4;
+
   void Gather(Request* request, const ReplyPart& part);
   void PassOnGathered(Fragment& fragment);
   // Of a request whose merged reply would be larger than session_output_limit.
@@ -101,6 +117,7 @@ class ReplyQueue {
   Request* head_ = nullptr;
   Request* tail_ = nullptr;
   uint32_t in_flight_ = 0;
+  uint64_t sent_bytes_ = 0;  // of the requests in flight
   bool waits_until_empty_ = false;
   uint64_t head_passed_on_ = 0;  // bytes of the head's reply
   size_t gathered_bytes_ = 0;

@@ -14,7 +14,6 @@ Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport
       id_(id),
       slot_(context.connections.SlotOf(id)),
       fd_(transport->fd()),
-      hold_at_(context.pool->config.session_output_limit / 2),
       stream_(context.loop, context.chunks, std::move(transport), *this),
       replies_(context, stream_),
       lease_(context.connections),
@@ -183,7 +182,7 @@ void Session::EndUpload() {
 
 void Session::LeaseIfTooLarge(const ReplyPart& part) {
   if (lease_.held()) return;
-  if (unsent() + part.announced <= context_.pool->config.session_output_limit / 2) return;
+  if (unsent() + part.announced <= OutputToHoldAt()) return;
   // From here on at this client's pace, if nobody waits behind it.
   if (!lease_.Take(part.connection, this)) return;
   stream_.NotifySent(true);

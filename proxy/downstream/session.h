@@ -75,6 +75,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
     if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
     UpstreamConnection& connection = context_.connections.Shared(shard, slot_, version);
     context_.requests.Hold(fragment->request);
+    replies_.CountSent(fragment->request, frames.size());
     std::optional<Failure> refused = connection.Send(fragment, std::forward<Frames>(frames));
     if (refused.has_value()) [[unlikely]] {
       context_.requests.Release(fragment->request);
@@ -128,7 +129,9 @@ class Session final : private StreamOwner, private TurnEndHandler {
   bool IsOver() const;
   // More unsent output than a session may hold and go on asking: replies of the proxy's own wait
   // for no window.
-  bool HoldsTooMuch() const { return unsent() > (context_.memory_pressure ? 0 : hold_at_); }
+  bool HoldsTooMuch() const { return unsent() > (context_.memory_pressure ? 0 : OutputToHoldAt()); }
+  // Bytes of unsent output: half of its limit, as the pool has it at the time.
+  uint64_t OutputToHoldAt() const { return context_.pool->config.session_output_limit / 2; }
 
   // Life goes on, never back.
   void Advance(Life life);
@@ -151,7 +154,6 @@ class Session final : private StreamOwner, private TurnEndHandler {
   const uint64_t id_;
   const ConnectionSlot slot_;
   const int fd_;
-  const size_t hold_at_;  // bytes of unsent output: half of its limit
   Stream stream_;
   HeldInput input_;
   ReplyQueue replies_;

@@ -210,7 +210,56 @@ TEST(SessionTest, AnIncompleteRequestBehindAFullWindowIsTakenOnceItIsComplete) {
   EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a99"));
 }
 
+TEST(SessionTest, RequestsForAShardThatDoesNotAnswerAreBoundedInBytes) {
+  SessionHarness h([](PoolConfig& pool) { pool.large_request = 10'000; });
+  const std::string set = EncodeRequest({"SET", "a1", std::string(9'000, 'x')});
+  h.client().SendsBytes(Repeat(set, 20));
+  // The fifth found 36 KB in flight: not more than 4 × 10,000 bytes.
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(5));
+  h.shard("a").Sends("+OK\r\n");
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(1));
+  for (int i = 0; i < 19; ++i) h.shard("a").Sends("+OK\r\n");
+  EXPECT_THAT(h.client().Received(), SizeIs(20));
+}
+
+TEST(SessionTest, RequestsBehindAConnectThatTakesLongAreBoundedInBytes) {
+  SessionHarness h([](PoolConfig& pool) { pool.large_request = 10'000; });
+  h.connections().SetAddresses(/*shard=*/0, {});  // its name is not resolved yet
+  h.client().SendsBytes(Repeat(EncodeRequest({"SET", "a1", std::string(9'000, 'x')}), 30));
+  EXPECT_EQ(h.session(0).in_flight(), 5u);
+  EXPECT_LE(h.chunks().bytes_in_use(), 150'000u);
+}
+
+TEST(SessionTest, ARequestOfAnySizePassesWhenNothingElseIsInFlight) {
+  SessionHarness h([](PoolConfig& pool) { pool.large_request = 10'000; });
+  const std::string mset =
+      EncodeRequest({"MSET", "a1", std::string(90'000, 'x'), "b1", std::string(90'000, 'x')});
+  h.client().SendsBytes(mset + mset);
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(1));
+  EXPECT_THAT(h.shard("b").Received(), SizeIs(1));
+  h.shard("a").Sends("+OK\r\n");
+  h.shard("b").Sends("+OK\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK"));
+  EXPECT_THAT(h.shard("a").Received(), SizeIs(1));
+}
+
 // --- Limits ---
+
+TEST(SessionTest, AReloadThatLowersTheOutputLimitHoldsForSessionsThatAreThere) {
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 8 << 20; });
+  h.client().StopsReading();
+  h.client().Sends("GET a1");
+  h.shard("a").Replies(std::string(2'000'000, 'x'));
+  h.shard("a").Received();
+  auto pool = std::make_shared<PoolSnapshot>(*h.context().pool);
+  pool->config.session_output_limit = 2 << 20;
+  h.context().pool = pool;
+  h.session(0).Resume();
+  h.client().Sends("GET a2");
+  EXPECT_THAT(h.shard("a").Received(), IsEmpty()) << "more than half of the limit is unsent";
+  h.client().ReadsOn();
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a2"));
+}
 
 TEST(SessionTest, AClientThatNeverReadsIsClosedAtItsOutputLimitAndNobodyElse) {
   SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 1 << 20; });

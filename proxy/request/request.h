@@ -41,6 +41,7 @@ struct Request {
   uint16_t holders = 0;        // see above
   bool silent = false;         // its reply is dropped
   bool done = false;           // the reply is complete: in fragment.reply, or to be merged
+  uint32_t sent_bytes = 0;     // of its frames, as counted against its session
   Fragment fragment;           // the only one, unless `split`; its reply is the request's
   std::unique_ptr<Split> split;
 };
