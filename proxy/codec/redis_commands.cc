@@ -64,7 +64,7 @@ constexpr std::string_view kOtherClients =
 
 // Why a command passes in pools of one shard only. Each completes "'NAME' needs a pool of one
 // shard: ...".
-constexpr std::string_view kOneServer = "its answer is about one server";
+constexpr std::string_view kOneServer = "it concerns one server, and the pool has several";
 constexpr std::string_view kOneCursor = "its cursor is about the keys of one shard";
 constexpr std::string_view kAllKeyspaces = "it would see the keys of one shard only";
 constexpr std::string_view kOneShardsChannels = "it would reach the channels of one shard only";

@@ -106,6 +106,41 @@ def test_keys_on_several_shards_are_an_error_that_names_two_keys_and_shards(
     assert client.is_open()
 
 
+def with_two_keys(info, keys):
+    """A request for the command of this COMMAND entry, its key positions filled with `keys` in turn;
+    None when its keys do not follow from the entry, or there is but one."""
+    name, arity, flags, first, last, step = info[:6]
+    if first == 0 or first == last or "movablekeys" in flags:
+        return None
+    size = first + 2 * step - 1 - last if last < 0 else last + 1
+    size = max(size, abs(arity))
+    args = [name] + ["1"] * (size - 1)
+    for turn, position in enumerate(range(first, (size + last if last < 0 else last) + 1, step)):
+        args[position] = keys[turn % 2]
+    return args
+
+
+def test_every_command_of_several_keys_is_split_refused_or_names_the_keys(
+        client, shards, reference):
+    keys = [group[0] for group in keys_by_shard(client, shards)[:2]]
+    split = {words[0] for words in documented("split")}
+    named = 0
+    for info in reference.call("COMMAND"):
+        args = with_two_keys(info, keys)
+        if args is None:
+            continue
+        answer = client.call(*args)
+        if args[0].decode().upper() in split:
+            assert not isinstance(answer, Error), (args, answer)
+            client.call("MSET", *(word for key in keys for word in (key, key)))
+            continue
+        if "is not possible through the proxy" not in str(answer):
+            assert is_error(answer, "CROSSSHARD", *(f"'{key}'" for key in keys)), (args, answer)
+            named += 1
+        assert client.call("MGET", *keys) == [key.encode() for key in keys], args
+    assert named > 15
+
+
 def test_commands_of_several_keys_pass_with_a_hash_tag(client, reference):
     for it in (client, reference):
         it.pipeline(["SADD", "{t}a", "1", "2", "3"], ["SADD", "{t}b", "2", "3", "4"])

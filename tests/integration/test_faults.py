@@ -47,6 +47,27 @@ def test_kill_9_and_restart_of_a_shard_loses_nothing(lab):
     load.assert_errors_only_on(load.verify(shards), {1})
 
 
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_split_request_says_what_failed(lab, partial):
+    shards = lab.redis(2, durable=True)
+    options = {"partial_mget": "elements"} if partial else {}
+    with lab.proxy(shards, **options, **KETAMA).client() as client:
+        here, gone = (group[0] for group in keys_by_shard(client, shards))
+        shards[1].kill()
+        assert eventually(lambda: isinstance(client.call("GET", gone), Error))
+        answer = client.call("MGET", here, gone, here)
+        if partial:
+            assert answer[0] == answer[2] == here.encode()
+            answer = answer[1]
+        assert isinstance(answer, Error) and "shard1" in answer, answer
+        for args in (["MSET", here, "new", gone, "new"], ["EXISTS", here, gone]):
+            answer = client.call(*args)
+            assert isinstance(answer, Error) and "(shard1)" in answer, (args, answer)
+        assert client.call("GET", here) == b"new"  # what was applied stays applied
+        shards[1].start()
+        assert eventually(lambda: client.call("MGET", here, gone) == [b"new", gone.encode()])
+
+
 def test_all_shards_down_is_an_error_for_everybody_until_they_are_back(lab):
     shards = lab.redis(2, durable=True)
     proxy = lab.proxy(shards, **KETAMA)
@@ -387,6 +408,19 @@ def test_error_replies_of_a_shard_are_passed_on_and_cost_nothing(lab):
             assert client.call("GET", i) == error[1:-2].decode()
         assert client.call("SET", "a", "1") == "OK"
     assert shard.accepted == 1
+
+
+def test_a_shard_that_speaks_resp2_only_serves_every_client_in_resp2(lab):
+    def resp2_only(connection, args):
+        return b"-ERR unknown command 'HELLO'\r\n" if args[0] == b"HELLO" else None
+
+    proxy = lab.proxy([lab.fake(resp2_only)], threads=1)
+    with proxy.client() as first, proxy.client() as second:
+        first.call("HELLO", "3")  # nobody knows yet
+        assert "NOPROTO" in first.call("GET", "a")
+        assert "NOPROTO" in second.call("HELLO", "3")
+        for client in (first, second):
+            assert client.pipeline(["SET", "a", "1"], ["GET", "a"]) == ["OK", b"1"]
 
 
 # --- Clients that misbehave ---
