@@ -1,16 +1,12 @@
 #include "proxy/server/options.h"
 
-#include <getopt.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "proxy/base/endpoint.h"
 #include "proxy/base/strings.h"
-#include "proxy/config/did_you_mean.h"
 #include "proxy/server/usable_cores.h"
 #include "proxy/stats/pool_stats.h"
 
@@ -19,7 +15,6 @@ namespace {
 
 constexpr int64_t kMaxInt = INT32_MAX;
 constexpr int kMostVerbose = 11;
-constexpr int kFirstLongOption = 256;  // getopt's value of flag i: above every character
 
 constexpr FlagSpec kFlags[] = {
     {'h', "help", "", "", "Print this help and exit."},
@@ -155,131 +150,24 @@ constexpr Apply kApply[] = {
 };
 static_assert(std::size(kApply) == std::size(kFlags));
 
-// --- getopt ---
-
-// What getopt_long is told: ':' first, so that it tells a missing argument from an unknown option.
-std::string ShortOptions() {
-  std::string result = ":";
-  for (const FlagSpec& flag : kFlags) {
-    if (flag.short_name == 0) continue;
-    result += flag.short_name;
-    if (!flag.argument.empty()) result += ':';
-  }
-  return result;
-}
-
-std::vector<option> LongOptions() {
-  std::vector<option> result;
-  result.reserve(std::size(kFlags) + 1);
-  for (size_t i = 0; i < std::size(kFlags); ++i) {
-    // The names are literals, so they end in zero.
-    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage)
-    result.push_back({.name = kFlags[i].long_name.data(),
-                      .has_arg = kFlags[i].argument.empty() ? no_argument : required_argument,
-                      .flag = nullptr,
-                      .val = kFirstLongOption + static_cast<int>(i)});
-  }
-  result.push_back({});
-  return result;
-}
-
-const FlagSpec* FindFlag(int value) {
-  if (value >= kFirstLongOption) return &kFlags[value - kFirstLongOption];
-  const auto found = std::ranges::find(kFlags, static_cast<char>(value), &FlagSpec::short_name);
-  return value == 0 || found == std::end(kFlags) ? nullptr : found;
-}
-
-std::string FlagNames(const FlagSpec& flag) {
-  if (flag.short_name == 0) return StrCat("--", flag.long_name);
-  return StrCat("-", std::string(1, flag.short_name), " (--", flag.long_name, ")");
-}
-
-absl::Status ApplyFlag(const FlagSpec& flag, std::string_view argument, Options& options) {
-  absl::Status status = kApply[&flag - kFlags](argument, options);
-  if (status.ok()) return status;
-  return InvalidArgument("option ", FlagNames(flag), ": found '", argument, "', expected ",
-                         FromAbsl(status.message()));
-}
-
-// `word` is what getopt looked at; `letter` the short option that it did not know, or 0.
-absl::Status UnknownOption(std::string_view word, int letter) {
-  if (const FlagSpec* flag = FindFlag(letter); flag != nullptr && letter >= kFirstLongOption) {
-    return InvalidArgument("option ", FlagNames(*flag), ": found '", word,
-                           "', expected no argument");
-  }
-  if (letter != 0) {
-    return InvalidArgument("unknown option '-", std::string(1, static_cast<char>(letter)),
-                           "'; -h lists them all");
-  }
-  const std::string_view name = word.substr(std::min<size_t>(word.size(), 2));
-  std::vector<std::string_view> names;
-  for (const FlagSpec& flag : kFlags) names.push_back(flag.long_name);
-  const auto is_prefix = [name](std::string_view known) { return known.starts_with(name); };
-  if (std::ranges::count_if(names, is_prefix) > 1) {
-    return InvalidArgument("ambiguous option '", word, "'; -h lists them all");
-  }
-  const std::string_view nearest = NearestName(name, names);
-  return InvalidArgument("unknown option '", word, "'",
-                         nearest.empty() ? std::string("; -h lists them all")
-                                         : StrCat("; did you mean '--", nearest, "'?"));
-}
-
 }  // namespace
 
 std::span<const FlagSpec> Flags() { return kFlags; }
 
 absl::StatusOr<Options> ParseOptions(std::span<const char* const> argv) {
-  // getopt reorders the pointers and leaves the characters alone.
-  std::vector<char*> words;
-  for (const char* word : argv) words.push_back(const_cast<char*>(word));
-  words.push_back(nullptr);
-  const int count = static_cast<int>(argv.size());
-  const std::string short_options = ShortOptions();
-  const std::vector<option> long_options = LongOptions();
-
   Options options;
   options.threads = UsableCores();
-  optind = 0;  // glibc: start afresh
-  opterr = 0;
-  while (true) {
-    const int value =
-        getopt_long(count, words.data(), short_options.c_str(), long_options.data(), nullptr);
-    if (value == -1) break;
-    if (value == ':') {
-      const FlagSpec& flag = *FindFlag(optopt);
-      return InvalidArgument("option ", FlagNames(flag), ": found nothing, expected ",
-                             flag.argument);
-    }
-    if (value == '?' && optopt == '?') {  // -?, as twemproxy's usage text has it
-      options.show_help = true;
-    } else if (value == '?') {
-      return UnknownOption(words[optind - 1], optopt);
-    } else {
-      absl::Status status = ApplyFlag(*FindFlag(value), optarg == nullptr ? "" : optarg, options);
-      if (!status.ok()) return status;
-    }
-  }
-  if (optind < count) {
-    return InvalidArgument("found '", words[optind], "', expected options only; -h lists them");
-  }
+  absl::Status status =
+      ParseFlags(kFlags, argv, [&options](size_t index, std::string_view argument) {
+        return kApply[index](argument, options);
+      });
+  if (!status.ok()) return status;
   return options;
 }
 
 std::string VersionText() { return StrCat("This is weir-proxy-", kVersion, "\n"); }
 
-std::string UsageText() {
-  std::string text = "Usage: weir-proxy [OPTION]...\n\nOptions:\n";
-  for (const FlagSpec& flag : kFlags) {
-    std::string names =
-        flag.short_name == 0 ? "    " : StrCat("-", std::string(1, flag.short_name), ", ");
-    StrAppend(&names, "--", flag.long_name);
-    if (!flag.argument.empty()) StrAppend(&names, "=", flag.argument);
-    text += absl::StrFormat("  %-26s %s", names, ToAbsl(flag.meaning));
-    if (!flag.default_text.empty()) StrAppend(&text, " (default: ", flag.default_text, ")");
-    text += '\n';
-  }
-  return text;
-}
+std::string UsageText() { return FlagsUsage("weir-proxy", kFlags); }
 
 std::string DescribeStatsText() {
   const auto describe = [](std::string_view title, const auto& fields, std::string& text) {

@@ -11,10 +11,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "proxy/base/version.h"
+#include "proxy/config/flag_parser.h"
 
 namespace weir {
-
-inline constexpr std::string_view kVersion = "0.1.0";
 
 struct Options {
   // --- what to do: main() does the first of these that is set, in this order, then ends ---
@@ -53,15 +53,6 @@ absl::StatusOr<Options> ParseOptions(std::span<const char* const> argv);
 std::string UsageText();
 std::string VersionText();
 std::string DescribeStatsText();
-
-// A flag as documented: for the usage text and for the test of docs/configuration.md.
-struct FlagSpec {
-  char short_name;             // 0 when it has none
-  std::string_view long_name;  // without dashes
-  std::string_view argument;   // "" when it takes none, else its placeholder: "N", "FILE", "MSEC"…
-  std::string_view default_text;  // as printed; "" when there is nothing to say
-  std::string_view meaning;
-};
 
 // Every flag, in the order of the usage text.
 std::span<const FlagSpec> Flags();

@@ -1,0 +1,104 @@
+#include "controlplane/server/access.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "proxy/base/log.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+constexpr absl::Duration kLookInterval = absl::Seconds(1);
+constexpr std::string_view kBearer = "Bearer ";
+
+}  // namespace
+
+absl::StatusOr<Access::FileState> Access::Stat(const std::string& file) {
+  struct stat found{};
+  if (stat(file.c_str(), &found) != 0) {
+    return InvalidArgument(file, ": ", std::strerror(errno));
+  }
+  return FileState{
+      .modified_nanos = int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec,
+      .size = found.st_size,
+      .inode = found.st_ino};
+}
+
+absl::StatusOr<std::unique_ptr<Access>> Access::FromFile(std::string file) {
+  auto access = std::make_unique<Access>();
+  access->file_ = std::move(file);
+  absl::Status status = access->Load();
+  if (!status.ok()) return status;
+  return access;
+}
+
+absl::Status Access::Load() {
+  const absl::StatusOr<FileState> state = Stat(file_);
+  if (!state.ok()) return state.status();
+  loaded_ = *state;  // a bad file is not read again until it changes
+  std::ifstream stream(file_);
+  std::stringstream text;
+  text << stream.rdbuf();
+  if (!stream) return InvalidArgument(file_, ": cannot be read");
+  absl::StatusOr<AccessTable> table = AccessTable::Parse(text.str(), file_);
+  if (!table.ok()) return table.status();
+  table_ = std::make_shared<const AccessTable>(*std::move(table));
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const AccessTable> Access::CurrentTable(absl::Time now) {
+  const std::lock_guard lock(mutex_);
+  if (now < next_look_) return table_;
+  next_look_ = now + kLookInterval;
+  const absl::StatusOr<FileState> state = Stat(file_);
+  if (!state.ok() || *state == loaded_) return table_;
+  const absl::Status status = Load();
+  if (status.ok()) {
+    LOG_EVENT(LogLevel::kNotice, "access_file_loaded", {"file", file_}, {"lines", table_->size()});
+  } else {
+    LOG_EVENT(LogLevel::kError, "access_file_refused", {"error", FromAbsl(status.message())});
+  }
+  return table_;
+}
+
+absl::Status Access::Refuse(const Credentials& credentials, Role needed, absl::Status status) {
+  refusals_[static_cast<size_t>(needed)].fetch_add(1);
+  LOG_EVENT_LIMITED(LogLevel::kWarn, "access_refused", {"peer", credentials.peer},
+                    {"needed", RoleName(needed)}, {"reason", FromAbsl(status.message())});
+  return status;
+}
+
+absl::StatusOr<std::string> Access::Check(const Credentials& credentials, Role needed,
+                                          absl::Time now) {
+  if (file_.empty()) return std::string("anonymous");
+  const std::shared_ptr<const AccessTable> table = CurrentTable(now);
+  const AccessTable::Entry* entry = nullptr;
+  if (credentials.authorization.starts_with(kBearer)) {
+    entry = table->FindToken(credentials.authorization.substr(kBearer.size()));
+  } else if (!credentials.common_name.empty()) {
+    entry = table->FindCommonName(credentials.common_name);
+  }
+  if (entry == nullptr) {
+    const bool shows_any = !credentials.authorization.empty() || !credentials.common_name.empty();
+    return Refuse(credentials, needed,
+                  absl::UnauthenticatedError(
+                      shows_any ? "the credential is not known here"
+                                : "expected a bearer token in the metadata 'authorization', "
+                                  "or a client certificate"));
+  }
+  if (!Permits(entry->role, needed)) {
+    return Refuse(credentials, needed,
+                  absl::PermissionDeniedError(StrCat("'", entry->name, "' has the role ",
+                                                     RoleName(entry->role), ", the call needs ",
+                                                     RoleName(needed))));
+  }
+  return entry->name;
+}
+
+}  // namespace weir

@@ -1,0 +1,67 @@
+// Access: decides for each call who the caller is and whether they may make it.
+//
+// Without a file everyone may do everything (weir-control's flags permit that without TLS only).
+// With one, a bearer token counts, or else the client certificate's common name. The file is read
+// again when it changes (looked at once a second, when a call comes); a mistake in it is logged
+// and the table before it stays.
+//
+// Refusals are logged (at most 10 lines a second) and counted. Thread-safe.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "controlplane/server/access_table.h"
+
+namespace weir {
+
+// What a caller shows. Lends its strings.
+struct Credentials {
+  std::string_view peer = {};           // address, for logs
+  std::string_view authorization = {};  // of the metadata of this name: "Bearer TOKEN"; empty: none
+  std::string_view common_name = {};    // of a verified client certificate; empty: none
+};
+
+class Access {
+ public:
+  // Open to everyone.
+  Access() = default;
+  // As `file` says; fails when it cannot be read or has a mistake.
+  static absl::StatusOr<std::unique_ptr<Access>> FromFile(std::string file);
+
+  // The caller's name: that of the line; "anonymous" without a file. UNAUTHENTICATED when no line
+  // is theirs, PERMISSION_DENIED when its role is another. `now` paces looking at the file.
+  absl::StatusOr<std::string> Check(const Credentials& credentials, Role needed, absl::Time now);
+
+  // Since the start.
+  uint64_t refusals(Role needed) const { return refusals_[static_cast<size_t>(needed)].load(); }
+
+ private:
+  struct FileState {  // what tells one content of the file from another
+    int64_t modified_nanos = 0;
+    int64_t size = 0;
+    uint64_t inode = 0;
+    friend bool operator==(const FileState&, const FileState&) = default;
+  };
+
+  static absl::StatusOr<FileState> Stat(const std::string& file);
+  absl::Status Load();
+  std::shared_ptr<const AccessTable> CurrentTable(absl::Time now);
+  absl::Status Refuse(const Credentials& credentials, Role needed, absl::Status status);
+
+  std::string file_;  // empty: open to everyone
+  std::mutex mutex_;  // of the next three
+  std::shared_ptr<const AccessTable> table_;
+  FileState loaded_;
+  absl::Time next_look_ = absl::InfinitePast();
+  std::array<std::atomic<uint64_t>, 3> refusals_{};  // by role
+};
+
+}  // namespace weir

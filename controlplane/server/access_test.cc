@@ -1,0 +1,93 @@
+#include "controlplane/server/access.h"
+
+#include <fstream>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proxy/base/strings.h"
+#include "tests/support/temp_directory.h"
+
+namespace weir {
+namespace {
+
+using ::testing::HasSubstr;
+
+const absl::Time kStart = absl::UnixEpoch();
+
+// printf %s test | sha256sum
+constexpr std::string_view kAlice =
+    "alice write sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n";
+
+class AccessTest : public ::testing::Test {
+ protected:
+  std::string Write(std::string_view text) {
+    const std::string file = StrCat(directory_.path(), "/tokens");
+    std::ofstream(file) << text;
+    return file;
+  }
+
+  TempDirectory directory_;
+};
+
+TEST_F(AccessTest, WithoutAFileEveryoneMayDoEverything) {
+  Access access;
+  for (const Role role : {Role::kRead, Role::kWrite, Role::kDiscovery}) {
+    EXPECT_EQ(access.Check({}, role, kStart).value_or("refused"), "anonymous");
+  }
+}
+
+TEST_F(AccessTest, ATokenNamesItsHolder) {
+  const auto access = *Access::FromFile(Write(kAlice));
+  EXPECT_EQ(*access->Check({.authorization = "Bearer test"}, Role::kWrite, kStart), "alice");
+}
+
+TEST_F(AccessTest, ACertificateCountsWhereThereIsNoToken) {
+  const auto access = *Access::FromFile(Write(StrCat(kAlice, "p discovery cn:proxy\n")));
+  EXPECT_EQ(*access->Check({.common_name = "proxy"}, Role::kDiscovery, kStart), "p");
+  EXPECT_EQ(access
+                ->Check({.authorization = "Bearer test", .common_name = "proxy"}, Role::kDiscovery,
+                        kStart)
+                .status()
+                .code(),
+            absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(AccessTest, RefusalsSayWhyAndAreCounted) {
+  const auto access = *Access::FromFile(Write(kAlice));
+  const auto none = access->Check({}, Role::kRead, kStart).status();
+  EXPECT_EQ(none.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_THAT(none.ToString(), HasSubstr("expected a bearer token"));
+  for (const char* wrong : {"Bearer wrong", "Bearer ", "Basic test", "test"}) {
+    EXPECT_EQ(access->Check({.authorization = wrong}, Role::kRead, kStart).status().code(),
+              absl::StatusCode::kUnauthenticated)
+        << wrong;
+  }
+  const auto role =
+      access->Check({.authorization = "Bearer test"}, Role::kDiscovery, kStart).status();
+  EXPECT_EQ(role.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(role.ToString(), HasSubstr("'alice' has the role write, the call needs discovery"));
+  EXPECT_EQ(access->refusals(Role::kRead), 5u);
+  EXPECT_EQ(access->refusals(Role::kWrite), 0u);
+  EXPECT_EQ(access->refusals(Role::kDiscovery), 1u);
+}
+
+TEST_F(AccessTest, AChangedFileCountsASecondLater) {
+  const auto access = *Access::FromFile(Write(kAlice));
+  const Credentials alice{.authorization = "Bearer test"};
+  EXPECT_TRUE(access->Check(alice, Role::kWrite, kStart).ok());
+  Write("# nobody any more\n");
+  EXPECT_TRUE(access->Check(alice, Role::kWrite, kStart + absl::Milliseconds(999)).ok());
+  EXPECT_FALSE(access->Check(alice, Role::kWrite, kStart + absl::Seconds(1)).ok());
+}
+
+TEST_F(AccessTest, AMistakeInAChangedFileLeavesTheOldTable) {
+  const auto access = *Access::FromFile(Write(kAlice));
+  Write("alice\n");
+  EXPECT_TRUE(access->Check({.authorization = "Bearer test"}, Role::kWrite, kStart).ok());
+  EXPECT_THAT(Access::FromFile(Write("alice\n")).status().ToString(), HasSubstr("tokens:1: "));
+  EXPECT_FALSE(Access::FromFile("/nowhere/tokens").ok());
+}
+
+}  // namespace
+}  // namespace weir

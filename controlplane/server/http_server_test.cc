@@ -1,0 +1,47 @@
+#include "controlplane/server/http_server.h"
+
+#include <atomic>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "httplib.h"
+
+namespace weir {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(HttpServerTest, TellsHealthReadinessAndMetrics) {
+  ControlMetrics metrics;
+  metrics.nacks_total.Increment(3);
+  metrics.CountRefusal("write");
+  std::atomic<bool> ready = false;
+  const auto server =
+      HttpServer::Start(TcpEndpoint("127.0.0.1", 0), metrics, [&ready] { return ready.load(); });
+  ASSERT_TRUE(server.ok()) << server.status();
+  httplib::Client client("127.0.0.1", (*server)->port());
+
+  EXPECT_EQ(client.Get("/healthz")->status, 200);
+  EXPECT_EQ(client.Get("/readyz")->status, 503);
+  ready = true;
+  EXPECT_EQ(client.Get("/readyz")->status, 200);
+  EXPECT_EQ(client.Get("/elsewhere")->status, 404);
+
+  const auto page = client.Get("/metrics");
+  EXPECT_THAT(page->get_header_value("Content-Type"), HasSubstr("text/plain; version=0.0.4"));
+  EXPECT_THAT(page->body, HasSubstr("weir_control_nacks_total 3"));
+  EXPECT_THAT(page->body, HasSubstr("weir_control_access_refusals_total{role=\"write\"} 1"));
+}
+
+TEST(HttpServerTest, SaysWhereItCannotListen) {
+  ControlMetrics metrics;
+  const auto first = HttpServer::Start(TcpEndpoint("127.0.0.1", 0), metrics, [] { return true; });
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second =
+      HttpServer::Start(TcpEndpoint("192.0.2.1", (*first)->port()), metrics, [] { return true; });
+  EXPECT_THAT(second.status().ToString(), HasSubstr("cannot listen at 192.0.2.1:"));
+}
+
+}  // namespace
+}  // namespace weir
