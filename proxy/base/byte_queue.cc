@@ -81,18 +81,34 @@ void ByteQueue::Consume(size_t bytes) {
   tail_ = nullptr;
 }
 
-void ByteQueue::Erase(ChunkPool& pool, size_t offset, size_t count) {
+void ByteQueue::Erase(size_t offset, size_t count) {
   CHECK_LE(offset + count, size_);
-  ByteQueue kept;
-  for (size_t left = offset; left > 0;) {
-    std::string_view piece = front().substr(0, left);
-    kept.Append(pool, piece);
-    left -= piece.size();
-    Consume(piece.size());
+  if (offset == 0) return Consume(count);
+  size_ -= count;
+  // The chunk with the last byte that stays in front.
+  Chunk* chunk = head_;
+  while (offset > chunk->unread().size()) {
+    offset -= chunk->unread().size();
+    chunk = chunk->next;
   }
-  Consume(count);
-  kept.Splice(pool, std::move(*this));
-  *this = std::move(kept);
+  const size_t behind = chunk->unread().size() - offset;
+  const size_t here = std::min(count, behind);
+  char* hole = chunk->data() + chunk->begin + offset;
+  std::memmove(hole, hole + here, behind - here);
+  chunk->end -= static_cast<uint32_t>(here);
+  count -= here;
+  while (count > 0) {
+    Chunk* next = chunk->next;
+    const size_t unread = next->unread().size();
+    if (count < unread) {
+      next->begin += static_cast<uint32_t>(count);
+      return;
+    }
+    count -= unread;
+    chunk->next = next->next;
+    if (tail_ == next) tail_ = chunk;
+    next->pool->Free(next);
+  }
 }
 
 void ByteQueue::Clear() {

@@ -54,8 +54,9 @@ class ByteQueue {
   size_t Gather(std::span<iovec> out) const;
   // Drops the first `bytes` (at most size()).
   void Consume(size_t bytes);
-  // Drops `count` bytes that begin at `offset`; both lie within the queue. Cost linear in the size.
-  void Erase(ChunkPool& pool, size_t offset, size_t count);
+  // Drops `count` bytes that begin at `offset`; both lie within the queue. Copies at most the rest
+  // of one chunk, however many bytes are before and behind.
+  void Erase(size_t offset, size_t count);
   void Clear();
 
   // All bytes as one contiguous run: the only chunk's when there is one, else gathered in

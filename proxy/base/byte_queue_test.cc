@@ -64,15 +64,40 @@ TEST_F(ByteQueueTest, SplicesSmallAndLargeContents) {
   }
 }
 
-TEST_F(ByteQueueTest, ErasesARangeInTheMiddle) {
-  for (size_t offset : {0, 1, 600, 5000}) {
-    ByteQueue queue;
-    std::string expected = Pattern(9000);
-    queue.Append(pool_, expected);
-    queue.Erase(pool_, offset, 3000);
-    expected.erase(offset, 3000);
-    EXPECT_EQ(Contents(queue), expected);
+TEST_F(ByteQueueTest, ErasesAnyRangeOfManyChunks) {
+  // Chunks of several sizes; a range may begin and end in any of them, or at their ends.
+  constexpr size_t kSizes[] = {400, 3000, 100, 5000};
+  for (size_t offset = 0; offset <= 8500; offset += 100) {
+    for (size_t count = 0; offset + count <= 8500; count += 100) {
+      ByteQueue queue;
+      for (size_t size : kSizes) {
+        ByteQueue piece;
+        piece.Append(pool_, Pattern(size));
+        queue.Splice(pool_, std::move(piece));
+      }
+      std::string expected = Contents(queue);
+      expected.erase(offset, count);
+      queue.Erase(offset, count);
+      queue.Append(pool_, "|");
+      ASSERT_EQ(Contents(queue), expected + "|") << offset << " " << count;
+      ASSERT_EQ(queue.size(), expected.size() + 1);
+    }
   }
+}
+
+TEST_F(ByteQueueTest, ErasingLeavesTheChunksBeforeAndBehindInPlace) {
+  ByteQueue queue;
+  for (int i = 0; i < 20; ++i) queue.Append(pool_, Pattern(65000));
+  iovec before[64];
+  const size_t used = queue.Gather(before);
+  queue.Erase(65000 * 10 + 7, 20);
+  iovec after[64];
+  ASSERT_EQ(queue.Gather(after), used);
+  size_t copied = 0;
+  for (size_t i = 0; i < used; ++i) {
+    if (after[i].iov_base != before[i].iov_base || after[i].iov_len != before[i].iov_len) ++copied;
+  }
+  EXPECT_EQ(copied, 1u);
 }
 
 TEST_F(ByteQueueTest, GathersAsManyChunksAsThereIsRoomFor) {

@@ -58,7 +58,7 @@ class Stream final : public IoHandler, public TurnEndHandler {
   // Bytes that came since the beginning.
   uint64_t received_bytes() const { return received_bytes_; }
   // Drops `count` unsent bytes that begin `offset` bytes behind the first unsent one.
-  void DropUnsent(size_t offset, size_t count) { output_.Erase(pool_, offset, count); }
+  void DropUnsent(size_t offset, size_t count) { output_.Erase(offset, count); }
 
   // The unsent bytes, for another stream; none are left.
   ByteQueue TakeUnsent() { return std::exchange(output_, ByteQueue()); }

@@ -14,6 +14,12 @@
 
 namespace weir {
 
+// Neighbours that were taken out of the queue.
+struct FragmentRange {
+  Fragment* first = nullptr;  // a chain by `next`
+  uint64_t bytes = 0;         // on the wire, of all of them
+};
+
 class PendingQueue {
  public:
   bool empty() const { return head_ == nullptr; }
@@ -43,14 +49,24 @@ class PendingQueue {
   // The first live fragment stays in place, but its deadline counts no more.
   void PassFirstLive() { last_expired_ = first_live(); }
 
-  // Takes the first live fragment out.
-  Fragment* RemoveFirstLive() {
-    if (last_expired_ == nullptr) return PopHead();
-    Fragment* fragment = last_expired_->next;
-    last_expired_->next = fragment->next;
-    if (tail_ == fragment) tail_ = last_expired_;
-    --size_;
-    return fragment;
+  // The fragment in front of the first live one; null when that is the head.
+  Fragment* last_passed() const { return last_expired_; }
+
+  // Takes out the live fragments whose deadline is `now` or earlier: all at once, so that what they
+  // have in common costs once.
+  FragmentRange TakeDue(Moment now) {
+    FragmentRange range = {.first = first_live()};
+    Fragment* last = nullptr;
+    for (Fragment* f = range.first; f != nullptr && f->deadline <= now; f = f->next) {
+      last = f;
+      range.bytes += f->bytes;
+      --size_;
+    }
+    if (last == nullptr) return {};
+    (last_expired_ == nullptr ? head_ : last_expired_->next) = last->next;
+    if (tail_ == last) tail_ = last_expired_;
+    last->next = nullptr;
+    return range;
   }
 
   // Empties the queue; the chain of all its fragments.

@@ -382,24 +382,27 @@ void UpstreamConnection::OnTimer() {
 }
 
 bool UpstreamConnection::Expire(Moment now) {
+  const bool silent = ExpireWritten(now);
+  // What is due and left was never written: neighbours in the output.
+  const FragmentRange unsent = pending_.TakeDue(now);
+  if (unsent.first != nullptr) DropUnsent(unsent);
+  for (Fragment* next = unsent.first; next != nullptr;) {
+    Fragment* fragment = std::exchange(next, next->next);
+    Uncount(*fragment);
+    context_.pool_stats.timeouts_queued.Add();
+    fragment->state = FragmentState::kDone;
+    context_.sink.OnFragmentFailed(fragment, Failure::kTimedOutUnsent);
+  }
+  return silent;
+}
+
+bool UpstreamConnection::ExpireWritten(Moment now) {
   bool silent = false;
   while (Fragment* fragment = pending_.first_live()) {
-    if (fragment->deadline > now) break;
-    if (fragment->passed_on) {
-      // Its reply has begun to flow downstream: only silence can end it now.
-      pending_.PassFirstLive();
-      continue;
-    }
-    if (fragment->begin_position() >= SentPosition()) {
-      pending_.RemoveFirstLive();
-      DropUnsent(*fragment);
-      Uncount(*fragment);
-      context_.pool_stats.timeouts_queued.Add();
-      fragment->state = FragmentState::kDone;
-      context_.sink.OnFragmentFailed(fragment, Failure::kTimedOutUnsent);
-      continue;
-    }
+    if (fragment->deadline > now || fragment->begin_position() >= SentPosition()) break;
     pending_.PassFirstLive();
+    // Its reply has begun to flow downstream: only silence can end it now.
+    if (fragment->passed_on) continue;
     stats_.server_timedout.Add();
     context_.pool_stats.timeouts_pending.Add();
     fragment->state = FragmentState::kExpired;
@@ -421,16 +424,18 @@ uint64_t UpstreamConnection::SentPosition() const {
   return position_base_ + stream_->sent_bytes();
 }
 
-void UpstreamConnection::DropUnsent(const Fragment& fragment) {
-  uint64_t offset = fragment.begin_position() - SentPosition();
+void UpstreamConnection::DropUnsent(const FragmentRange& range) {
+  const uint64_t offset = range.first->begin_position() - SentPosition();
   if (state_ != State::kReady) {
     // SentPosition() moves on with the front of what waits.
     DCHECK(offset == 0);
-    waiting_.Consume(fragment.bytes);
+    waiting_.Consume(range.bytes);
     return;
   }
-  stream_->DropUnsent(offset, fragment.bytes);
-  position_base_ += fragment.bytes;
+  stream_->DropUnsent(offset, range.bytes);
+  // Positions in front of the gap move up to it. Only the last of them may still be leaving.
+  position_base_ += range.bytes;
+  if (Fragment* before = pending_.last_passed()) before->end_position += range.bytes;
 }
 
 // --- Endings ---

@@ -159,7 +159,8 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   void ArmTimer();
   // Fails what has waited too long; answers whether anything was written and stayed unanswered.
   bool Expire(Moment now);
-  void DropUnsent(const Fragment& fragment);
+  bool ExpireWritten(Moment now);
+  void DropUnsent(const FragmentRange& range);
   void CountSilence();
   uint64_t SentPosition() const;
 

@@ -603,6 +603,40 @@ TEST_F(UpstreamConnectionTest, ARequestThatExpiresBehindAFullSocketIsNeverWritte
   EXPECT_EQ(pool_stats_.timeouts_pending.Get(), 1u);
 }
 
+TEST_F(UpstreamConnectionTest, ManyRequestsThatExpireBehindAFullSocketLeaveAtOnce) {
+  settings_.timeout = milliseconds(100);
+  Send("0", "PING");
+  shard_.Sends("+PONG\r\n");
+  shard_.StopsReading();
+  Send("large", StrCat("SET x ", std::string(1'000'000, 'x')));
+  for (int i = 0; i < 10'000; ++i) Queue("small", "GET y");
+  Advance(milliseconds(50));
+  Send("last", "GET last");
+  Events();
+  Advance(milliseconds(50));
+  EXPECT_THAT(Events(), SizeIs(10'001));
+  EXPECT_EQ(connection().pending(), 2u);
+  shard_.Received();
+  shard_.ReadsOn();
+  EXPECT_THAT(shard_.Received(), ElementsAre(testing::StartsWith("SET x"), "GET last"));
+  shard_.Sends("+OK\r\n$1\r\nL\r\n");
+  EXPECT_THAT(Events(), ElementsAre("large released", "last L"));
+}
+
+TEST_F(UpstreamConnectionTest, WhatWasDroppedIsNotTakenForWritten) {
+  settings_.timeout = milliseconds(100);
+  Send("0", "PING");
+  shard_.Sends("+PONG\r\n");
+  shard_.StopsReading();
+  Send("1", StrCat("SET x ", std::string(1'000'000, 'x')));
+  Send("2", StrCat("SET y ", std::string(2'000'000, 'y')));
+  Advance(milliseconds(100));
+  EXPECT_THAT(Events(), ElementsAre("0 PONG", "1 failed: timed out", "2 failed: timed out unsent"));
+  shard_.Sends("+OK\r\n");
+  EXPECT_FALSE(connection().ready()) << "the first request is not written yet";
+  EXPECT_EQ(pool_stats_.late_replies_discarded.Get(), 0u);
+}
+
 TEST_F(UpstreamConnectionTest, ARequestSentWhileEarlierOnesAreExpiredHasItsOwnDeadline) {
   settings_.timeout = milliseconds(100);
   settings_.silence_limit = milliseconds(1000);
