@@ -45,8 +45,10 @@ void Stream::Close() {
 void Stream::OnReady(Readiness ready) {
   if (closed()) return;
   if (ready.writable) {
+    const uint64_t sent_before = sent_bytes_;
     blocked_ = false;
     Flush();
+    if (sent_bytes_ != sent_before) went_on_at_ = loop_.now();
   }
   if (!closed() && (ready.readable || ready.broken) && reading_ && !ended_) {
     ReadOnce();

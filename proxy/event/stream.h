@@ -55,6 +55,8 @@ class Stream final : public IoHandler, public TurnEndHandler {
   size_t unsent() const { return output_.size(); }
   // Bytes that the socket took since the beginning.
   uint64_t sent_bytes() const { return sent_bytes_; }
+  // The turn in which output that had had to wait for the socket last went on.
+  Moment went_on_at() const { return went_on_at_; }
   // Bytes that came since the beginning.
   uint64_t received_bytes() const { return received_bytes_; }
   // Drops `count` unsent bytes that begin `offset` bytes behind the first unsent one.
@@ -92,6 +94,7 @@ class Stream final : public IoHandler, public TurnEndHandler {
   ByteQueue output_;
   uint64_t sent_bytes_ = 0;
   uint64_t received_bytes_ = 0;
+  Moment went_on_at_{};
   int error_ = 0;
   Interest interest_ = Interest::kRead;
   bool reading_ = true;

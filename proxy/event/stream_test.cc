@@ -86,6 +86,18 @@ TEST_F(StreamTest, WhatTheSocketDoesNotTakeIsKeptInOrder) {
   EXPECT_EQ(stream_->unsent(), 0u);
 }
 
+TEST_F(StreamTest, NotesWhenOutputThatHadToWaitWentOn) {
+  stream_->Write("at once");
+  Turn();
+  stream_->Write(std::string(1'000'000, 'x'));
+  Turn();
+  ASSERT_GT(stream_->unsent(), 0u);
+  EXPECT_EQ(stream_->went_on_at(), Moment());
+  PeerReads();
+  Turn();
+  EXPECT_EQ(stream_->went_on_at(), loop_->now());
+}
+
 TEST_F(StreamTest, ReadsNothingWhilePausedAndTheRestAfterwards) {
   stream_->SetReading(false);
   ASSERT_EQ(write(peer_.get(), "hello", 5), 5);

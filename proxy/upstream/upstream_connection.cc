@@ -353,7 +353,7 @@ void UpstreamConnection::ArmTimer() {
   Moment next = attempt_deadline_;
   if (Fragment* live = pending_.first_live()) next = std::min(next, live->deadline);
   if (state_ == State::kReady && !pending_.empty()) {
-    next = std::min(next, After(last_received_, settings_.silence_limit));
+    next = std::min(next, After(LastSign(), settings_.silence_limit));
   }
   if (next == kNever) return timer_.Disarm();
   timer_.ArmAt(next);
@@ -374,7 +374,7 @@ void UpstreamConnection::OnTimer() {
   // Who is not listened to, or has not heard the whole request, cannot be called silent.
   const bool awaited = stream_ != nullptr && stream_->reading() && !request_open_;
   if (state_ == State::kReady && !pending_.empty() && awaited &&
-      After(last_received_, settings_.silence_limit) <= now) {
+      After(LastSign(), settings_.silence_limit) <= now) {
     return Lose(Failure::kSilent, ShardFailure::kSilence);
   }
   if (!awaited) last_received_ = now;
@@ -406,10 +406,16 @@ bool UpstreamConnection::ExpireWritten(Moment now) {
     stats_.server_timedout.Add();
     context_.pool_stats.timeouts_pending.Add();
     fragment->state = FragmentState::kExpired;
-    silent = silent || After(last_received_, settings_.timeout) <= fragment->deadline;
+    silent = silent || After(LastSign(), settings_.timeout) <= fragment->deadline;
     context_.sink.OnFragmentFailed(fragment, Failure::kTimedOut);
   }
   return silent;
+}
+
+Moment UpstreamConnection::LastSign() const {
+  // Only output that had to wait tells of the shard: the rest goes to the socket's buffer, however
+  // dead the other side is.
+  return stream_ == nullptr ? last_received_ : std::max(last_received_, stream_->went_on_at());
 }
 
 void UpstreamConnection::CountSilence() {

@@ -161,6 +161,8 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   bool Expire(Moment now);
   bool ExpireWritten(Moment now);
   void DropUnsent(const FragmentRange& range);
+  // When the shard last sent something, or took on what it had not taken at once.
+  Moment LastSign() const;
   void CountSilence();
   uint64_t SentPosition() const;
 

@@ -735,6 +735,37 @@ TEST_F(UpstreamConnectionTest, WithoutATimeoutTheSilenceLimitAloneEndsAHungShard
   EXPECT_THAT(Verdicts(), ElementsAre("silence"));
 }
 
+TEST_F(UpstreamConnectionTest, AShardThatTakesALargeRequestSlowlyIsNotSilent) {
+  settings_.timeout = milliseconds(950);
+  settings_.silence_limit = milliseconds(1000);
+  Send("0", "PING");
+  shard_.Sends("+PONG\r\n");
+  shard_.StopsReading();
+  Send("1", StrCat("SET x ", std::string(1'000'000, 'x')));
+  Advance(milliseconds(900));
+  shard_.ReadsOn();
+  Advance(milliseconds(50));
+  EXPECT_THAT(Events(), ElementsAre("0 PONG", "1 failed: timed out"));
+  EXPECT_THAT(Verdicts(), IsEmpty());
+  Advance(milliseconds(949));
+  EXPECT_TRUE(connection().ready());
+  Advance(milliseconds(1));
+  EXPECT_FALSE(connection().ready()) << "everything was taken, and no reply came";
+  EXPECT_THAT(Verdicts(), ElementsAre("silence"));
+}
+
+TEST_F(UpstreamConnectionTest, WhatAHungShardsSocketTakesAtOnceIsNoSignOfLife) {
+  settings_.silence_limit = milliseconds(1000);
+  Send("1", "GET x");
+  for (int i = 0; i < 9; ++i) {
+    Advance(milliseconds(100));
+    Send("more", "GET x");
+  }
+  Advance(milliseconds(100));
+  EXPECT_THAT(Events(), SizeIs(10));
+  EXPECT_FALSE(connection().ready());
+}
+
 TEST_F(UpstreamConnectionTest, AnIdleConnectionIsNeverSilent) {
   settings_.silence_limit = milliseconds(1000);
   Send("1", "GET x");
