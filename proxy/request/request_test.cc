@@ -22,7 +22,7 @@ TEST(RequestPoolTest, ANewRequestRemembersNothingOfTheOneBefore) {
   ChunkPool chunks;
   Request* request = pool.New(nullptr, Moment());
   request->silent = request->done = true;
-  request->fragment.is_error = request->fragment.passed_on = true;
+  request->fragment.passed_on = true;
   request->fragment.replies_to_skip = 3;
   request->fragment.reply.Append(chunks, "left over");
   pool.Release(request);
@@ -30,7 +30,7 @@ TEST(RequestPoolTest, ANewRequestRemembersNothingOfTheOneBefore) {
   Request* next = pool.New(nullptr, Moment());
   EXPECT_EQ(next, request) << "the node is used again";
   EXPECT_FALSE(next->silent || next->done);
-  EXPECT_FALSE(next->fragment.is_error || next->fragment.passed_on);
+  EXPECT_FALSE(next->fragment.passed_on);
   EXPECT_EQ(next->fragment.replies_to_skip, 0u);
   EXPECT_EQ(next->fragment.request, next);
   EXPECT_TRUE(next->fragment.reply.empty());

@@ -31,7 +31,6 @@ struct Fragment {
   uint32_t replies_to_skip = 0;  // replies dropped before its own: the QUEUED ones of a transaction
   uint32_t shard = 0;            // where it went
   FragmentState state = FragmentState::kIdle;
-  bool is_error = false;   // its reply is an error frame
   bool passed_on = false;  // bytes of its reply have gone to the session
   ByteQueue reply;         // gathered and not yet passed on
 
