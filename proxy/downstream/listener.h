@@ -9,8 +9,8 @@
 
 #include <functional>
 
+#include "proxy/base/unique_fd.h"
 #include "proxy/event/event_loop.h"
-#include "proxy/event/unique_fd.h"
 
 namespace weir {
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "proxy/event/unique_fd.h"
+#include "proxy/base/unique_fd.h"
 #include "tests/support/fake_event_loop.h"
 
 namespace weir {

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proxy/base/socket_address.h"
-#include "proxy/event/unique_fd.h"
+#include "proxy/base/unique_fd.h"
 
 namespace weir {
 

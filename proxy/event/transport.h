@@ -10,7 +10,7 @@
 #include <span>
 #include <utility>
 
-#include "proxy/event/unique_fd.h"
+#include "proxy/base/unique_fd.h"
 
 namespace weir {
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "proxy/event/unique_fd.h"
+#include "proxy/base/unique_fd.h"
 
 namespace weir {
 

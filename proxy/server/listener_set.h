@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proxy/base/unique_fd.h"
 #include "proxy/config/snapshot.h"
-#include "proxy/event/unique_fd.h"
 #include "proxy/server/pool_runtime.h"
 #include "proxy/server/worker.h"
 

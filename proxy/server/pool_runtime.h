@@ -12,12 +12,12 @@
 
 #include "absl/time/time.h"
 #include "proxy/base/chunk_pool.h"
+#include "proxy/base/unique_fd.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/downstream/reply_dispatcher.h"
 #include "proxy/downstream/session.h"
 #include "proxy/downstream/session_context.h"
 #include "proxy/event/event_loop.h"
-#include "proxy/event/unique_fd.h"
 #include "proxy/routing/shard_selector.h"
 #include "proxy/stats/stats_table.h"
 #include "proxy/upstream/pool_connections.h"

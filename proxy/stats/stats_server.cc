@@ -27,29 +27,11 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 // reads.
 constexpr int kSendBufferBytes = 64 * 1024;
 
-// A file descriptor that is closed at the end of its owner's life.
-class OwnedFd {
- public:
-  explicit OwnedFd(int fd) : fd_(fd) {}
-  OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  OwnedFd& operator=(OwnedFd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~OwnedFd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 // One who connected. First the text is sent; then, since closing a socket with unread input resets
 // the connection and may cost the reader the end of the text, input is discarded until the reader
 // closes too.
 struct Reader {
-  OwnedFd socket;
+  UniqueFd socket;
   std::string text;
   size_t sent = 0;
   SteadyClock::time_point deadline;
@@ -86,7 +68,7 @@ absl::Status SocketError(std::string_view what, const ResolvedAddress& address) 
 // What the thread owns and does.
 class StatsServer::Serving {
  public:
-  Serving(OwnedFd listener, std::function<std::string()> text, absl::Duration send_timeout)
+  Serving(UniqueFd listener, std::function<std::string()> text, absl::Duration send_timeout)
       : listener_(std::move(listener)),
         text_(std::move(text)),
         send_timeout_(absl::ToChronoNanoseconds(send_timeout)) {}
@@ -146,11 +128,11 @@ class StatsServer::Serving {
       return;
     }
     Reader reader{
-        .socket = OwnedFd(fd), .text = text_(), .deadline = SteadyClock::now() + send_timeout_};
+        .socket = UniqueFd(fd), .text = text_(), .deadline = SteadyClock::now() + send_timeout_};
     if (SendSome(reader)) readers_.push_back(std::move(reader));
   }
 
-  OwnedFd listener_;
+  UniqueFd listener_;
   std::function<std::string()> text_;
   std::chrono::nanoseconds send_timeout_;
   std::vector<Reader> readers_;
@@ -162,8 +144,8 @@ class StatsServer::Serving {
 absl::StatusOr<std::unique_ptr<StatsServer>> StatsServer::Start(const ResolvedAddress& listen,
                                                                 std::function<std::string()> text,
                                                                 absl::Duration send_timeout) {
-  OwnedFd socket(::socket(listen.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (socket.get() < 0) return SocketError("open a socket for", listen);
+  UniqueFd socket(::socket(listen.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return SocketError("open a socket for", listen);
   const int on = 1;
   setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   // Accepted sockets inherit it.
@@ -173,23 +155,24 @@ absl::StatusOr<std::unique_ptr<StatsServer>> StatsServer::Start(const ResolvedAd
   ResolvedAddress bound;
   bound.length = sizeof(bound.storage);
   CHECK(getsockname(socket.get(), bound.get(), &bound.length) == 0);
-  const int stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (stop_fd < 0) return SocketError("make an event for", listen);
+  UniqueFd stop_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!stop_fd.valid()) return SocketError("make an event for", listen);
   auto serving = std::make_unique<Serving>(std::move(socket), std::move(text), send_timeout);
-  return std::unique_ptr<StatsServer>(new StatsServer(bound, std::move(serving), stop_fd));
+  return std::unique_ptr<StatsServer>(
+      new StatsServer(bound, std::move(serving), std::move(stop_fd)));
 }
 
-StatsServer::StatsServer(ResolvedAddress address, std::unique_ptr<Serving> serving, int stop_fd)
+StatsServer::StatsServer(ResolvedAddress address, std::unique_ptr<Serving> serving,
+                         UniqueFd stop_fd)
     : address_(address),
       serving_(std::move(serving)),
-      stop_fd_(stop_fd),
-      thread_([serving = serving_.get(), stop_fd] { serving->Run(stop_fd); }) {}
+      stop_fd_(std::move(stop_fd)),
+      thread_([serving = serving_.get(), fd = stop_fd_.get()] { serving->Run(fd); }) {}
 
 StatsServer::~StatsServer() {
   const uint64_t one = 1;
-  CHECK(write(stop_fd_, &one, sizeof(one)) == sizeof(one));
+  CHECK(write(stop_fd_.get(), &one, sizeof(one)) == sizeof(one));
   thread_.join();
-  close(stop_fd_);
 }
 
 }  // namespace weir

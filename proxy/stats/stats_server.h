@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proxy/base/socket_address.h"
+#include "proxy/base/unique_fd.h"
 
 namespace weir {
 
@@ -38,11 +39,11 @@ class StatsServer {
  private:
   class Serving;
 
-  StatsServer(ResolvedAddress address, std::unique_ptr<Serving> serving, int stop_fd);
+  StatsServer(ResolvedAddress address, std::unique_ptr<Serving> serving, UniqueFd stop_fd);
 
   ResolvedAddress address_;
   std::unique_ptr<Serving> serving_;  // the thread's own, until it is joined
-  int stop_fd_;                       // an eventfd: readable when the thread shall end
+  UniqueFd stop_fd_;                  // an eventfd: readable when the thread shall end
   std::thread thread_;
 };
 

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "proxy/event/unique_fd.h"
+#include "proxy/base/unique_fd.h"
 
 namespace weir {
 
