@@ -13,4 +13,9 @@ using Duration = Clock::duration;
 // "Never": later than every moment that a clock gives.
 inline constexpr Moment kNever = Moment::max();
 
+// The moment `duration` later; kNever when the duration has no end.
+inline Moment After(Moment moment, Duration duration) {
+  return duration == Duration::max() ? kNever : moment + duration;
+}
+
 }  // namespace weir

@@ -1,30 +1,12 @@
 #include "proxy/upstream/upstream_connection.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
-#include "proxy/base/strings.h"
 
 namespace weir {
-namespace {
-
-constexpr Duration kFirstBackOff = std::chrono::milliseconds(50);
-constexpr Duration kLongestBackOff = std::chrono::seconds(1);
-
-Moment After(Moment now, Duration duration) {
-  return duration == Duration::max() ? kNever : now + duration;
-}
-
-// Stays at the largest value: of what is that large, something has always been sent.
-uint32_t Sum32(uint32_t a, size_t b) {
-  return static_cast<uint32_t>(std::min<uint64_t>(uint64_t{a} + b, UINT32_MAX));
-}
-
-}  // namespace
 
 UpstreamConnection::UpstreamConnection(const UpstreamContext& context,
                                        const ConnectionSettings& settings,
@@ -36,6 +18,8 @@ UpstreamConnection::UpstreamConnection(const UpstreamContext& context,
       stats_(stats),
       shard_(shard),
       version_(version),
+      connector_(context.loop, addresses, settings.silence_limit, *this),
+      pending_(context.sink, context.pool_stats, stats),
       timer_(context.loop.timers(), [this] { OnTimer(); }) {}
 
 UpstreamConnection::~UpstreamConnection() { Close(Failure::kRemoved); }
@@ -45,22 +29,14 @@ UpstreamConnection::~UpstreamConnection() { Close(Failure::kRemoved); }
 std::optional<Failure> UpstreamConnection::Send(Fragment* fragment, std::string_view frames) {
   if (std::optional<Failure> refused = Admit()) return refused;
   Enqueue(fragment, frames.size());
-  if (state_ == State::kReady) {
-    stream_->Write(frames);
-  } else {
-    waiting_.Append(context_.chunks, frames);
-  }
+  Write(frames);
   return std::nullopt;
 }
 
 std::optional<Failure> UpstreamConnection::Send(Fragment* fragment, ByteQueue&& frames) {
   if (std::optional<Failure> refused = Admit()) return refused;
   Enqueue(fragment, frames.size());
-  if (state_ == State::kReady) {
-    stream_->Write(std::move(frames));
-  } else {
-    waiting_.Splice(context_.chunks, std::move(frames));
-  }
+  Write(std::move(frames));
   return std::nullopt;
 }
 
@@ -76,17 +52,8 @@ std::optional<Failure> UpstreamConnection::SendBeginning(Fragment* fragment,
 void UpstreamConnection::SendMore(Fragment* fragment, std::string_view bytes, bool last) {
   if (fragment->state != FragmentState::kPending) return;
   DCHECK(pending_.tail() == fragment && request_open_);
-  fragment->bytes = Sum32(fragment->bytes, bytes.size());
-  queued_position_ += bytes.size();
-  fragment->end_position = queued_position_;
-  stats_.request_bytes.Add(bytes.size());
-  pending_bytes_ += bytes.size();
-  QueueBytesGauge().Add(static_cast<int64_t>(bytes.size()));
-  if (state_ == State::kReady) {
-    stream_->Write(bytes);
-  } else {
-    waiting_.Append(context_.chunks, bytes);
-  }
+  pending_.Extend(bytes.size());
+  Write(bytes);
   if (!last) return;
   request_open_ = false;
   last_received_ = context_.loop.now();
@@ -95,7 +62,7 @@ void UpstreamConnection::SendMore(Fragment* fragment, std::string_view bytes, bo
 }
 
 std::optional<Failure> UpstreamConnection::Admit() const {
-  if (state_ == State::kBackingOff) return Failure::kUnavailable;
+  if (backing_off()) return Failure::kUnavailable;
   if (suspect_ && (pending_.size() >= kMaxSuspectRequests || unsent() >= kMaxSuspectBytes)) {
     return Failure::kOverloaded;
   }
@@ -103,110 +70,65 @@ std::optional<Failure> UpstreamConnection::Admit() const {
 }
 
 void UpstreamConnection::Enqueue(Fragment* fragment, size_t bytes) {
-  if (state_ == State::kIdle) Connect();
-  if (pending_.empty()) last_received_ = context_.loop.now();
-  queued_position_ += bytes;
-  fragment->bytes = Sum32(0, bytes);
-  fragment->end_position = queued_position_;
-  fragment->deadline = After(context_.loop.now(), settings_.timeout);
-  fragment->state = FragmentState::kPending;
+  if (stream_ == nullptr) Connect();
+  const Moment now = context_.loop.now();
+  if (pending_.empty()) last_received_ = now;
   fragment->shard = shard_;
-  pending_.Push(fragment);
-  stats_.requests.Add();
-  stats_.request_bytes.Add(bytes);
-  pending_bytes_ += bytes;
-  QueueGauge().Add();
-  QueueBytesGauge().Add(static_cast<int64_t>(bytes));
-  // It may be armed for something later: the end of a connect, or silence behind expired requests.
+  pending_.Push(fragment, bytes, After(now, settings_.timeout));
+  // It may be armed for something later: silence behind expired requests.
   if (!timer_.armed() || fragment->deadline < timer_.deadline()) ArmTimer();
+}
+
+void UpstreamConnection::Write(std::string_view bytes) {
+  if (ready()) {
+    stream_->Write(bytes);
+  } else {
+    waiting_.Append(context_.chunks, bytes);
+  }
+}
+
+void UpstreamConnection::Write(ByteQueue&& bytes) {
+  if (ready()) {
+    stream_->Write(std::move(bytes));
+  } else {
+    waiting_.Splice(context_.chunks, std::move(bytes));
+  }
+}
+
+uint64_t UpstreamConnection::SentPosition() const {
+  if (!ready()) return pending_.end_position() - waiting_.size();
+  return position_base_ + stream_->sent_bytes();
 }
 
 // --- Reloads ---
 
 void UpstreamConnection::SetShard(uint32_t shard) {
   shard_ = shard;
-  for (Fragment* fragment = pending_.head(); fragment != nullptr; fragment = fragment->next) {
-    fragment->shard = shard;
-  }
+  pending_.SetShard(shard);
 }
 
 void UpstreamConnection::ShortenDeadlines() {
-  // Expiry relies on deadlines that rise along the queue.
-  const Moment latest = After(context_.loop.now(), settings_.timeout);
-  for (Fragment* fragment = pending_.first_live(); fragment != nullptr; fragment = fragment->next) {
-    if (request_open_ && fragment == pending_.tail()) break;
-    fragment->deadline = std::min(fragment->deadline, latest);
-  }
+  pending_.ShortenDeadlines(After(context_.loop.now(), settings_.timeout),
+                            request_open_ ? pending_.tail() : nullptr);
   ArmTimer();
 }
 
 // --- Connecting ---
 
 void UpstreamConnection::Connect() {
-  if (state_ != State::kIdle && state_ != State::kBackingOff) return;
-  state_ = State::kConnecting;
-  CountAsSent(false);
-  attempt_deadline_ = After(context_.loop.now(), settings_.silence_limit);
-  if (addresses_.empty()) {
-    suspect_ = true;
-    return ArmTimer();
-  }
-  addresses_untried_ = addresses_.size();
-  TryNextAddress();
+  if (stream_ != nullptr) return;
+  pending_.CountAsSent(false);
+  if (addresses_.empty()) suspect_ = true;
+  connector_.Connect();
 }
 
-void UpstreamConnection::TryNextAddress() {
-  while (addresses_untried_ > 0 && !addresses_.empty()) {
-    --addresses_untried_;
-    const ResolvedAddress& address = addresses_[address_ % addresses_.size()];
-    absl::StatusOr<UniqueFd> fd = StartConnect(address);
-    if (fd.ok()) {
-      connecting_ = *std::move(fd);
-      context_.loop.Watch(connecting_.get(), Interest::kWrite, this);
-      return ArmTimer();
-    }
-    ++address_;
-    LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"address", address.ToString()},
-                      {"error", FromAbsl(fd.status().message())});
-  }
-  // Fails by the timer, never inside of Send.
-  attempt_deadline_ = context_.loop.now();
-  ArmTimer();
-}
-
-void UpstreamConnection::OnAddressesChanged() {
-  const bool waits = state_ == State::kConnecting && !connecting_.valid();
-  if (waits && addresses_.empty()) return Lose(Failure::kUnavailable, ShardFailure::kConnect);
-  if (waits) state_ = State::kIdle;
-  if (waits || (backing_off() && !addresses_.empty())) Connect();
-}
-
-void UpstreamConnection::OnReady(Readiness ready) {
-  if (!connecting_.valid()) return;
-  int error = ConnectError(connecting_.get());
-  if (error == 0 && ConnectedToItself(connecting_.get())) error = ECONNREFUSED;
-  if (error != 0) {
-    LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"shard", shard_},
-                      {"error", std::strerror(error)});
-    ++address_;
-    context_.loop.Unwatch(connecting_.get());
-    connecting_.Close();
-    if (addresses_untried_ > 0) return TryNextAddress();
-    return Lose(Failure::kUnavailable, ShardFailure::kConnect);
-  }
-  OnConnected();
-}
-
-void UpstreamConnection::OnConnected() {
-  context_.loop.Unwatch(connecting_.get());
+void UpstreamConnection::OnConnected(UniqueFd socket) {
   StreamOwner& owner = *this;
-  stream_ =
-      std::make_unique<Stream>(context_.loop, context_.chunks,
-                               std::make_unique<PlainTransport>(std::move(connecting_)), owner);
+  stream_ = std::make_unique<Stream>(context_.loop, context_.chunks,
+                                     std::make_unique<PlainTransport>(std::move(socket)), owner);
   stats_.server_connections.Add();
   scanner_.Reset();
   handshake_ = std::make_unique<Handshake>(settings_.auth, settings_.db, version_);
-  state_ = State::kHandshaking;
   if (handshake_->state() == Handshake::State::kDone) return BecomeReady();
   stream_->Write(handshake_->output());
 }
@@ -225,19 +147,16 @@ void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
         context_.observer.OnResp3Refused(shard_);
         return Lose(Failure::kResp3Refused, std::nullopt);
       }
-      ++address_;
       return Lose(Failure::kUnavailable, ShardFailure::kConnect);
   }
 }
 
 void UpstreamConnection::BecomeReady() {
-  CountAsSent(true);
-  state_ = State::kReady;
+  pending_.CountAsSent(true);
   handshake_.reset();
-  attempt_deadline_ = kNever;
-  failed_attempts_ = 0;
+  connector_.Succeed();
   last_received_ = context_.loop.now();
-  position_base_ = queued_position_ - waiting_.size() - stream_->sent_bytes();
+  position_base_ = pending_.end_position() - waiting_.size() - stream_->sent_bytes();
   if (on_sent_) stream_->NotifySent(true);
   if (pending_.empty() && failure_told_) NoteAlive();
   if (!waiting_.empty()) stream_->Write(std::move(waiting_));
@@ -247,7 +166,7 @@ void UpstreamConnection::BecomeReady() {
 // --- Replies ---
 
 void UpstreamConnection::OnBytes(std::string_view bytes) {
-  if (state_ == State::kHandshaking) return OnHandshakeBytes(bytes);
+  if (handshake_ != nullptr) return OnHandshakeBytes(bytes);
   last_received_ = context_.loop.now();
   if (suspect_ || failure_told_ || silence_counted_) NoteAlive();
   stats_.response_bytes.Add(bytes.size());
@@ -265,7 +184,7 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
   size_t count = 0;
   const uint64_t sent = SentPosition();
   // Requests that end here or before are written whole; the one that is open has no end yet.
-  const uint64_t whole = request_open_ ? std::min(sent, queued_position_ - 1) : sent;
+  const uint64_t whole = request_open_ ? std::min(sent, pending_.end_position() - 1) : sent;
   std::string_view wrong;  // how the shard broke the protocol
   bool answered_early = false;
   while (!bytes.empty() && !answered_early) {
@@ -297,30 +216,19 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
       if (last) --fragment->replies_to_skip;
       continue;
     }
-    if (last) {
-      pending_.PopHead();
-      stats_.responses.Add();
-      Uncount(*fragment);
-      if (fragment->state == FragmentState::kExpired) {
-        context_.pool_stats.late_replies_discarded.Add();
-        fragment->state = FragmentState::kDone;
-        context_.sink.OnFragmentReleased(fragment);
-        continue;
-      }
-      fragment->state = FragmentState::kDone;
-    } else if (fragment->state == FragmentState::kExpired) {
-      continue;
-    }
+    const bool wanted = fragment->state != FragmentState::kExpired;
+    if (last) pending_.FinishHead();
+    if (!wanted) continue;
     parts[count++] = {fragment, piece, scanner_.type(), last, last ? 0 : scanner_.announced_bytes(),
                       this};
     if (count == kPartsPerBatch) {
       context_.sink.OnReplyParts({parts, std::exchange(count, 0)});
       // A session that ends its lease closes this connection.
-      if (state_ != State::kReady) return;
+      if (!ready()) return;
     }
   }
   if (count > 0) context_.sink.OnReplyParts({parts, count});
-  if (state_ != State::kReady) return;
+  if (!ready()) return;
   if (!wrong.empty()) {
     LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_broke_protocol", {"shard", shard_}, {"error", wrong});
     return Lose(Failure::kProtocol, ShardFailure::kProtocol);
@@ -350,9 +258,8 @@ void UpstreamConnection::SetSentCallback(absl::AnyInvocable<void()> callback) {
 // --- Time ---
 
 void UpstreamConnection::ArmTimer() {
-  Moment next = attempt_deadline_;
-  if (Fragment* live = pending_.first_live()) next = std::min(next, live->deadline);
-  if (state_ == State::kReady && !pending_.empty()) {
+  Moment next = pending_.next_deadline();
+  if (ready() && !pending_.empty()) {
     next = std::min(next, After(LastSign(), settings_.silence_limit));
   }
   if (next == kNever) return timer_.Disarm();
@@ -360,56 +267,39 @@ void UpstreamConnection::ArmTimer() {
 }
 
 void UpstreamConnection::OnTimer() {
-  Moment now = context_.loop.now();
+  const Moment now = context_.loop.now();
   if (Expire(now)) CountSilence();
-  if (attempt_deadline_ <= now) {
-    if (state_ == State::kBackingOff) {
-      Connect();
-    } else {
-      ++address_;
-      Lose(Failure::kUnavailable, ShardFailure::kConnect);
-    }
-    return;
-  }
   // Who is not listened to, or has not heard the whole request, cannot be called silent.
-  const bool awaited = stream_ != nullptr && stream_->reading() && !request_open_;
-  if (state_ == State::kReady && !pending_.empty() && awaited &&
-      After(LastSign(), settings_.silence_limit) <= now) {
+  const bool awaited = ready() && stream_->reading() && !request_open_;
+  if (!awaited) {
+    last_received_ = now;
+  } else if (!pending_.empty() && After(LastSign(), settings_.silence_limit) <= now) {
     return Lose(Failure::kSilent, ShardFailure::kSilence);
   }
-  if (!awaited) last_received_ = now;
   ArmTimer();
 }
 
 bool UpstreamConnection::Expire(Moment now) {
-  const bool silent = ExpireWritten(now);
+  const Moment heard_until = After(LastSign(), settings_.timeout);
+  const bool silent = pending_.ExpireWritten(now, SentPosition()) >= heard_until;
   // What is due and left was never written: neighbours in the output.
   const FragmentRange unsent = pending_.TakeDue(now);
-  if (unsent.first != nullptr) DropUnsent(unsent);
-  for (Fragment* next = unsent.first; next != nullptr;) {
-    Fragment* fragment = std::exchange(next, next->next);
-    Uncount(*fragment);
-    context_.pool_stats.timeouts_queued.Add();
-    fragment->state = FragmentState::kDone;
-    context_.sink.OnFragmentFailed(fragment, Failure::kTimedOutUnsent);
+  if (unsent.first != nullptr) {
+    CutOut(unsent);
+    pending_.Drop(unsent);
   }
   return silent;
 }
 
-bool UpstreamConnection::ExpireWritten(Moment now) {
-  bool silent = false;
-  while (Fragment* fragment = pending_.first_live()) {
-    if (fragment->deadline > now || fragment->begin_position() >= SentPosition()) break;
-    pending_.PassFirstLive();
-    // Its reply has begun to flow downstream: only silence can end it now.
-    if (fragment->passed_on) continue;
-    stats_.server_timedout.Add();
-    context_.pool_stats.timeouts_pending.Add();
-    fragment->state = FragmentState::kExpired;
-    silent = silent || After(LastSign(), settings_.timeout) <= fragment->deadline;
-    context_.sink.OnFragmentFailed(fragment, Failure::kTimedOut);
+void UpstreamConnection::CutOut(const FragmentRange& range) {
+  const uint64_t offset = range.first->begin_position() - SentPosition();
+  if (!ready()) {
+    // SentPosition() moves on with the front of what waits.
+    DCHECK(offset == 0);
+    return waiting_.Consume(range.bytes);
   }
-  return silent;
+  stream_->DropUnsent(offset, range.bytes);
+  position_base_ += range.bytes;
 }
 
 Moment UpstreamConnection::LastSign() const {
@@ -425,43 +315,20 @@ void UpstreamConnection::CountSilence() {
   context_.observer.OnShardFailure(shard_, ShardFailure::kSilence);
 }
 
-uint64_t UpstreamConnection::SentPosition() const {
-  if (state_ != State::kReady) return queued_position_ - waiting_.size();
-  return position_base_ + stream_->sent_bytes();
-}
-
-void UpstreamConnection::DropUnsent(const FragmentRange& range) {
-  const uint64_t offset = range.first->begin_position() - SentPosition();
-  if (state_ != State::kReady) {
-    // SentPosition() moves on with the front of what waits.
-    DCHECK(offset == 0);
-    waiting_.Consume(range.bytes);
-    return;
-  }
-  stream_->DropUnsent(offset, range.bytes);
-  // Positions in front of the gap move up to it. Only the last of them may still be leaving.
-  position_base_ += range.bytes;
-  if (Fragment* before = pending_.last_passed()) before->end_position += range.bytes;
-}
-
 // --- Endings ---
 
 void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> reported) {
-  bool was_ready = state_ == State::kReady;
+  const bool was_ready = ready();
   // A client can make a shard close the connection in the middle of its upload: no failure either.
-  bool idle_close =
+  const bool idle_close =
       was_ready && (pending_.empty() || request_open_) && reported == ShardFailure::kReset;
   if (failure == Failure::kReset) stats_.server_eof.Add();
   if (reported != ShardFailure::kReset) stats_.server_err.Add();
   Disconnect();
-  bool counted = std::exchange(silence_counted_, false) && reported == ShardFailure::kSilence;
-  if (was_ready) {
-    state_ = State::kIdle;
-    suspect_ = suspect_ || !idle_close;
-  } else {
-    BackOff();
-  }
-  FailAll(failure);
+  if (!was_ready) connector_.BackOff();
+  suspect_ = suspect_ || !idle_close;
+  const bool counted = std::exchange(silence_counted_, false) && reported == ShardFailure::kSilence;
+  pending_.FailAll(failure);
   if (!idle_close && !counted && reported.has_value()) {
     failure_told_ = true;
     context_.observer.OnShardFailure(shard_, *reported);
@@ -471,33 +338,20 @@ void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> repor
 
 bool UpstreamConnection::ConnectAnew() {
   // Once only until bytes come again: a shard that accepts and closes must not be asked for ever.
-  if (state_ != State::kReady || pending_.empty() || suspect_ || on_sent_) return false;
+  if (!ready() || pending_.empty() || suspect_ || on_sent_) return false;
   const Fragment& first = *pending_.head();
   if (first.begin_position() < SentPosition()) return false;
   ByteQueue unsent = stream_->TakeUnsent();
-  CHECK_EQ(unsent.size(), queued_position_ - SentPosition());
+  CHECK_EQ(unsent.size(), pending_.end_position() - SentPosition());
   stats_.server_eof.Add();
   Disconnect();
   waiting_ = std::move(unsent);
   suspect_ = true;
-  state_ = State::kIdle;
   Connect();
   return true;
 }
 
-void UpstreamConnection::BackOff() {
-  state_ = State::kBackingOff;
-  suspect_ = true;
-  Duration delay = kFirstBackOff * (1 << std::min(failed_attempts_, 5u));
-  ++failed_attempts_;
-  attempt_deadline_ = context_.loop.now() + std::min(delay, kLongestBackOff);
-}
-
 void UpstreamConnection::Disconnect() {
-  if (connecting_.valid()) {
-    context_.loop.Unwatch(connecting_.get());
-    connecting_.Close();
-  }
   if (stream_ != nullptr) {
     stream_->Close();
     context_.loop.DeleteLater(std::move(stream_));
@@ -507,45 +361,12 @@ void UpstreamConnection::Disconnect() {
   scanner_.Reset();
   waiting_.Clear();
   request_open_ = false;
-  attempt_deadline_ = kNever;
-}
-
-// The gauges, as twemproxy has them: in_queue is what waits to be sent, out_queue what was.
-
-void UpstreamConnection::CountAsSent(bool sent) {
-  if (counted_as_sent_ == sent) return;
-  QueueGauge().Subtract(pending_.size());
-  QueueBytesGauge().Subtract(static_cast<int64_t>(pending_bytes_));
-  counted_as_sent_ = sent;
-  QueueGauge().Add(pending_.size());
-  QueueBytesGauge().Add(static_cast<int64_t>(pending_bytes_));
-}
-
-void UpstreamConnection::Uncount(const Fragment& fragment) {
-  pending_bytes_ -= fragment.bytes;
-  QueueGauge().Subtract();
-  QueueBytesGauge().Subtract(fragment.bytes);
-}
-
-void UpstreamConnection::FailAll(Failure failure) {
-  Fragment* next = pending_.TakeAll();
-  while (next != nullptr) {
-    Fragment* fragment = std::exchange(next, next->next);
-    Uncount(*fragment);
-    bool expired = fragment->state == FragmentState::kExpired;
-    fragment->state = FragmentState::kDone;
-    if (expired) {
-      context_.sink.OnFragmentReleased(fragment);
-    } else {
-      context_.sink.OnFragmentFailed(fragment, failure);
-    }
-  }
 }
 
 void UpstreamConnection::Close(Failure failure) {
   Disconnect();
-  state_ = State::kIdle;
-  FailAll(failure);
+  connector_.Cancel();
+  pending_.FailAll(failure);
   timer_.Disarm();
 }
 

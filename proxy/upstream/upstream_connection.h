@@ -2,11 +2,12 @@
 // replies.
 //
 // Owned by a PoolConnections; used on that worker's loop thread only; never blocks. It connects
-// when something is sent, introduces itself (AUTH, SELECT, HELLO 3 as the pool says) and writes
-// what was queued meanwhile. Each fragment sent gets exactly one reply, in order, or fails once.
+// when something is sent (upstream/connector), introduces itself (AUTH, SELECT, HELLO 3 as the pool
+// says; upstream/handshake) and writes what was queued meanwhile. Each fragment sent gets exactly
+// one reply, in order, or fails once (upstream/pending_fragments).
 //
-//   kIdle --Send--> kConnecting --> kHandshaking --> kReady --lost--> kIdle
-//                        \______________/\___failed___> kBackingOff --timer--> kConnecting
+//   no stream --Send--> connecting --> introducing itself --> ready --lost--> no stream
+//                            \_______________/\___failed___> backing off --> connecting
 //
 // While it backs off, Send fails at once and the connection is tried again in the background. How
 // it ends: destroyed by its owner; every fragment left fails with kRemoved.
@@ -26,12 +27,12 @@
 #include "proxy/codec/resp_encoder.h"
 #include "proxy/codec/resp_frame_scanner.h"
 #include "proxy/event/event_loop.h"
-#include "proxy/event/socket.h"
 #include "proxy/event/stream.h"
 #include "proxy/stats/pool_stats.h"
+#include "proxy/upstream/connector.h"
 #include "proxy/upstream/fragment.h"
 #include "proxy/upstream/handshake.h"
-#include "proxy/upstream/pending_queue.h"
+#include "proxy/upstream/pending_fragments.h"
 #include "proxy/upstream/reply_sink.h"
 
 namespace weir {
@@ -57,7 +58,7 @@ struct UpstreamContext {
 // The index of a shard that left the configuration while replies were pending on a connection.
 inline constexpr uint32_t kRemovedShard = UINT32_MAX;
 
-class UpstreamConnection final : private StreamOwner, private IoHandler {
+class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
  public:
   // What may be queued for a shard that was silent, refused or lost and has not answered since.
   static constexpr uint32_t kMaxSuspectRequests = 1024;
@@ -74,11 +75,11 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   // into the FIFO, or answers why not; then the fragment is the caller's as before.
   std::optional<Failure> Send(Fragment* fragment, std::string_view frames);
   // The same, gathered in a queue.
-  std::optional<Failure> Send(
-      Fragment* fragment, ByteQueue&& frames);  // For requests that stream through a lease: sends
-                                                // the beginning of one; SendMore appends to it, up
-  // to the `last` part. Neither deadline nor silence counts until that is sent. Without effect when
-  // the connection was lost meanwhile (the fragment has failed).
+  std::optional<Failure> Send(Fragment* fragment, ByteQueue&& frames);
+
+  // For requests that stream through a lease: Send for the beginning of one. SendMore appends to
+  // it, up to the `last` part; neither deadline nor silence counts until that is sent. SendMore is
+  // without effect when the fragment has failed, or was answered, meanwhile.
   std::optional<Failure> SendBeginning(Fragment* fragment, std::string_view bytes);
   void SendMore(Fragment* fragment, std::string_view bytes, bool last);
 
@@ -86,14 +87,14 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   // name that is not resolved yet) it waits for OnAddressesChanged.
   void Connect();
   // The owner replaced the addresses: goes on where one was wanted. Still none: fails what waited.
-  void OnAddressesChanged();
-  bool backing_off() const { return state_ == State::kBackingOff; }
+  void OnAddressesChanged() { connector_.OnAddressesChanged(); }
+  bool backing_off() const { return connector_.backing_off(); }
   // Bytes not yet taken by the socket.
   size_t unsent() const { return waiting_.size() + (stream_ ? stream_->unsent() : 0); }
   uint32_t pending() const { return pending_.size(); }
   // What awaits replies, in order: the chain of Fragment::next.
   const Fragment* first_pending() const { return pending_.head(); }
-  bool ready() const { return state_ == State::kReady; }
+  bool ready() const { return stream_ != nullptr && handshake_ == nullptr; }
   RespVersion version() const { return version_; }
   uint32_t shard() const { return shard_; }
 
@@ -111,11 +112,11 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   void Close(Failure failure);
 
  private:
-  enum class State : uint8_t { kIdle, kConnecting, kHandshaking, kReady, kBackingOff };
   static constexpr size_t kPartsPerBatch = 64;
 
-  // IoHandler: the outcome of a connect.
-  void OnReady(Readiness ready) override;
+  // ConnectorOwner.
+  void OnConnected(UniqueFd socket) override;
+  void OnConnectFailed() override { Lose(Failure::kUnavailable, ShardFailure::kConnect); }
   // StreamOwner.
   void OnBytes(std::string_view bytes) override;
   void OnEnd() override {
@@ -128,9 +129,12 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
 
   std::optional<Failure> Admit() const;
   void Enqueue(Fragment* fragment, size_t bytes);
-  // Tries those that this attempt has not tried yet.
-  void TryNextAddress();
-  void OnConnected();
+  // To the socket, or to what waits for one.
+  void Write(std::string_view bytes);
+  void Write(ByteQueue&& bytes);
+  // The end of the output that the socket has taken.
+  uint64_t SentPosition() const;
+
   void OnHandshakeBytes(std::string_view bytes);
   void BecomeReady();
   void OnReplyBytes(std::string_view bytes);
@@ -138,33 +142,22 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   bool MayAnswerEarly(const Fragment& fragment, uint64_t sent) const;
   void NoteAlive();
 
+  void OnTimer();
+  void ArmTimer();
+  // Fails what has waited too long; answers whether the shard was silent all the while.
+  bool Expire(Moment now);
+  void CutOut(const FragmentRange& range);
+  // When the shard last sent something, or took on what it had not taken at once.
+  Moment LastSign() const;
+  void CountSilence();
+
   // Ends the connection that was made or tried, and fails what waits. Reports `reported` when that
   // counts against the shard.
   void Lose(Failure failure, std::optional<ShardFailure> reported);
   // The shard closed a connection on which nothing was asked yet that is not answered: what was
   // queued in that very moment goes over a new one. False when that is not so.
   bool ConnectAnew();
-  void BackOff();
   void Disconnect();
-  void FailAll(Failure failure);
-
-  Gauge& QueueGauge() { return counted_as_sent_ ? stats_.out_queue : stats_.in_queue; }
-  Gauge& QueueBytesGauge() {
-    return counted_as_sent_ ? stats_.out_queue_bytes : stats_.in_queue_bytes;
-  }
-  void CountAsSent(bool sent);
-  void Uncount(const Fragment& fragment);
-
-  void OnTimer();
-  void ArmTimer();
-  // Fails what has waited too long; answers whether anything was written and stayed unanswered.
-  bool Expire(Moment now);
-  bool ExpireWritten(Moment now);
-  void DropUnsent(const FragmentRange& range);
-  // When the shard last sent something, or took on what it had not taken at once.
-  Moment LastSign() const;
-  void CountSilence();
-  uint64_t SentPosition() const;
 
   const UpstreamContext context_;
   const ConnectionSettings& settings_;
@@ -173,28 +166,20 @@ class UpstreamConnection final : private StreamOwner, private IoHandler {
   uint32_t shard_;
   const RespVersion version_;
 
-  State state_ = State::kIdle;
   bool suspect_ = false;          // no byte came since a failure
   bool failure_told_ = false;     // the observer waits to hear of the next success
   bool request_open_ = false;     // the fragment sent last is not whole yet
   bool silence_counted_ = false;  // one failure per silence
-  uint32_t failed_attempts_ = 0;  // in a row
-  size_t address_ = 0;            // the one in use, modulo their number
-  size_t addresses_untried_ = 0;  // in this attempt
-  UniqueFd connecting_;
-  std::unique_ptr<Stream> stream_;
-  std::unique_ptr<Handshake> handshake_;
-  ByteQueue waiting_;  // output until the connection is ready
+  Connector connector_;
+  std::unique_ptr<Stream> stream_;        // once connected
+  std::unique_ptr<Handshake> handshake_;  // until the shard has agreed
+  ByteQueue waiting_;                     // output until the connection is ready
   RespFrameScanner scanner_;
 
-  PendingQueue pending_;
-  bool counted_as_sent_ = false;      // which gauges count the FIFO
-  uint64_t pending_bytes_ = 0;        // of the requests in the FIFO
-  uint64_t queued_position_ = 0;      // end of all output so far
-  uint64_t position_base_ = 0;        // SentPosition() - what the stream has sent
-  Moment last_received_{};            // or the moment from which silence counts
-  Moment attempt_deadline_ = kNever;  // of a connect and handshake, or the end of a back-off
-  Timer timer_;
+  PendingFragments pending_;
+  uint64_t position_base_ = 0;  // SentPosition() - what the stream has sent
+  Moment last_received_{};      // or the moment from which silence counts
+  Timer timer_;                 // the next deadline, or the end of a silence
   absl::AnyInvocable<void()> on_sent_;
 };
 

@@ -1,0 +1,85 @@
+// Connector: gets a connection its socket, again and again.
+//
+// An attempt tries the shard's addresses in turn, beginning with the one that worked last, and is
+// over when its owner says that the connection serves. One that fails is followed by a back-off,
+// each twice as long as the last, 50 ms up to a second, and then by the next attempt.
+//
+//   kIdle --Connect--> kConnecting --OnConnected--> kProving --Succeed--> kIdle
+//                           |  \_______BackOff_________/
+//                           |              v
+//                           ^--timer-- kBackingOff
+//
+// A member of its UpstreamConnection, used on that loop's thread, never blocks. Its owner is never
+// called from inside Connect. How it ends: Cancel, or destroyed; a socket not handed over closes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "proxy/base/clock.h"
+#include "proxy/base/socket_address.h"
+#include "proxy/base/unique_fd.h"
+#include "proxy/event/event_loop.h"
+
+namespace weir {
+
+class ConnectorOwner {
+ public:
+  virtual ~ConnectorOwner() = default;
+  // A socket, connected. The owner finds out whether the shard serves, and calls Succeed or
+  // BackOff.
+  virtual void OnConnected(UniqueFd socket) = 0;
+  // No address could be connected to, or the attempt took too long. The owner calls BackOff.
+  virtual void OnConnectFailed() = 0;
+};
+
+class Connector final : private IoHandler {
+ public:
+  // `addresses` and `limit`, of one attempt, are the owner's and may change between turns. A shard
+  // without an address (a name that is not resolved yet) is waited for.
+  Connector(EventLoop& loop, const std::vector<ResolvedAddress>& addresses, const Duration& limit,
+            ConnectorOwner& owner);
+  ~Connector() override;
+
+  // Begins an attempt, from kIdle or before the back-off is over; else without effect.
+  void Connect();
+  // The attempt is over: the connection serves, and its address is kept to.
+  void Succeed();
+  // The attempt is over, without success. The next one begins by itself.
+  void BackOff();
+  // Stops whatever goes on.
+  void Cancel();
+
+  // From kIdle: Connect waits until LetGo, which connects.
+  void Hold();
+  void LetGo();
+
+  // Goes on where an address was wanted. There is still none: the attempt has failed.
+  void OnAddressesChanged();
+
+  bool backing_off() const { return state_ == State::kBackingOff; }
+
+ private:
+  enum class State : uint8_t { kIdle, kHeld, kConnecting, kProving, kBackingOff };
+
+  void OnReady(Readiness ready) override;
+  void OnTimer();
+  void Begin();
+  // Tries those that this attempt has not tried yet.
+  void TryNextAddress();
+  void CloseSocket();
+
+  EventLoop& loop_;
+  const std::vector<ResolvedAddress>& addresses_;
+  const Duration& limit_;
+  ConnectorOwner& owner_;
+  State state_ = State::kIdle;
+  uint32_t failed_attempts_ = 0;  // in a row
+  size_t address_ = 0;            // the one in use, modulo their number
+  size_t untried_ = 0;            // addresses, in this attempt
+  UniqueFd socket_;               // while kConnecting
+  Timer timer_;                   // ends the attempt, or the back-off
+};
+
+}  // namespace weir

@@ -1,0 +1,142 @@
+// Until a connection serves: addresses, handshake, back-off.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proxy/base/strings.h"
+#include "proxy/upstream/upstream_connection_harness.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+using UpstreamConnectingTest = UpstreamConnectionHarness;
+
+TEST_F(UpstreamConnectingTest, IntroducesItselfBeforeItWritesWhatWaited) {
+  settings_.auth = "secret";
+  settings_.db = 3;
+  version_ = RespVersion::kResp3;
+  Send("1", "GET x");
+  EXPECT_THAT(shard_.Received(), ElementsAre("AUTH secret", "SELECT 3", "HELLO 3"));
+  shard_.Sends("+OK\r\n+OK\r\n%1\r\n+proto\r\n");
+  EXPECT_FALSE(connection().ready());
+  EXPECT_THAT(shard_.Received(), IsEmpty());
+  shard_.Sends(":3\r\n");
+  EXPECT_THAT(shard_.Received(), ElementsAre("GET x"));
+  shard_.Sends("$1\r\nX\r\n");
+  EXPECT_THAT(Events(), ElementsAre("1 X"));
+}
+
+TEST_F(UpstreamConnectingTest, ARefusedPasswordFailsWhatWaitsAndIsTriedAgainLater) {
+  settings_.auth = "secret";
+  Send("1", "GET x");
+  shard_.Sends("-WRONGPASS no\r\n");
+  EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
+  EXPECT_THAT(Verdicts(), ElementsAre("connect"));
+  EXPECT_EQ(Send("2", "GET x"), Failure::kUnavailable);
+  Advance(milliseconds(50));
+  EXPECT_EQ(shard_.connections(), 2u);
+  EXPECT_EQ(Send("3", "GET x"), std::nullopt);
+  shard_.Received();
+  shard_.Sends("+OK\r\n");
+  EXPECT_THAT(shard_.Received(), ElementsAre("GET x")) << "and nothing that was refused";
+  shard_.Sends("$1\r\nX\r\n");
+  EXPECT_THAT(Events(), ElementsAre("3 X"));
+  EXPECT_THAT(Verdicts(), ElementsAre("success"));
+}
+
+TEST_F(UpstreamConnectingTest, AShardThatKnowsOnlyResp2IsNotBlamed) {
+  version_ = RespVersion::kResp3;
+  Send("1", "GET x");
+  shard_.Sends("-NOPROTO unsupported\r\n");
+  EXPECT_THAT(Events(), ElementsAre("1 failed: RESP3 refused"));
+  EXPECT_TRUE(sink_.resp3_refused);
+  EXPECT_THAT(Verdicts(), IsEmpty());
+}
+
+TEST_F(UpstreamConnectingTest, AShardThatNeverIntroducesItselfIsGivenUp) {
+  settings_.auth = "secret";
+  settings_.silence_limit = milliseconds(1000);
+  Send("1", "GET x");
+  Advance(milliseconds(999));
+  EXPECT_THAT(Events(), IsEmpty());
+  Advance(milliseconds(1));
+  EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
+  EXPECT_THAT(Verdicts(), ElementsAre("connect"));
+  EXPECT_FALSE(shard_.connected());
+}
+
+TEST_F(UpstreamConnectingTest, BacksOffTwiceAsLongEachTimeUpToASecond) {
+  shard_.StopsListening();
+  Send("1", "GET x");
+  EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
+  uint64_t attempts = 1;
+  for (int delay : {50, 100, 200, 400, 800, 1000, 1000, 1000}) {
+    EXPECT_EQ(stats_.server_err.Get(), attempts);
+    EXPECT_EQ(Send("2", "GET x"), Failure::kUnavailable);
+    Advance(milliseconds(delay - 1));
+    EXPECT_EQ(stats_.server_err.Get(), attempts) << delay;
+    Advance(milliseconds(1));
+    EXPECT_EQ(stats_.server_err.Get(), ++attempts) << delay;
+  }
+  // Alive again, noticed without anybody asking.
+  Verdicts();
+  shard_.Listens();
+  Advance(milliseconds(1000));
+  EXPECT_TRUE(connection().ready());
+  EXPECT_THAT(Verdicts(), ElementsAre("success"));
+}
+
+TEST_F(UpstreamConnectingTest, TriesItsAddressesInTurnBeforeItFails) {
+  const ResolvedAddress nobody = *LiteralAddress(UnixEndpoint("/nonexistent/socket"));
+  addresses_.insert(addresses_.begin(), {nobody, nobody});
+  Send("1", "GET x");
+  EXPECT_THAT(shard_.Received(), ElementsAre("GET x"));
+  EXPECT_THAT(Verdicts(), IsEmpty());
+  addresses_.pop_back();
+  connection().Close(Failure::kReset);
+  EXPECT_THAT(Events(), ElementsAre("1 failed: reset"));
+  Send("2", "GET y");
+  EXPECT_THAT(Events(), ElementsAre("2 failed: unavailable"));
+  EXPECT_THAT(Verdicts(), ElementsAre("connect"));
+}
+
+TEST_F(UpstreamConnectingTest, WithoutAnAddressRequestsWaitUntilTheNameIsResolved) {
+  const ResolvedAddress address = addresses_[0];
+  addresses_.clear();
+  Send("1", "GET x");
+  EXPECT_THAT(Events(), IsEmpty());
+  addresses_.push_back(address);
+  connection().OnAddressesChanged();
+  Settle();
+  EXPECT_THAT(shard_.Received(), ElementsAre("GET x"));
+  EXPECT_THAT(Verdicts(), IsEmpty());
+}
+
+TEST_F(UpstreamConnectingTest, ANameThatHasNoAddressFailsWhatWaitedForOne) {
+  const ResolvedAddress address = addresses_[0];
+  addresses_.clear();
+  Send("1", "GET x");
+  connection().OnAddressesChanged();
+  EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
+  EXPECT_THAT(Verdicts(), ElementsAre("connect"));
+  EXPECT_EQ(Send("2", "GET y"), Failure::kUnavailable);
+  addresses_.push_back(address);
+  connection().OnAddressesChanged();
+  Settle();
+  EXPECT_TRUE(connection().ready()) << "sooner than it would have looked again";
+}
+
+TEST_F(UpstreamConnectingTest, RequestsWaitForAnAddressNoLongerThanTheirDeadline) {
+  addresses_.clear();
+  settings_.timeout = milliseconds(100);
+  Send("1", "GET x");
+  Advance(milliseconds(100));
+  EXPECT_THAT(Events(), ElementsAre("1 failed: timed out unsent"));
+}
+
+}  // namespace
+}  // namespace weir
