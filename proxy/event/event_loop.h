@@ -86,6 +86,8 @@ class EventLoop {
   TimerQueue& timers() { return timers_; }
   // `handler` is borrowed until it was told, or ends.
   void AtTurnEnd(TurnEndHandler* handler);
+  // Whether handlers wait for the end of a turn.
+  bool owes_turn_end() const { return !turn_end_.empty(); }
   template <typename T>
   void DeleteLater(std::unique_ptr<T> object) {
     garbage_.push_back(std::shared_ptr<void>(std::move(object)));

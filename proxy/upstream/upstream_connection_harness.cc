@@ -122,7 +122,7 @@ void UpstreamConnectionHarness::Settle() {
     CHECK_LT(turns, 10'000);
     const bool moved = shard_.Pump();
     loop_.RunTurn(Duration::zero());
-    idle = moved || loop_.events_in_last_turn() > 0 ? 0 : idle + 1;
+    idle = moved || !loop_.quiet() ? 0 : idle + 1;
   }
 }
 

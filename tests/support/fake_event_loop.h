@@ -24,6 +24,8 @@ class FakeEventLoop final : public EventLoop {
   void Advance(Duration by) { clock_ += by; }
   // How many events the last turn dispatched.
   size_t events_in_last_turn() const { return ready_.size(); }
+  // The last turn met no event and left nothing for the next one to do.
+  bool quiet() const { return ready_.empty() && !owes_turn_end(); }
   size_t watched() const { return polled_.size() - 1; }
 
   void Watch(int fd, Interest interest, IoHandler* handler) override;

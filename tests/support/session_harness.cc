@@ -121,7 +121,7 @@ void SessionHarness::Settle() {
     CHECK_LT(turns, kMaxTurns);  // the proxy spins
     const bool moved = PumpEnds();
     Turn();
-    idle = moved || loop_.events_in_last_turn() > 0 ? 0 : idle + 1;
+    idle = moved || !loop_.quiet() ? 0 : idle + 1;
   }
 }
 
