@@ -150,8 +150,10 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
       continue;
     }
     shards_.push_back(NewShard(now.servers[i], std::move(cells[i])));
+    if (!same_place) continue;
     // What its host name resolved to holds on.
-    if (same_place) shards_[i]->addresses = old[found->second]->addresses;
+    shards_[i]->addresses = old[found->second]->addresses;
+    HandOver(*old[found->second], i);
   }
   for (std::unique_ptr<Shard>& shard : old) {
     if (shard != nullptr) Retire(std::move(shard));
@@ -167,6 +169,31 @@ void PoolConnections::Keep(uint32_t index) {
   ForEachConnection(shard, [&](UpstreamConnection& connection) {
     connection.SetShard(index);
     if (shorter) connection.ShortenDeadlines();
+  });
+}
+
+void PoolConnections::HandOver(const Shard& before, uint32_t index) {
+  for (const auto& shared : before.shared) {
+    for (uint32_t slot = 0; slot < shared.size(); ++slot) {
+      UpstreamConnection* last = shared[slot].get();
+      if (last == nullptr) continue;
+      if (last->pending() == 0) {
+        // It may wait itself for one of an earlier reload.
+        auto waits = std::ranges::find(handovers_, last, &Handover::after);
+        if (waits == handovers_.end()) continue;
+        last = waits->before;
+      }
+      UpstreamConnection& next = Shared(index, ConnectionSlot{slot}, last->version());
+      next.Hold();
+      handovers_.push_back({last, &next});
+    }
+  }
+}
+
+void PoolConnections::EndHandovers(const UpstreamConnection* connection) {
+  std::erase_if(handovers_, [&](const Handover& handover) {
+    if (handover.before == connection) handover.after->LetGo();
+    return handover.before == connection || handover.after == connection;
   });
 }
 
@@ -202,6 +229,7 @@ void PoolConnections::CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection
       left.push_back(std::move(connection));
       continue;
     }
+    EndHandovers(connection.get());
     connection->Close(Failure::kRemoved);
     context_.loop.DeleteLater(std::move(connection));
   }

@@ -6,8 +6,10 @@
 // ones are kept for the next lease.
 //
 // A reload keeps the connections of shards that did not change, whatever their index; those of
-// others take nothing new and are closed when their last reply is in. Owned by the worker's pool,
-// used on its loop thread; ends with it, when every fragment left fails.
+// others take nothing new and are closed when their last reply is in. Where only the login changed,
+// the new shared connections begin after that, so that no request overtakes its session's earlier
+// ones. Owned by the worker's pool, used on its loop thread; ends with it, when every fragment left
+// fails.
 #pragma once
 
 #include <array>
@@ -76,6 +78,12 @@ class PoolConnections {
     std::vector<std::unique_ptr<UpstreamConnection>> idle_leases;
   };
 
+  // A shared connection on its way out, and the one that waits until it is done.
+  struct Handover {
+    UpstreamConnection* before;
+    UpstreamConnection* after;
+  };
+
   std::unique_ptr<Shard> NewShard(const ShardConfig& config, std::shared_ptr<ShardStats> stats);
   UpstreamConnection* CountLease(std::unique_ptr<UpstreamConnection> connection);
   std::unique_ptr<UpstreamConnection> NewConnection(uint32_t shard, RespVersion version);
@@ -86,6 +94,9 @@ class PoolConnections {
   // A shard of before serves on, as this one.
   void Keep(uint32_t index);
   void Retire(std::unique_ptr<Shard> shard);
+  // The shared connections of `index` wait for those of the same place.
+  void HandOver(const Shard& before, uint32_t index);
+  void EndHandovers(const UpstreamConnection* connection);
   // Closes what is done of the shards on their way out.
   void SweepRetired();
   void CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection>>& connections);
@@ -94,6 +105,7 @@ class PoolConnections {
   PoolSnapshotPtr pool_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<Shard>> retired_;
+  std::vector<Handover> handovers_;
   Timer sweep_timer_;
 };
 

@@ -1,10 +1,13 @@
-// Which connection a session gets, and the accounts of leases.
+// Which connection a session gets, the accounts of leases, and what a reload leaves of it all.
 #include "proxy/upstream/pool_connections.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <memory>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "tests/support/session_harness.h"
@@ -12,7 +15,9 @@
 namespace weir {
 namespace {
 
+using std::chrono::milliseconds;
 using testing::ElementsAre;
+using testing::IsEmpty;
 using testing::StartsWith;
 
 constexpr auto kResp2 = RespVersion::kResp2;
@@ -109,6 +114,128 @@ TEST(PoolConnectionsTest, WhatIsPendingWhenThePoolEndsFails) {
   h.client().Sends("GET a1");
   h.EndsPool();
   EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR shard a was removed")));
+}
+
+// --- Reloads ---
+
+class PoolReloadTest : public testing::Test {
+ protected:
+  // Only the connections hear of it: sessions go on by the index of the shard.
+  void Reload(const std::function<void(PoolConfig&)>& change) {
+    auto next = std::make_shared<PoolSnapshot>(pool_ == nullptr ? *h_.context().pool : *pool_);
+    change(next->config);
+    PoolConnections::ShardCells cells;
+    for (size_t i = 0; i < next->shard_count(); ++i) {
+      cells.push_back(std::make_shared<ShardStats>());
+    }
+    pool_ = std::move(next);
+    h_.connections().Update(pool_, std::move(cells));
+    h_.Settle();
+  }
+  UpstreamConnection* Shared(uint32_t shard) {
+    return &h_.connections().Shared(shard, h_.connections().SlotOf(0), kResp2);
+  }
+  // Until the connections that are done have been looked for.
+  void Sweep() { h_.Advance(milliseconds(10)); }
+
+  SessionHarness h_;
+  PoolSnapshotPtr pool_;
+};
+
+TEST_F(PoolReloadTest, AnUnchangedShardKeepsItsConnectionsWhateverItsIndex) {
+  h_.client().Sends("GET a1", "GET b1");
+  UpstreamConnection* const lease = h_.connections().BeginLease(1, kResp2);
+  UpstreamConnection* const b = Shared(1);
+  Reload([](PoolConfig& pool) { pool.servers.erase(pool.servers.begin()); });
+  EXPECT_EQ(h_.connections().shard_count(), 1u);
+  EXPECT_EQ(Shared(0), b);
+  EXPECT_EQ(b->shard(), 0u);
+  EXPECT_EQ(lease->shard(), 0u);
+  h_.connections().EndLease(lease);
+  h_.shard("b").Replies("from b");
+  h_.shard("a").Replies("from a");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("from a", "from b"));
+  EXPECT_TRUE(h_.shard("b").connected());
+}
+
+TEST_F(PoolReloadTest, ARemovedShardAnswersWhatIsPendingAndIsThenLeft) {
+  h_.client().Sends("GET b1", "GET b2");
+  UpstreamConnection* const lease = h_.connections().BeginLease(1, kResp2);
+  Reload([](PoolConfig& pool) { pool.servers.pop_back(); });
+  h_.shard("b").Replies("one");
+  Sweep();
+  EXPECT_TRUE(h_.shard("b").connected()) << "one reply is missing";
+  h_.shard("b").Replies("two");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("one", "two"));
+  EXPECT_EQ(lease->shard(), kRemovedShard);
+  h_.connections().EndLease(lease);
+  Sweep();
+  EXPECT_FALSE(h_.shard("b").connected());
+  EXPECT_EQ(h_.stats().leases.Get(), 0);
+  EXPECT_THAT(h_.TakeVerdicts(), IsEmpty());
+}
+
+TEST_F(PoolReloadTest, AChangedEndpointIsUsedAtOnceAndTheOldOneAnswersWhatItWasAsked) {
+  h_.client().Sends("GET a1");
+  Reload([](PoolConfig& pool) { pool.servers[0].endpoint = pool.servers[1].endpoint; });
+  h_.client().Sends("GET a2");
+  EXPECT_THAT(h_.shard("b").Received(), ElementsAre("GET a2"));
+  h_.shard("b").Replies("new");
+  h_.shard("a").Replies("old");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("old", "new"));
+  Sweep();
+  EXPECT_FALSE(h_.shard("a").connected());
+}
+
+TEST_F(PoolReloadTest, WithAnotherPasswordNoRequestOvertakesTheEarlierOnesOfItsSession) {
+  h_.client().Sends("SET a1 old");
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  h_.client().Sends("GET a1");
+  Sweep();
+  FakeShard& shard = h_.shard("a");
+  EXPECT_THAT(shard.Received(), ElementsAre("SET a1 old"));
+  EXPECT_EQ(shard.connections(), 1u);
+  shard.Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(shard.Received(), ElementsAre("AUTH secret"));
+  EXPECT_FALSE(shard.connected(0));
+  shard.Sends("+OK\r\n");
+  EXPECT_THAT(shard.Received(), ElementsAre("GET a1"));
+  shard.Replies("old");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "old"));
+  EXPECT_THAT(h_.TakeVerdicts(), IsEmpty());
+}
+
+TEST_F(PoolReloadTest, OrderHoldsOverPasswordsThatChangeFasterThanReplies) {
+  h_.client().Sends("SET a1 old");
+  // The second connection has nothing to send when the third is wanted.
+  Reload([](PoolConfig& pool) { pool.redis_auth = "first"; });
+  Reload([](PoolConfig& pool) { pool.redis_auth = "second"; });
+  h_.client().Sends("GET a1");
+  Reload([](PoolConfig& pool) { pool.redis_auth = ""; });
+  h_.client().Sends("GET a2");
+  Sweep();
+  FakeShard& shard = h_.shard("a");
+  EXPECT_THAT(shard.Received(), ElementsAre("SET a1 old"));
+  shard.Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(shard.Received(), ElementsAre("AUTH second"));
+  shard.Sends("+OK\r\n");
+  EXPECT_THAT(shard.Received(), ElementsAre("GET a1"));
+  shard.Replies("old");
+  Sweep();
+  EXPECT_THAT(shard.Received(), ElementsAre("GET a2"));
+  shard.Replies("other");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "old", "other"));
+}
+
+TEST_F(PoolReloadTest, WithAnotherPasswordAQuietSessionWaitsForNobody) {
+  h_.client().Sends("GET a1");
+  h_.shard("a").Replies("x");
+  h_.shard("a").Received();
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  h_.client().Sends("GET a1");
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("AUTH secret"));
 }
 
 }  // namespace

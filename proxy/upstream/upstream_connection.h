@@ -86,6 +86,9 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // Connects before anything is sent, or before the time when it backs off. Without an address (a
   // name that is not resolved yet) it waits for OnAddressesChanged.
   void Connect();
+  // Before the first Send: what is sent waits until LetGo, which connects.
+  void Hold() { connector_.Hold(); }
+  void LetGo() { connector_.LetGo(); }
   // The owner replaced the addresses: goes on where one was wanted. Still none: fails what waited.
   void OnAddressesChanged() { connector_.OnAddressesChanged(); }
   bool backing_off() const { return connector_.backing_off(); }
