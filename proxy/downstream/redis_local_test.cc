@@ -133,12 +133,21 @@ TEST_F(RedisLocalTest, AuthTakesThePoolsPasswordFromTheDefaultUser) {
   for (std::string_view wrong :
        {"AUTH secre", "AUTH secretsecret", "AUTH Secret", "AUTH default", "AUTH other secret",
         "AUTH DEFAULT secret", "AUTH default wrong"}) {
-    Says("AUTH secret");
+    state_.authenticated = false;
     EXPECT_EQ(Says(wrong), kWrong) << wrong;
-    EXPECT_FALSE(state_.authenticated) << "a wrong password takes back what a right one gave";
+    EXPECT_FALSE(state_.authenticated);
   }
   EXPECT_EQ(Ask({"AUTH", ""}), kWrong);
   EXPECT_EQ(Says("AUTH a b c"), kSyntaxError);
+}
+
+TEST_F(RedisLocalTest, AWrongPasswordLogsNobodyOut) {
+  pool_.redis_auth = "secret";
+  Says("AUTH secret");
+  Says("AUTH wrong");
+  EXPECT_TRUE(state_.authenticated);
+  Says("HELLO 3 AUTH default wrong");
+  EXPECT_TRUE(state_.authenticated);
 }
 
 TEST_F(RedisLocalTest, AuthWithoutAPasswordToKnowIsAnError) {

@@ -26,12 +26,13 @@ bool SamePassword(std::string_view given, std::string_view expected) {
   return difference == 0;
 }
 
-// The pool has one user, redis' "default", who without redis_auth has no password.
+// The pool has one user, redis' "default", who without redis_auth has no password. As in redis, a
+// failure leaves a session logged in that was.
 bool Authenticate(const LocalRequest& request, std::string_view user, std::string_view password) {
   const std::string& expected = request.context.pool.redis_auth;
   const bool accepted =
       user == kDefaultUser && (expected.empty() || SamePassword(password, expected));
-  request.state.authenticated = accepted || expected.empty();
+  if (accepted || expected.empty()) request.state.authenticated = true;
   return accepted;
 }
 
