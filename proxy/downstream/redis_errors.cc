@@ -12,6 +12,7 @@ namespace weir {
 namespace {
 
 constexpr size_t kMaxQuoted = 128;
+constexpr size_t kMaxCause = 120;
 
 std::string AddressText(int fd, int (*get)(int, sockaddr*, socklen_t*)) {
   sockaddr_storage storage = {};
@@ -90,6 +91,12 @@ std::string FailureError(Failure failure, std::string_view shard_name) {
       return StrCat("ERR shard ", shard_name, " was removed; a write may have taken effect");
   }
   return "ERR";
+}
+
+std::string_view CauseOf(std::string_view frame) {
+  if (frame.starts_with('-')) frame.remove_prefix(1);
+  if (frame.starts_with("ERR ")) frame.remove_prefix(4);
+  return frame.substr(0, std::min(frame.find_first_of("\r\n"), kMaxCause));
 }
 
 SessionAddresses AddressesOf(int fd) {

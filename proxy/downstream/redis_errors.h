@@ -25,6 +25,10 @@ std::string RefusedError(const CommandSpec& spec, std::string_view reason);
 // them.
 std::string FailureError(Failure failure, std::string_view shard_name);
 
+// What an error reply says, without framing and its "ERR", for telling of it in another error: at
+// most 120 bytes. Answers a view into `frame`.
+std::string_view CauseOf(std::string_view frame);
+
 // Where a session's two ends are, for CLIENT INFO and CLIENT LIST. Two system calls; an end that
 // cannot be told is empty.
 struct SessionAddresses {

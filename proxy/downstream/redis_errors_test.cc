@@ -45,5 +45,12 @@ TEST(RedisErrorsTest, EveryFailureNamesItsShard) {
   }
 }
 
+TEST(RedisErrorsTest, TellsTheCauseOfAnErrorReplyInBoundedLength) {
+  EXPECT_EQ(CauseOf("-ERR no such thing\r\n"), "no such thing");
+  EXPECT_EQ(CauseOf("-OOM command not allowed\r\n"), "OOM command not allowed");
+  EXPECT_EQ(CauseOf("-" + std::string(500, 'x') + "\r\n"), std::string(120, 'x'));
+  EXPECT_EQ(CauseOf(""), "");
+}
+
 }  // namespace
 }  // namespace weir

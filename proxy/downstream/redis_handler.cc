@@ -17,6 +17,8 @@ namespace {
 
 // With so many arguments of a request here, its name and a single key are among them.
 constexpr size_t kArgsToDecide = 8;
+// Of so many failed shards the error for a split request says why.
+constexpr size_t kMaxCauses = 8;
 
 RequestLimits LimitsOf(const PoolConfig& config) {
   RequestLimits limits;
@@ -396,8 +398,10 @@ void RedisHandler::Merge(const Request& request, ByteQueue* out) {
     std::string failed;
     size_t failures = 0;
     for (const Fragment& fragment : split.fragments) {
-      if (!fragment.reply.front().starts_with('-')) continue;
-      StrAppend(&failed, failures++ == 0 ? "" : ", ", ShardName(fragment.shard));
+      const std::string_view reply = fragment.reply.front();
+      if (!reply.starts_with('-')) continue;
+      StrAppend(&failed, failures == 0 ? "" : ", ", ShardName(fragment.shard));
+      if (failures++ < kMaxCauses) StrAppend(&failed, ": ", CauseOf(reply));
     }
     ByteQueueWriter writer(chunks_, *out);
     return AppendError(
