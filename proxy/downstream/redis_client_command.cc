@@ -92,7 +92,7 @@ void SetInfo(const LocalRequest& request) {
 std::string Describe(const LocalRequest& request) {
   const LocalContext& context = request.context;
   const RedisSessionState& state = request.state;
-  const absl::Duration age = std::max(context.now - context.connected_at, absl::ZeroDuration());
+  const absl::Duration age = std::max(context.now - state.connected_at, absl::ZeroDuration());
   const bool in_transaction = state.transaction != nullptr;
   return StrCat(
       "id=", context.session_id, " addr=", context.peer_address, " laddr=", context.local_address,

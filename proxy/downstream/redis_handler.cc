@@ -6,6 +6,7 @@
 
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
+#include "proxy/base/version.h"
 #include "proxy/codec/redis_commands.h"
 #include "proxy/codec/resp_encoder.h"
 #include "proxy/downstream/redis_errors.h"
@@ -39,6 +40,7 @@ RedisHandler::RedisHandler(PoolSnapshotPtr pool, ShardSelector& selector, ChunkP
 
 std::unique_ptr<ProtocolState> RedisHandler::NewState() {
   auto state = std::make_unique<RedisSessionState>();
+  state->connected_at = absl::Now();
   state->authenticated = pool_->config.redis_auth.empty();
   return state;
 }
@@ -364,7 +366,8 @@ bool RedisHandler::AnswerItself(const Call& call) {
       .started_at = started_at_,
       .workers = workers_,
       .sessions = static_cast<uint64_t>(session.context().stats.client_connections.Get()),
-      .resp2_only = resp2_only_};
+      .resp2_only = resp2_only_,
+      .version = kVersion};
   scratch_.clear();
   switch (AnswerLocally(*call.spec, call.args, context, call.state, &scratch_)) {
     case LocalOutcome::kReplied:

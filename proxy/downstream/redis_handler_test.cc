@@ -10,6 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "proxy/base/strings.h"
+#include "proxy/base/version.h"
+#include "proxy/downstream/redis_session_state.h"
 #include "tests/support/session_harness.h"
 
 namespace weir {
@@ -145,6 +149,18 @@ TEST(RedisHandlerTest, AFailedMsetSaysWhichShardsItMissedAndWhy) {
       ElementsAre(AllOf(StartsWith("-ERR 2 of 3 shards failed (b: OOM command not allowed, c: "
                                    "Connection reset by peer: shard c"),
                         HasSubstr("); what the others did stays done"))));
+}
+
+TEST(RedisHandlerTest, InfoTellsTheVersionAndClientInfoTheAge) {
+  SessionHarness h;
+  h.client().Sends("INFO server", "CLIENT INFO");
+  EXPECT_THAT(
+      h.client().Received(),
+      ElementsAre(HasSubstr(StrCat("\r\nweir_version:", kVersion, "\r\n")), HasSubstr(" age=")));
+  // As if it had connected an hour ago.
+  static_cast<RedisSessionState&>(h.session(0).state()).connected_at -= absl::Hours(1);
+  h.client().Sends("CLIENT INFO");
+  EXPECT_THAT(h.client().Received(), ElementsAre(HasSubstr(" age=36")));
 }
 
 TEST(RedisHandlerTest, AnErrorThatShardsAnswerIsPassedOnWithItsCode) {

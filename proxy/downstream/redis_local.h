@@ -34,10 +34,9 @@ struct LocalContext {
   absl::Time now = {};                  // wall clock
   absl::Time started_at = {};           // of the process
   uint32_t workers = 1;
-  uint64_t sessions = 0;                             // of this pool on this worker
-  bool resp2_only = false;                           // a shard refused HELLO 3
-  std::string_view version = {};                     // Weir's own
-  absl::Time connected_at = absl::InfiniteFuture();  // the session's begin, for its age
+  uint64_t sessions = 0;          // of this pool on this worker
+  bool resp2_only = false;        // a shard refused HELLO 3
+  std::string_view version = {};  // Weir's own
 };
 
 enum class LocalOutcome : uint8_t {

@@ -47,7 +47,7 @@ class RedisLocalTest : public testing::Test {
     context_.session_id = 7;
     context_.now = absl::FromUnixMicros(1700000000123456);
     context_.started_at = context_.now - absl::Hours(25);
-    context_.connected_at = context_.now - absl::Seconds(90);
+    state_.connected_at = context_.now - absl::Seconds(90);
     context_.workers = 2;
     context_.sessions = 3;
     context_.version = "1.2.3";

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/time.h"
 #include "proxy/codec/resp_encoder.h"
 #include "proxy/codec/resp_frame_scanner.h"
 #include "proxy/codec/resp_request_parser.h"
@@ -48,6 +49,7 @@ struct RedisSessionState final : ProtocolState {
   RespVersion version = RespVersion::kResp2;
   ReplyMode reply_mode = ReplyMode::kOn;
   bool authenticated = false;
+  absl::Time connected_at;  // the session's begin, for CLIENT INFO
   std::string client_name;  // CLIENT SETNAME, HELLO … SETNAME
   std::string library;      // CLIENT SETINFO, "name version"; empty: neither
   std::unique_ptr<RespRequestParser> parser;
