@@ -51,8 +51,6 @@ struct alignas(64) PoolStats {
   Counter window_shrunk;
   Counter leases_total;
   Gauge leases;
-  Gauge lease_waiters;
-  Gauge unsent_reply_bytes;
   Counter closed_by_output_limit;
   Counter closed_by_memory_limit;
   Counter closed_by_progress_limit;
@@ -137,8 +135,6 @@ inline constexpr StatField<PoolStats> kPoolStatFields[] = {
     WEIR_STAT(PoolStats, window_shrunk, "", "times a session's window was made smaller"),
     WEIR_STAT(PoolStats, leases_total, "", "connections lent to one session"),
     WEIR_STAT(PoolStats, leases, "", "connections lent now"),
-    WEIR_STAT(PoolStats, lease_waiters, "", "sessions waiting for a lease"),
-    WEIR_STAT(PoolStats, unsent_reply_bytes, "bytes", "replies held for slow readers"),
     WEIR_STAT(PoolStats, closed_by_output_limit, "", "sessions closed: session_output_limit"),
     WEIR_STAT(PoolStats, closed_by_memory_limit, "", "sessions closed: memory_limit"),
     WEIR_STAT(PoolStats, closed_by_progress_limit, "",
