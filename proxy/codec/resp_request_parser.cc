@@ -4,14 +4,11 @@
 #include <cstring>
 
 #include "proxy/codec/inline_args.h"
+#include "proxy/codec/resp_request_errors.h"
 
 namespace weir {
 namespace {
 
-constexpr std::string_view kInvalidMultibulk = "ERR Protocol error: invalid multibulk length";
-constexpr std::string_view kInvalidBulk = "ERR Protocol error: invalid bulk length";
-constexpr std::string_view kMissingLineEnd = "ERR Protocol error: expected CRLF after bulk string";
-constexpr std::string_view kTooBigRequest = "ERR Protocol error: too big request";
 constexpr std::string_view kTooBigInline = "ERR Protocol error: too big inline request";
 constexpr std::string_view kUnbalanced = "ERR Protocol error: unbalanced quotes in request";
 constexpr std::string_view kNulByte = "ERR Protocol error: NUL byte in inline request";
@@ -148,7 +145,7 @@ RespRequestParser::Result RespRequestParser::ParseBulks(std::string_view input, 
         return Suspend(input, State::kBulkHeader, offset(at), offset(at));
       }
       if (*at != '$') [[unlikely]] {
-        return FailExpectedDollar(*at);
+        return Fail(ExpectedDollar(*at, error_buffer_));
       }
       body = at + 1;
       int64_t announced = 0;
@@ -260,15 +257,6 @@ RespRequestParser::Result RespRequestParser::Fail(std::string_view error) {
   Reset();
   error_ = error;
   return {ParseStatus::kError, 0};
-}
-
-RespRequestParser::Result RespRequestParser::FailExpectedDollar(char got) {
-  constexpr std::string_view kText = "ERR Protocol error: expected '$', got '?'";
-  static_assert(kText.size() <= sizeof(error_buffer_));
-  std::memcpy(error_buffer_, kText.data(), kText.size());
-  if (got == '\r' || got == '\n') got = ' ';
-  if (got >= ' ' && got <= '~') error_buffer_[kText.size() - 2] = got;
-  return Fail({error_buffer_, kText.size()});
 }
 
 void RespRequestParser::Reset() {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "proxy/codec/parse_status.h"
+#include "proxy/codec/resp_request_errors.h"
 
 namespace weir {
 
@@ -98,7 +99,6 @@ class RespRequestParser {
   Result Finish(std::string_view input, const char* end);
   Result Suspend(std::string_view input, State state, size_t resume_at, size_t examined_to);
   Result Fail(std::string_view error);
-  Result FailExpectedDollar(char got);
   void BeginFrame();
   void StoreExtents(std::string_view input);
   void CollectArgs();
@@ -107,7 +107,7 @@ class RespRequestParser {
   State state_ = State::kStart;
   bool is_inline_ = false;
   bool args_are_partial_ = false;  // args_ does not hold all arguments; extents_ does
-  char error_buffer_[48] = {};
+  ExpectedDollarBuffer error_buffer_ = {};
   int64_t declared_args_ = 0;
   std::vector<std::string_view> args_;  // arguments found by the last Parse, or all of them
   std::string scratch_;                 // unescaped inline arguments

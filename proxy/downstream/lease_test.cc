@@ -135,6 +135,40 @@ TEST(LeaseTest, ARequestOfSixteenKibibytesPaysForNoLease) {
   EXPECT_THAT(h.shard("a").Received(), SizeIs(1));
 }
 
+TEST(LeaseTest, BrokenProtocolInALargeSetIsAnsweredAndEndsTheSession) {
+  SessionHarness h;
+  h.client().SendsBytes(SetHeader("a1", kLarge) + std::string(300'000, 'x'));
+  h.client().SendsBytes(std::string(kLarge - 300'000, 'x') + "no line end");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre("-ERR Protocol error: expected CRLF after bulk string"));
+  EXPECT_TRUE(h.client().disconnected());
+  EXPECT_EQ(h.stats().protocol_errors.Get(), 1u);
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+  EXPECT_EQ(h.shard_stats("a").server_connections.Get(), 0) << "half a request is on it";
+  EXPECT_THAT(h.TakeVerdicts(), IsEmpty());
+}
+
+TEST(LeaseTest, AnArgumentThatIsNoBulkStringInALargeRequestIsRefused) {
+  SessionHarness h;
+  h.client().SendsBytes(
+      StrCat("*5\r\n$3\r\nSET\r\n$2\r\na1\r\n$", kLarge, "\r\n", std::string(kLarge, 'x'), "\r\n"));
+  EXPECT_EQ(h.stats().leases.Get(), 1);
+  h.client().SendsBytes(":60\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("-ERR Protocol error: expected '$', got ':'"));
+  EXPECT_TRUE(h.client().disconnected());
+}
+
+TEST(LeaseTest, BrokenProtocolAfterAnEarlyErrorToALargeSetIsAnsweredToo) {
+  SessionHarness h;
+  h.client().SendsBytes(SetHeader("a1", kLarge) + std::string(300'000, 'x'));
+  h.shard("a").Sends("-OOM command not allowed\r\n");
+  h.client().SendsBytes(std::string(kLarge - 300'000, 'x') + "no line end");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(StartsWith("-OOM"), StartsWith("-ERR Protocol error")));
+  EXPECT_TRUE(h.client().disconnected());
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+}
+
 TEST(LeaseTest, AReplyThatDoesNotFitIsReadAtItsClientsPaceWhenNobodyElseWaits) {
   SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 4 << 20; });
   h.client(0).StopsReading();

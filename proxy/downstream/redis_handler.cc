@@ -278,7 +278,8 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
     if (shard.has_value()) {
       if (session.in_flight() == 0) {
         Request* request = session.NewRequest(TakeSilence(state));
-        state.upload = std::make_unique<RedisUpload>(session.context().requests, request);
+        state.upload = std::make_unique<RedisUpload>(session.context().requests, request,
+                                                     LimitsOf(pool_->config));
         session.context().stats.requests.Add();
         state.upload->scanner().Scan(rest);
         session.BeginUpload();
@@ -326,9 +327,10 @@ size_t RedisHandler::ContinueUpload(Session& session, RedisSessionState& state,
   const ParseResult result = upload.scanner().Scan(input);
   if (result.status == ParseStatus::kError) {
     session.context().stats.protocol_errors.Add();
-    // The shard has half a request that will never end: its connection goes with the session.
-    EndUpload(session, state);
-    session.Close();
+    std::string error;
+    AppendError(error, upload.scanner().error());
+    session.BreakUpload(upload.request(), error);
+    state.upload.reset();
     return input.size();
   }
   const bool last = result.status == ParseStatus::kFrame;

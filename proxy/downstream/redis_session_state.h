@@ -10,8 +10,8 @@
 
 #include "absl/time/time.h"
 #include "proxy/codec/resp_encoder.h"
-#include "proxy/codec/resp_frame_scanner.h"
 #include "proxy/codec/resp_request_parser.h"
+#include "proxy/codec/resp_request_scanner.h"
 #include "proxy/downstream/redis_transaction.h"
 #include "proxy/downstream/request_handler.h"
 #include "proxy/request/request.h"
@@ -28,7 +28,8 @@ enum class ReplyMode : uint8_t {
 // A request that is passed on while it arrives. Holds it, since it may fail before its end is here.
 class RedisUpload {
  public:
-  RedisUpload(RequestPool& requests, Request* request) : requests_(requests), request_(request) {
+  RedisUpload(RequestPool& requests, Request* request, const RequestLimits& limits)
+      : requests_(requests), request_(request), scanner_(limits) {
     requests_.Hold(request_);
   }
   ~RedisUpload() { requests_.Release(request_); }
@@ -37,12 +38,12 @@ class RedisUpload {
 
   Request* request() { return request_; }
   // Finds the request's end.
-  RespFrameScanner& scanner() { return scanner_; }
+  RespRequestScanner& scanner() { return scanner_; }
 
  private:
   RequestPool& requests_;
   Request* request_;
-  RespFrameScanner scanner_;
+  RespRequestScanner scanner_;
 };
 
 struct RedisSessionState final : ProtocolState {

@@ -180,6 +180,22 @@ void Session::EndUpload() {
   lease_.EndUpload();
 }
 
+void Session::BreakUpload(Request* request, std::string_view encoded) {
+  if (request->session == nullptr) {
+    Reply(encoded);  // it has its reply, an early error
+  } else if (request->fragment.passed_on) {
+    return Close();
+  } else {
+    replies_.Answer(request, encoded);
+    replies_.EmitDone();
+  }
+  // The shard has half a request that will never end: the connection goes, and nothing that comes
+  // of that has to do with this session.
+  EndLease();
+  lease_.EndUpload();
+  EndAfterReplies();
+}
+
 void Session::LeaseIfTooLarge(const ReplyPart& part) {
   if (lease_.held()) return;
   if (unsent() + part.announced <= OutputToHoldAt()) return;

@@ -64,6 +64,9 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // A request streams over the lease: input is read at the shard's pace.
   void BeginUpload() { lease_.BeginUpload(); }
   void EndUpload();
+  // The request that streams turned out to be none: ends the session with the error `encoded` in
+  // the place of its reply, or at once when some of that is out.
+  void BreakUpload(Request* request, std::string_view encoded);
   // Takes nothing more until every reply so far has been handed on.
   void WaitUntilEmpty() { replies_.WaitUntilEmpty(); }
 

@@ -1,0 +1,111 @@
+#include "proxy/codec/resp_request_scanner.h"
+
+#include <algorithm>
+
+namespace weir {
+namespace {
+
+unsigned Digit(char c) { return static_cast<unsigned char>(c) - unsigned{'0'}; }
+
+}  // namespace
+
+ParseResult RespRequestScanner::Scan(std::string_view input) {
+  if (!error_.empty()) return {ParseStatus::kError, 0};
+  const char* at = input.data();
+  const char* const end = at + input.size();
+  const uint64_t before = scanned_;
+  while (at != end) {
+    const Progress progress = Step(at, end);
+    scanned_ = before + static_cast<uint64_t>(at - input.data());
+    if (progress == Progress::kFailed) return {ParseStatus::kError, 0};
+    if (progress == Progress::kFrameDone) {
+      return {ParseStatus::kFrame, static_cast<size_t>(at - input.data())};
+    }
+  }
+  return {ParseStatus::kNeedMore, input.size()};
+}
+
+RespRequestScanner::Progress RespRequestScanner::Step(const char*& at, const char* end) {
+  switch (state_) {
+    case State::kStar:
+      return Expect(at, '*', State::kCount, kInvalidMultibulk);
+    case State::kCount:
+      return OnDigits(at, end, State::kCountLf, kInvalidMultibulk);
+    case State::kCountLf:
+      return *at++ == '\n' ? OnCount() : Fail(kInvalidMultibulk);
+    case State::kDollar:
+      if (*at != '$') return Fail(ExpectedDollar(*at, error_buffer_));
+      ++at;
+      state_ = State::kSize;
+      return Progress::kOn;
+    case State::kSize:
+      return OnDigits(at, end, State::kSizeLf, kInvalidBulk);
+    case State::kSizeLf:
+      return *at++ == '\n' ? OnSize() : Fail(kInvalidBulk);
+    case State::kBody:
+      return OnBody(at, end);
+    case State::kCr:
+      return Expect(at, '\r', State::kLf, kMissingLineEnd);
+    case State::kLf:
+      return *at++ == '\n' ? NextArgument() : Fail(kMissingLineEnd);
+  }
+  return Progress::kFailed;
+}
+
+RespRequestScanner::Progress RespRequestScanner::Expect(const char*& at, char wanted, State next,
+                                                        std::string_view error) {
+  if (*at++ != wanted) return Fail(error);
+  state_ = next;
+  return Progress::kOn;
+}
+
+// As redis: no sign, no leading zero.
+RespRequestScanner::Progress RespRequestScanner::OnDigits(const char*& at, const char* end,
+                                                          State next, std::string_view error) {
+  const uint64_t limit = next == State::kSizeLf ? limits_.max_bulk_bytes : limits_.max_args;
+  for (; at != end && Digit(*at) <= 9; ++at) {
+    if (has_digits_ && number_ == 0) return Fail(error);
+    has_digits_ = true;
+    number_ = number_ * 10 + Digit(*at);
+    if (number_ > limit) return Fail(error);
+  }
+  if (at == end) return Progress::kOn;
+  if (*at != '\r' || !has_digits_) return Fail(error);
+  ++at;
+  has_digits_ = false;
+  state_ = next;
+  return Progress::kOn;
+}
+
+RespRequestScanner::Progress RespRequestScanner::OnCount() {
+  // One more than there are, for NextArgument.
+  arguments_ = number_ + 1;
+  return NextArgument();
+}
+
+RespRequestScanner::Progress RespRequestScanner::OnSize() {
+  if (scanned_ + number_ + 2 > limits_.max_request_bytes) return Fail(kTooBigRequest);
+  state_ = number_ > 0 ? State::kBody : State::kCr;
+  return Progress::kOn;
+}
+
+RespRequestScanner::Progress RespRequestScanner::OnBody(const char*& at, const char* end) {
+  const uint64_t taken = std::min<uint64_t>(number_, static_cast<uint64_t>(end - at));
+  at += taken;
+  number_ -= taken;
+  if (number_ == 0) state_ = State::kCr;
+  return Progress::kOn;
+}
+
+RespRequestScanner::Progress RespRequestScanner::NextArgument() {
+  number_ = 0;
+  state_ = State::kDollar;
+  return --arguments_ > 0 ? Progress::kOn : Progress::kFrameDone;
+}
+
+RespRequestScanner::Progress RespRequestScanner::Fail(std::string_view error) {
+  error_ = error;
+  return Progress::kFailed;
+}
+
+}  // namespace weir
