@@ -15,13 +15,19 @@ constexpr Duration kTrimInterval = std::chrono::milliseconds(100);
 // A burst: what is worth giving back to the system when it is over.
 constexpr size_t kBurst = 8 << 20;
 constexpr size_t kWorthATrim = 4 << 20;
+// Blocks of this size and more are the system's own and return to it when they are freed.
+constexpr int kMmapThreshold = 128 << 10;
 
 }  // namespace
 
 // --- ProcessMemory ---
 
 ProcessMemory::ProcessMemory(uint64_t limit, std::function<void()> post_trim)
-    : limit_(limit), post_trim_(std::move(post_trim)) {}
+    : limit_(limit), post_trim_(std::move(post_trim)) {
+  // Left alone, glibc raises it to the largest block that was ever freed, and keeps up to twice as
+  // much of free memory for itself.
+  mallopt(M_MMAP_THRESHOLD, kMmapThreshold);
+}
 
 uint64_t ProcessMemory::bytes_in_use() const {
   uint64_t total = 0;

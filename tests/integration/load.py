@@ -1,8 +1,8 @@
 """A bounded load whose every reply is checked.
 
-Each writer has keys of its own; a value says which key it is for, who wrote it and when. What a key
-may hold is therefore known: the last acknowledged value, or one of a later write that failed (an
-error on a write leaves open whether it took effect).
+Each writer has keys of its own; a value says which key it is for, which of its writes it is and how
+long it must be. What a key may hold is therefore known: the last acknowledged value, or one of a
+later write that failed (an error on a write leaves open whether it took effect).
 """
 
 import random
@@ -13,6 +13,9 @@ import resp
 
 BATCH = 8
 PAUSE_SECONDS = 0.002  # between two batches of a writer: a load, not a race for the machine
+SMALL = [0, 10, 200, 3000]  # padding of a value, in bytes
+# Replies that are passed on in pieces, requests beyond `large_request` and replies beyond 1 MiB.
+LARGE = SMALL * 5 + [20_000, 20_000, 300_000, 1_200_000]
 
 
 class _Key:
@@ -36,19 +39,29 @@ class _Writer(threading.Thread):
 
     def run(self):
         try:
-            with resp.Client(self.load.address, seconds=30) as client:
-                self._prime(client)
-                while not self.load.stopping.is_set():
-                    self._batch(client)
-                    self.batches += 1
-                    self.load.stopping.wait(PAUSE_SECONDS)
+            primed = False
+            while not self.load.stopping.is_set():
+                with resp.Client(self.load.address, seconds=30) as client:
+                    if not primed:
+                        self._prime(client)
+                        primed = True
+                    self._batches_until_closed(client)
         except Exception as failure:  # pylint: disable=broad-except  # shown by stop()
             self.failure = failure
 
+    def _batches_until_closed(self, client):
+        """Returns when the load ends, or when the session does where that is allowed."""
+        while not self.load.stopping.is_set():
+            open_still = self._batch(client)
+            self.batches += 1
+            if not open_still:
+                return
+            self.load.stopping.wait(PAUSE_SECONDS)
+
     def _value(self, key):
         self.sequence += 1
-        padding = "x" * self.random.choice([0, 10, 200, 3000])
-        return f"{key}|{self.sequence}|{padding}"
+        size = self.random.choice(self.load.sizes)
+        return f"{key}|{self.sequence}|{size}|{'x' * size}"
 
     def _prime(self, client):
         for key, state in self.keys.items():
@@ -59,10 +72,29 @@ class _Writer(threading.Thread):
     def _batch(self, client):
         steps = [self.random.choice([self._set, self._get, self._mget, self._mset, self._get_others])
                  for _ in range(BATCH)]
-        requests, checks = zip(*(step() for step in steps))
-        client.send(resp.encode_all(*requests))
-        for request, check in zip(requests, checks):
-            check(request, client.read())
+        pending = [step() for step in steps]
+        try:
+            client.send(resp.encode_all(*(request for request, _ in pending)))
+            while pending:
+                answer = client.read()
+                request, check = pending.pop(0)
+                check(request, answer)
+            return True
+        except (resp.Closed, ConnectionError):
+            if not self.load.may_close:
+                raise
+            self._lost([request for request, _ in pending])
+            return False
+
+    def _lost(self, requests):
+        """The session ended before these were answered; one of them is to blame."""
+        keys = []
+        for request in requests:
+            writes = self._writes_of(request)
+            for key, sequence in writes.items():
+                self.keys[key].uncertain.add(sequence)
+            keys += writes or request[1:]
+        self.load.add_error(keys, "closed")
 
     def _key(self):
         return self.random.choice(list(self.keys))
@@ -77,16 +109,23 @@ class _Writer(threading.Thread):
         return ("MSET", *(word for key in keys for word in (key, self._value(key)))), \
             self._check_write
 
+    @staticmethod
+    def _writes_of(request):
+        """{key: sequence} of a SET or MSET; empty for other requests."""
+        if request[0] not in ("SET", "MSET"):
+            return {}
+        return {key: int(value.split("|", 2)[1])
+                for key, value in zip(request[1::2], request[2::2])}
+
     def _check_write(self, request, answer):
-        values = dict(zip(request[1::2], request[2::2]))
-        for key, value in values.items():
-            sequence = int(value.split("|")[1])
+        writes = self._writes_of(request)
+        for key, sequence in writes.items():
             if answer == "OK":
                 self.keys[key].acknowledged = sequence
             else:
                 self.keys[key].uncertain.add(sequence)
         if answer != "OK":
-            self.load.add_error(list(values), answer)
+            self.load.add_error(list(writes), answer)
 
     def _get(self):
         return ("GET", self._key()), self._check_read
@@ -115,19 +154,22 @@ class _Writer(threading.Thread):
 def check_value(key, state, value):
     """Raises unless `value` is one that `key` may have."""
     assert value is not None, f"{key} is lost"
-    name, sequence, padding = value.decode().split("|")
+    name, sequence, size, padding = value.decode().split("|", 3)
     assert name == key, f"{key} has the value of {name}"
-    assert set(padding) <= {"x"}, f"{key} has a torn value"
+    assert padding == "x" * int(size), f"{key} has a torn value"
     assert int(sequence) in state.allowed(), \
         f"{key} has value {sequence}, allowed are {sorted(state.allowed())}"
 
 
 class Load:
-    """Writers in threads, from `with` until `stop` or its end. `errors`: what failed, as
-    (monotonic time, keys of the request, error text)."""
+    """Writers in threads, from `with` to its end. `errors`: what failed, as (monotonic time, keys of
+    the request, error text). With `large` some values are large, and a session may end when a shard
+    fails in the middle of one."""
 
-    def __init__(self, proxy, writers=4, keys=30):
+    def __init__(self, proxy, writers=4, keys=30, large=False):
         self.address = proxy.address
+        self.sizes = LARGE if large else SMALL
+        self.may_close = large
         self.stopping = threading.Event()
         self.errors = []
         self.writers = []

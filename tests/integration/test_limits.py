@@ -123,6 +123,20 @@ def test_memory_returns_after_bursts(lab, shards):
     assert memory.returns_to_16_mib(), mib(proxy.memory() - memory.before)
 
 
+def test_memory_returns_after_large_requests_that_were_never_finished(lab, shards):
+    proxy = lab.proxy(shards)
+    warm_up(proxy)
+    with PeakMemory(proxy) as memory:
+        clients = [proxy.client(seconds=30) for _ in range(10)]
+        for client in clients:
+            client.send(b"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$%d\r\n" % (20 * MIB))
+            client.send(b"x" * 10 * MIB)
+        assert eventually(lambda: memory.growth > 64 * MIB), mib(memory.growth)
+        for client in clients:
+            client.close()
+    assert memory.returns_to_16_mib(), mib(proxy.memory() - memory.before)
+
+
 def test_idle_sessions_take_little_memory(lab, shards):
     proxy = lab.proxy(shards)
     warm_up(proxy)
