@@ -28,6 +28,7 @@ Session::~Session() { CHECK(life_ == Life::kClosed); }
 // --- What may go on ---
 
 bool Session::MayRead() const {
+  if (life_ == Life::kLingering) return true;
   if (life_ >= Life::kLastReplies) return false;
   // The rest of a request that streams is read also after EndAfterInput.
   if (lease_.uploading()) return lease_.TakesMore();
@@ -37,6 +38,7 @@ bool Session::MayRead() const {
 bool Session::IsOver() const {
   switch (life_) {
     case Life::kOpen:
+    case Life::kLingering:
     case Life::kClosed:
       return false;
     case Life::kLastInput:
@@ -51,6 +53,7 @@ bool Session::IsOver() const {
 // --- Input ---
 
 void Session::OnBytes(std::string_view bytes) {
+  if (life_ == Life::kLingering) return Discard();
   last_active_ = context_.loop.now();
   context_.stats.request_bytes.Add(bytes.size());
   if (!input_.empty()) {
@@ -82,7 +85,7 @@ void Session::HandleHeldInput() {
 void Session::AfterInput() {
   EmitDone();
   UpdateReading();
-  CloseIfOver();
+  EndIfOver();
 }
 
 void Session::UpdateReading() {
@@ -96,7 +99,7 @@ void Session::OnTurnEnd() {
   if (life_ == Life::kClosed) return;
   if (input_waits_ && !input_.empty() && CanTake()) return HandleHeldInput();
   UpdateReading();
-  CloseIfOver();
+  EndIfOver();
 }
 
 void Session::Resume() {
@@ -104,14 +107,17 @@ void Session::Resume() {
 }
 
 void Session::OnEnd() {
+  if (life_ == Life::kLingering) return Close();
+  client_ended_ = true;
   context_.stats.client_eof.Add();
   // The rest of a request that streams will never come.
   if (lease_.uploading()) return Close();
   Advance(Life::kLastInput);
-  CloseIfOver();
+  EndIfOver();
 }
 
 void Session::OnStreamBroken(int error) {
+  if (life_ == Life::kLingering) return Close();
   context_.stats.client_err.Add();
   LOG_EVENT(LogLevel::kInfo, "session_broken", {"pool", context_.pool->config.name},
             {"session", id_}, {"errno", error});
@@ -121,7 +127,7 @@ void Session::OnStreamBroken(int error) {
 void Session::OnSent() {
   if (!stream_.reading()) Resume();
   lease_.PaceReply(stream_.unsent());
-  CloseIfOver();
+  EndIfOver();
 }
 
 void Session::CheckProgress(Duration limit) {
@@ -268,13 +274,28 @@ void Session::EndAfterInput() {
   Resume();
 }
 
-void Session::CloseIfOver() {
-  if (IsOver()) return Close();
-  if (life_ == Life::kOpen || life_ == Life::kClosed) return;
+void Session::EndIfOver() {
+  if (IsOver()) return client_ended_ ? Close() : Linger();
+  if (life_ != Life::kLastInput && life_ != Life::kLastReplies) return;
   // Until then each reply looks again, and at the end the last bytes that are sent.
   if (!replies_.empty()) return;
   stream_.NotifySent(true);
   if (input_waits_ && CanTake()) Resume();
+}
+
+void Session::Linger() {
+  Advance(Life::kLingering);
+  input_.Clear();
+  input_waits_ = false;
+  stream_.EndOutput();
+  linger_until_ = stream_.received_bytes() + kLingerBytes;
+  linger_timer_ = std::make_unique<Timer>(context_.loop.timers(), [this] { Close(); });
+  linger_timer_->ArmAt(context_.loop.now() + kLinger);
+  UpdateReading();
+}
+
+void Session::Discard() {
+  if (stream_.received_bytes() > linger_until_) Close();
 }
 
 void Session::Close() {

@@ -10,22 +10,29 @@
 //   kOpen        reads and takes requests
 //   kLastInput   what was read is still taken: the client has ended its side, or EndAfterInput
 //   kLastReplies nothing more is taken; what was is answered: EndAfterReplies
-//   kClosed      all is answered and written; or Close: a broken limit, a socket error, the owner
+//   kLingering   all is answered and written, and the client is told that nothing more will come;
+//                what it may still send is discarded until it ends its side, too, for at most
+//                kLinger and kLingerBytes. Closing with unread input in the socket would reset the
+//                connection, and with it destroy replies that are on their way.
+//   kClosed      the client has ended; or Close: a broken limit, a socket error, the owner
 //
 // At kClosed OnSessionClosed is called once, and replies still on their way are discarded by
 // position while the upstream connections stay.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string_view>
 
+#include "proxy/base/clock.h"
 #include "proxy/downstream/held_input.h"
 #include "proxy/downstream/reply_queue.h"
 #include "proxy/downstream/request_handler.h"
 #include "proxy/downstream/session_context.h"
 #include "proxy/downstream/session_lease.h"
 #include "proxy/event/stream.h"
+#include "proxy/event/timer_queue.h"
 #include "proxy/request/request.h"
 #include "proxy/upstream/upstream_connection.h"
 
@@ -35,6 +42,10 @@ class Session final : private StreamOwner, private TurnEndHandler {
  public:
   // A session whose replies are larger than this gets a lease for its next request.
   static constexpr uint64_t kLeaseReplyBytes = 1 << 20;
+
+  // How long, and for how many bytes, a session that is over waits for its client's end.
+  static constexpr Duration kLinger = std::chrono::seconds(1);
+  static constexpr uint64_t kLingerBytes = 1 << 20;
 
   Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport> transport);
   ~Session() override;
@@ -87,7 +98,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
   }
   // An answer of the proxy's own, in its place behind the replies before it.
   void Reply(std::string_view encoded);
-  // Takes no more requests; closes when everything before is answered and written.
+  // Takes no more requests; ends when everything before is answered and written.
   void EndAfterReplies();
 
   // --- for the reply dispatcher ---
@@ -99,9 +110,9 @@ class Session final : private StreamOwner, private TurnEndHandler {
 
   // Ends it now. Unanswered requests stay unanswered.
   void Close();
-  // Reads nothing more; closes when all requests that were read are answered and written.
+  // Reads nothing more; ends when all requests that were read are answered and written.
   void EndAfterInput();
-  // Nothing is read, pending or unsent.
+  // Nothing is read, pending or unsent: it may be closed. One that lingers is quiet as well.
   bool quiet() const { return replies_.empty() && stream_.unsent() == 0 && input_.empty(); }
   // The end of the last turn in which it did something.
   Moment last_active() const { return last_active_; }
@@ -117,7 +128,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
 
  private:
   // In this order; see above.
-  enum class Life : uint8_t { kOpen, kLastInput, kLastReplies, kClosed };
+  enum class Life : uint8_t { kOpen, kLastInput, kLastReplies, kLingering, kClosed };
 
   // StreamOwner.
   void OnBytes(std::string_view bytes) override;
@@ -142,7 +153,9 @@ class Session final : private StreamOwner, private TurnEndHandler {
   void HandleHeldInput();
   void AfterInput();
   void UpdateReading();
-  void CloseIfOver();
+  void EndIfOver();
+  void Linger();
+  void Discard();
 
   void RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure);
   void FinishFragment(Request* request);
@@ -166,9 +179,13 @@ class Session final : private StreamOwner, private TurnEndHandler {
   uint64_t progress_mark_ = 0;  // bytes in and out when progress was last seen
   Moment progress_at_{};
 
+  std::unique_ptr<Timer> linger_timer_;  // while it lingers
+  uint64_t linger_until_ = 0;            // received bytes, likewise
+
   Life life_ = Life::kOpen;
-  bool handling_ = false;     // inside the handler: replies are emitted when it is done
-  bool input_waits_ = false;  // the handler stopped for want of room, not of bytes
+  bool client_ended_ = false;  // it sends no more
+  bool handling_ = false;      // inside the handler: replies are emitted when it is done
+  bool input_waits_ = false;   // the handler stopped for want of room, not of bytes
 };
 
 }  // namespace weir

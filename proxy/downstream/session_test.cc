@@ -4,11 +4,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "proxy/base/check.h"
+#include "proxy/base/endpoint.h"
+#include "proxy/base/socket_address.h"
 #include "proxy/base/strings.h"
+#include "proxy/event/socket.h"
 #include "tests/support/every_split_of.h"
 #include "tests/support/resp.h"
 #include "tests/support/session_harness.h"
@@ -333,6 +341,78 @@ TEST(SessionTest, BytesThatAreNotTheProtocolEndItAfterTheRepliesBefore) {
   EXPECT_THAT(h.client().Received(), ElementsAre("one", HasSubstr("rotocol error")));
   EXPECT_TRUE(h.client().disconnected());
   EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1"));
+}
+
+// Two ends of a TCP connection over loopback: the proxy's, and a client's.
+std::pair<UniqueFd, UniqueFd> TcpPair() {
+  absl::StatusOr<UniqueFd> listener = ListenOn(*LiteralAddress(TcpEndpoint("127.0.0.1", 0)), {});
+  CHECK(listener.ok());
+  sockaddr_in address = {};
+  socklen_t length = sizeof(address);
+  CHECK_EQ(getsockname(listener->get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+  UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  CHECK_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+  UniqueFd proxy = AcceptFrom(listener->get());
+  CHECK(proxy.valid());
+  return {std::move(proxy), std::move(client)};
+}
+
+TEST(SessionTest, TheLastRepliesArriveWholeAlthoughTheClientHadSentMore) {
+  SessionHarness h;
+  auto [proxy, client] = TcpPair();
+  // All of it fits the proxy's side of the socket, and not all of it the client's.
+  const std::string value(300'000, 'x');
+  const int room = 1 << 20;
+  setsockopt(proxy.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+  h.AddSession(std::move(proxy));
+  const auto sends = [&h, &client](std::string_view bytes) {
+    EXPECT_EQ(send(client.get(), bytes.data(), bytes.size(), 0), std::ssize(bytes));
+    h.Settle();
+  };
+  sends(FakeClient::Encode("GET a1") + FakeClient::Encode("QUIT"));
+  sends(Repeat(FakeClient::Encode("GET a2"), 1000));  // stays unread
+  h.shard("a").Replies(value);
+  std::string received;
+  char buffer[1 << 16];
+  for (;;) {
+    pollfd readable = {.fd = client.get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(poll(&readable, 1, /*ms=*/10'000), 1);
+    const ssize_t got = recv(client.get(), buffer, sizeof(buffer), 0);
+    ASSERT_GE(got, 0) << "the connection was reset";
+    if (got == 0) break;
+    received.append(buffer, static_cast<size_t>(got));
+    h.Settle();
+  }
+  EXPECT_EQ(received, EncodeBulk(value) + "+OK\r\n");
+  client.Close();
+  h.Settle();
+  EXPECT_EQ(h.sessions(), 0u);
+}
+
+TEST(SessionTest, ASessionThatIsOverWaitsForItsClientsEndForAnInstantOnly) {
+  SessionHarness h;
+  h.client(0).Sends("QUIT");
+  EXPECT_TRUE(h.client(0).disconnected());
+  EXPECT_TRUE(h.session(0).quiet()) << "a drain need not wait for it";
+  EXPECT_EQ(h.sessions(), 1u);
+  h.client(0).Leaves();
+  EXPECT_EQ(h.sessions(), 0u);
+  h.client(1).Sends("QUIT");
+  h.Advance(Session::kLinger - std::chrono::milliseconds(1));
+  EXPECT_EQ(h.sessions(), 1u);
+  h.Advance(std::chrono::milliseconds(1));
+  EXPECT_EQ(h.sessions(), 0u);
+}
+
+TEST(SessionTest, ASessionThatIsOverDiscardsOnlySoMuchOfWhatItsClientSends) {
+  SessionHarness h;
+  h.client().Sends("QUIT");
+  h.client().SendsBytes(std::string(Session::kLingerBytes, 'x'));
+  EXPECT_EQ(h.sessions(), 1u);
+  EXPECT_EQ(h.chunks().bytes_in_use(), 0u);
+  h.client().SendsBytes("x");
+  EXPECT_EQ(h.sessions(), 0u);
+  EXPECT_EQ(h.stats().requests.Get(), 1u);
 }
 
 TEST(SessionTest, AnIdleSessionOwnsNoBuffer) {

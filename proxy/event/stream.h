@@ -65,6 +65,12 @@ class Stream final : public IoHandler, public TurnEndHandler {
   // The unsent bytes, for another stream; none are left.
   ByteQueue TakeUnsent() { return std::exchange(output_, ByteQueue()); }
 
+  // The peer is told that nothing more will come; reading goes on. REQUIRES: nothing is unsent,
+  // and nothing is written afterwards. Without effect once closed.
+  void EndOutput() {
+    if (!closed()) transport_->EndOutput();
+  }
+
   void SetReading(bool reading);
   bool reading() const { return reading_; }
   // OnSent after each flush that made progress.

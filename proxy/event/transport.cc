@@ -37,4 +37,9 @@ IoResult PlainTransport::Write(std::span<const iovec> pieces) {
   return {.bytes = static_cast<size_t>(sent)};
 }
 
+void PlainTransport::EndOutput() {
+  // A failure means that the connection is gone, which the next read tells.
+  shutdown(fd_.get(), SHUT_WR);
+}
+
 }  // namespace weir

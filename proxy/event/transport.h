@@ -26,6 +26,8 @@ class Transport {
   virtual ~Transport() = default;
   virtual IoResult Read(std::span<char> into) = 0;
   virtual IoResult Write(std::span<const iovec> pieces) = 0;
+  // Tells the peer that nothing more will be written; reading goes on.
+  virtual void EndOutput() = 0;
   // The socket to watch.
   virtual int fd() const = 0;
 };
@@ -36,6 +38,7 @@ class PlainTransport final : public Transport {
   explicit PlainTransport(UniqueFd fd) : fd_(std::move(fd)) {}
   IoResult Read(std::span<char> into) override;
   IoResult Write(std::span<const iovec> pieces) override;
+  void EndOutput() override;
   int fd() const override { return fd_.get(); }
 
  private:

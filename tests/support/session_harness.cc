@@ -83,13 +83,17 @@ FakeClient& SessionHarness::client(size_t index) {
   while (clients_.size() <= index) {
     int fds[2];
     CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-    auto session = std::make_unique<Session>(*context_, /*id=*/clients_.size(),
-                                             std::make_unique<PlainTransport>(UniqueFd(fds[0])));
-    session->owner_index = sessions_.size();
-    sessions_.push_back(std::move(session));
+    AddSession(UniqueFd(fds[0]));
     clients_.push_back(std::make_unique<FakeClient>([this] { Settle(); }, UniqueFd(fds[1])));
   }
   return *clients_[index];
+}
+
+void SessionHarness::AddSession(UniqueFd socket) {
+  auto session = std::make_unique<Session>(*context_, next_session_++,
+                                           std::make_unique<PlainTransport>(std::move(socket)));
+  session->owner_index = sessions_.size();
+  sessions_.push_back(std::move(session));
 }
 
 FakeShard& SessionHarness::shard(std::string_view name) { return *shards_[ShardLetter(name)]; }

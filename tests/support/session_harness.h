@@ -20,6 +20,7 @@
 
 #include "proxy/base/chunk_pool.h"
 #include "proxy/base/socket_address.h"
+#include "proxy/base/unique_fd.h"
 #include "proxy/config/pool_config.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/downstream/redis_handler.h"
@@ -56,6 +57,8 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
 
   // The n-th client; it connects when first named.
   FakeClient& client(size_t index = 0);
+  // A session on a socket of which the test has the other end.
+  void AddSession(UniqueFd socket);
   FakeShard& shard(std::string_view name);
 
   // Turns until nothing moves. At most `turns`, unless the proxy spins.
@@ -110,6 +113,7 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   std::unique_ptr<PoolConnections> connections_;
   std::optional<SessionContext> context_;
   std::vector<std::unique_ptr<Session>> sessions_;
+  uint64_t next_session_ = 0;
   std::vector<std::unique_ptr<FakeClient>> clients_;
 };
 
