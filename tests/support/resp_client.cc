@@ -52,6 +52,11 @@ bool RespClient::Send(std::string_view bytes) {
   return true;
 }
 
+bool RespClient::IsEnded() {
+  char byte;
+  return recv(socket_.get(), &byte, 1, 0) == 0;
+}
+
 bool RespClient::Receive() {
   char buffer[64 * 1024];
   ssize_t size = recv(socket_.get(), buffer, sizeof(buffer), 0);

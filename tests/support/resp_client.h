@@ -25,6 +25,10 @@ class RespClient {
   // One GET; nothing when the connection has ended.
   std::optional<Reply> Get(std::string_view key);
 
+  // Waits without asking anything until the other side has ended the connection; false when it
+  // sends something or does not end within 20 s.
+  bool IsEnded();
+
  private:
   bool Send(std::string_view bytes);
   bool Receive();
