@@ -5,8 +5,10 @@
 namespace weir {
 
 void ConfigErrors::Add(int line, std::string_view what) {
-  lines_.emplace(line, StrCat(file_name_, ":", line, ": ", what));
+  lines_.emplace(line, StrCat(Place(line), what));
 }
+
+std::string ConfigErrors::Place(int line) const { return StrCat(file_name_, ":", line, ": "); }
 
 void ConfigErrors::Add(int line, std::string_view pool, std::string_view what) {
   Add(line, StrCat("pool '", pool, "': ", what));

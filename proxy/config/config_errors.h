@@ -22,6 +22,9 @@ class ConfigErrors {
 
   bool empty() const { return lines_.empty(); }
 
+  // "FILE:LINE: ", as every mistake begins.
+  std::string Place(int line) const;
+
   // All of them, one line each, by line of the file; OK when there is none.
   absl::Status ToStatus() const;
 

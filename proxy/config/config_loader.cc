@@ -102,10 +102,14 @@ absl::StatusOr<Config> LoadConfigFile(const std::string& path) {
   if (absl::Status status = CheckReadable(path); !status.ok()) return status;
   std::ifstream stream(path, std::ios::binary);
   if (!stream) return InvalidArgument(path, ": cannot be read: ", std::strerror(errno));
-  std::string text(kMaxYamlBytes + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  // In pieces: a buffer of the size that is allowed would be most of a small proxy's memory.
+  std::string text;
+  char piece[64 * 1024];
+  while (stream && text.size() <= kMaxYamlBytes) {
+    stream.read(piece, sizeof(piece));
+    text.append(piece, static_cast<size_t>(stream.gcount()));
+  }
   if (stream.bad()) return InvalidArgument(path, ": cannot be read: ", std::strerror(errno));
-  text.resize(static_cast<size_t>(stream.gcount()));
   return LoadConfig(text, path);
 }
 

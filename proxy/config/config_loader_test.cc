@@ -22,8 +22,8 @@ using ::testing::StartsWith;
 constexpr std::string_view kMinimal =
     "alpha:\n"
     "  listen: 127.0.0.1:22121\n"
-    "  servers:\n"
-    "   - 127.0.0.1:6379:1\n";
+    "  redis: true\n"
+    "  servers: [\"127.0.0.1:6379:1\"]\n";
 
 Config Load(std::string_view text) {
   absl::StatusOr<Config> config = LoadConfig(text, "f.yml");
@@ -51,7 +51,7 @@ TEST(ConfigLoaderTest, FillsInTheDefaults) {
   EXPECT_EQ(pool.timeout, absl::InfiniteDuration());
   EXPECT_EQ(pool.backlog, 512u);
   EXPECT_EQ(pool.client_connections, 0u);
-  EXPECT_FALSE(pool.tcpkeepalive || pool.reuseport || pool.preconnect || pool.redis);
+  EXPECT_FALSE(pool.tcpkeepalive || pool.reuseport || pool.preconnect);
   EXPECT_EQ(pool.redis_auth, "");
   EXPECT_EQ(pool.redis_db, 0u);
   EXPECT_EQ(pool.server_connections, 1u);
@@ -183,9 +183,9 @@ TEST(ConfigLoaderTest, AcceptsWhatTwemproxyAccepts) {
   EXPECT_EQ(LoadPool("  backlog: 0\n").backlog, 0u);
   EXPECT_EQ(LoadPool("  server_retry_timeout: 0\n").server_retry_timeout, absl::ZeroDuration());
   EXPECT_EQ(LoadPool("  backlog: 007\n").backlog, 7u);
-  EXPECT_EQ(LoadPool("  redis: true\n  redis_db: 99\n").redis_db, 99u);
+  EXPECT_EQ(LoadPool("  redis_db: 99\n").redis_db, 99u);
   EXPECT_EQ(LoadPool("  redis_db: 0\n").redis_db, 0u);
-  EXPECT_EQ(Load("alpha:\n  listen: ::1:22121\n  servers:\n   - ::1:6379:1\n")
+  EXPECT_EQ(Load("alpha:\n  redis: true\n  listen: ::1:22121\n  servers:\n   - ::1:6379:1\n")
                 .pools[0]
                 .servers[0]
                 .ring_name,
@@ -194,9 +194,10 @@ TEST(ConfigLoaderTest, AcceptsWhatTwemproxyAccepts) {
 
 TEST(ConfigLoaderTest, SortsServersAndPoolsByLengthThenBytes) {
   const Config config = Load(
-      "zeta: {listen: \"h:1\", servers: [\"a:1:1 bb\", \"a:2:1 c\", \"a:3:1 ab\", \"a:4:1 b\"]}\n"
-      "omega: {listen: \"h:2\", servers: [\"a:1:1\"]}\n"
-      "beta: {listen: \"h:3\", servers: [\"a:1:1\"]}\n");
+      "zeta: {redis: true, listen: \"h:1\", servers: [\"a:1:1 bb\", \"a:2:1 c\", \"a:3:1 ab\", "
+      "\"a:4:1 b\"]}\n"
+      "omega: {redis: true, listen: \"h:2\", servers: [\"a:1:1\"]}\n"
+      "beta: {redis: true, listen: \"h:3\", servers: [\"a:1:1\"]}\n");
   std::vector<std::string> pools, shards;
   for (const PoolConfig& pool : config.pools) pools.push_back(pool.name);
   for (const ShardConfig& shard : config.pools[1].servers) shards.push_back(shard.ring_name);
@@ -253,16 +254,8 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithAValueAndWhatWasExpected) {
       {"  server_connections: 0", ", key 'server_connections': found '0', expected a number >= 1"},
       {"  redis_auth: \"\"",
        ", key 'redis_auth': found '', expected a password; leave the key out for none"},
-      {"  redis_auth: secret",
-       ", key 'redis_auth': found in a memcached pool, expected redis: true with it"},
-      {"  redis_db: 3",
-       ", key 'redis_db': found in a memcached pool, expected redis: true with it"},
-      {"  partial_mget: elements",
-       ", key 'partial_mget': found in a memcached pool, expected redis: true with it"},
       {"  partial_mget: some",
        ", key 'partial_mget': found 'some', expected one of error, elements"},
-      {"  commands: [{name: x}]",
-       ", key 'commands': found in a memcached pool, expected redis: true with it"},
       {"  missing_shard: rehash",
        ", key 'missing_shard': found 'rehash' without auto_eject_hosts, expected "
        "auto_eject_hosts: true with it"},
@@ -298,8 +291,44 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithAValueAndWhatWasExpected) {
   for (const auto& c : cases) {
     EXPECT_EQ(ErrorOf(StrCat(kMinimal, c.lines, "\n")), StrCat("f.yml:5: pool 'alpha'", c.error));
   }
-  EXPECT_EQ(ErrorOf(StrCat(kMinimal, "  redis: true\n  commands: [{name: x}, {name: X}]\n")),
-            "f.yml:6: pool 'alpha', key 'commands': found 'x' a second time, expected once");
+  EXPECT_EQ(ErrorOf(StrCat(kMinimal, "  commands: [{name: x}, {name: X}]\n")),
+            "f.yml:5: pool 'alpha', key 'commands': found 'x' a second time, expected once");
+}
+
+TEST(ConfigLoaderTest, SaysOfEveryCommandThatCannotBeRestatedWhere) {
+  EXPECT_EQ(ErrorOf(StrCat(kMinimal,
+                           "  commands:\n"
+                           "   - {name: json.get}\n"
+                           "   - {name: SUBSCRIBE}\n"
+                           "   - {name: x, first_key: 5000}\n")),
+            "f.yml:7: pool 'alpha', key 'commands': command \"subscribe\" is built in and "
+            "cannot be redefined: the proxy refuses it or restricts it\n"
+            "f.yml:8: pool 'alpha', key 'commands': command \"x\": positions beyond 1000");
+}
+
+TEST(ConfigLoaderTest, SaysOfEveryMemcachedPoolThatItIsNotServedYet) {
+  constexpr std::string_view kWhy =
+      "found false (memcached), expected true: memcached pools are not served yet\n";
+  EXPECT_EQ(ErrorOf("alpha: {listen: h:1, servers: [\"a:1:1\"]}\n"
+                    "beta:\n"
+                    "  listen: h:2\n"
+                    "  redis: false\n"
+                    "  servers: [\"a:1:1\"]\n"
+                    "  timeout: soon\n"),
+            StrCat("f.yml:1: pool 'alpha', key 'redis': ", kWhy,
+                   "f.yml:4: pool 'beta', key 'redis': ", kWhy,
+                   "f.yml:6: pool 'beta', key 'timeout': found 'soon', expected milliseconds >= "
+                   "0"));
+}
+
+TEST(ConfigLoaderTest, RefusesKeysOfRedisInMemcachedPools) {
+  for (const char* line :
+       {"redis_auth: secret", "redis_db: 3", "partial_mget: elements", "commands: [{name: x}]"}) {
+    const std::string key = std::string(line).substr(0, std::string_view(line).find(':'));
+    EXPECT_THAT(ErrorOf(StrCat("alpha:\n  listen: h:1\n  servers: [\"a:1:1\"]\n  ", line, "\n")),
+                HasSubstr(StrCat("f.yml:4: pool 'alpha', key '", key,
+                                 "': found in a memcached pool, expected redis: true with it")));
+  }
 }
 
 TEST(ConfigLoaderTest, SaysWhatIsWrongWithAServer) {
@@ -319,33 +348,35 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithAServer) {
   };
   for (const auto& c : cases) {
     EXPECT_EQ(
-        ErrorOf(StrCat("alpha:\n  listen: h:1\n  servers:\n   - a:1:1\n   - ", c.server, "\n")),
+        ErrorOf(StrCat("alpha:\n  redis: true\n  listen: h:1\n  servers:\n   - ", c.server, "\n")),
         StrCat("f.yml:5: pool 'alpha', key 'servers': found '", c.server, "', expected ",
                c.expected));
   }
-  EXPECT_EQ(ErrorOf("alpha:\n  listen: h:1\n  servers: []\n"),
-            "f.yml:3: pool 'alpha', key 'servers': found an empty list, expected at least one "
+  EXPECT_EQ(ErrorOf("alpha:\n  listen: h:1\n  redis: true\n  servers: []\n"),
+            "f.yml:4: pool 'alpha', key 'servers': found an empty list, expected at least one "
             "server");
-  EXPECT_EQ(ErrorOf("alpha:\n  listen: h:1\n  servers:\n"),
-            "f.yml:3: pool 'alpha', key 'servers': found nothing, expected a list with at least "
+  EXPECT_EQ(ErrorOf("alpha:\n  listen: h:1\n  redis: true\n  servers:\n"),
+            "f.yml:4: pool 'alpha', key 'servers': found nothing, expected a list with at least "
             "one host:port:weight");
 }
 
 TEST(ConfigLoaderTest, RefusesTwoServersOfOneRingName) {
   // Weight is no part of the name; 11211 is left out of it.
-  EXPECT_EQ(ErrorOf("alpha:\n  listen: h:1\n  servers:\n   - a:1:1\n   - a:1:2\n"),
-            "f.yml:5: pool 'alpha', key 'servers': found 'a:1:2', expected a name of its own: "
-            "'a:1' is already on line 4");
-  EXPECT_EQ(ErrorOf("alpha:\n  listen: h:1\n  servers:\n   - a:11211:1\n   - b:1:1 a\n"),
-            "f.yml:5: pool 'alpha', key 'servers': found 'b:1:1 a', expected a name of its own: "
-            "'a' is already on line 4");
+  EXPECT_EQ(ErrorOf("alpha:\n  listen: h:1\n  redis: true\n  servers:\n   - a:1:1\n   - a:1:2\n"),
+            "f.yml:6: pool 'alpha', key 'servers': found 'a:1:2', expected a name of its own: "
+            "'a:1' is already on line 5");
+  EXPECT_EQ(
+      ErrorOf("alpha:\n  listen: h:1\n  redis: true\n  servers:\n   - a:11211:1\n   - b:1:1 a\n"),
+      "f.yml:6: pool 'alpha', key 'servers': found 'b:1:1 a', expected a name of its own: "
+      "'a' is already on line 5");
   // One address under two names is legal.
-  Load("alpha:\n  listen: h:1\n  servers:\n   - a:1:1 x\n   - a:1:1 y\n");
+  Load("alpha:\n  redis: true\n  listen: h:1\n  servers:\n   - a:1:1 x\n   - a:1:1 y\n");
 }
 
 TEST(ConfigLoaderTest, SaysWhatIsWrongWithTheListenAddress) {
   const auto error = [](std::string_view listen) {
-    return ErrorOf(StrCat("alpha:\n  listen: ", listen, "\n  servers: [\"a:1:1\"]\n"));
+    return ErrorOf(
+        StrCat("alpha:\n  listen: ", listen, "\n  redis: true\n  servers: [\"a:1:1\"]\n"));
   };
   EXPECT_EQ(error("localhost"),
             "f.yml:2: pool 'alpha', key 'listen': found 'localhost', expected host:port, "
@@ -372,10 +403,11 @@ TEST(ConfigLoaderTest, ReportsEveryMistakeAtOnceInTheFilesOrder) {
                     "beta:\n"
                     "  hahs: md5\n"
                     "  listen: h:1\n"
+                    "  redis: true\n"
                     "  servers:\n"
                     "   - nonsense\n"
                     "   - a:1:1\n"
-                    "alpha: {}\n"
+                    "alpha: {redis: true}\n"
                     "gamma: 5\n"),
             "f.yml:1: pool 'alpha', key 'servers': found nothing, expected a list with at least "
             "one host:port:weight\n"
@@ -384,14 +416,14 @@ TEST(ConfigLoaderTest, ReportsEveryMistakeAtOnceInTheFilesOrder) {
             "f.yml:7: pool 'beta', key 'hahs': unknown key; did you mean 'hash'?\n"
             "f.yml:8: pool 'beta', key 'listen': found 'h:1', expected an address of its own: pool "
             "'alpha' has it on line 2\n"
-            "f.yml:10: pool 'beta', key 'servers': found 'nonsense', expected host:port:weight or "
+            "f.yml:11: pool 'beta', key 'servers': found 'nonsense', expected host:port:weight or "
             "/path:weight, with ' name' behind it or not\n"
-            "f.yml:12: pool 'alpha': found a second time, expected once (first on line 1)\n"
-            "f.yml:12: pool 'alpha', key 'listen': found nothing, expected host:port, [ipv6]:port "
+            "f.yml:13: pool 'alpha': found a second time, expected once (first on line 1)\n"
+            "f.yml:13: pool 'alpha', key 'listen': found nothing, expected host:port, [ipv6]:port "
             "or /path\n"
-            "f.yml:12: pool 'alpha', key 'servers': found nothing, expected a list with at least "
+            "f.yml:13: pool 'alpha', key 'servers': found nothing, expected a list with at least "
             "one host:port:weight\n"
-            "f.yml:13: pool 'gamma': found '5', expected a map of keys");
+            "f.yml:14: pool 'gamma': found '5', expected a map of keys");
 }
 
 TEST(ConfigLoaderTest, SaysWhatIsWrongWithTheFileAsAWhole) {
@@ -410,6 +442,10 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithTheFileAsAWhole) {
   EXPECT_EQ(ErrorOf("{a: 1}\n}"), "f.yml:2: not YAML: illegal flow end");
   EXPECT_THAT(ErrorOf("--- {}\n---\n"), StartsWith("f.yml:1: found nothing"));
   EXPECT_EQ(ErrorOf("alpha:\n  a: 1\n   b: 2\n"), "f.yml:3: not YAML: illegal map value");
+  EXPECT_EQ(ErrorOf("alpha:\n\ta: 1\n"),
+            "f.yml:2: not YAML: illegal map value; indent with spaces, YAML takes no tabs");
+  EXPECT_EQ(ErrorOf(std::string((16 << 20) + 1, ' ')),
+            "f.yml:1: found a larger file, expected at most 16777216 bytes");
   EXPECT_EQ(ErrorOf("alpha: *nobody\n"), "f.yml:1: not YAML: the referenced anchor is not defined");
   EXPECT_EQ(ErrorOf("alpha: {<<: 5}\n"),
             "f.yml:1: expected an alias of a map, or a list of them, for '<<'");
@@ -431,7 +467,8 @@ TEST(ConfigLoaderTest, RefusesAliasesThatExpandWithoutBound) {
 }
 
 TEST(ConfigLoaderTest, NeverShowsAPassword) {
-  const std::string error = ErrorOf(StrCat(kMinimal, "  redis_auth: hunter2\n  timeout: x\n"));
+  const std::string error =
+      ErrorOf("alpha:\n  listen: h:1\n  redis_auth: hunter2\n  redis_auth: hunter2\n");
   EXPECT_THAT(error, HasSubstr("key 'redis_auth'"));
   EXPECT_THAT(error, Not(HasSubstr("hunter2")));
 }
@@ -448,6 +485,14 @@ TEST(ConfigLoaderTest, SaysWhyAFileCannotBeRead) {
                           "{listen: ..., servers: ...}`")));
 }
 
+TEST(ConfigLoaderTest, ReadsAFileOfManyPieces) {
+  const std::string path = ::testing::TempDir() + "/large.yml";
+  std::ofstream(path) << std::string(200'000, '#') << "\n" << kMinimal << std::string(70'000, '#');
+  const absl::StatusOr<Config> config = LoadConfigFile(path);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->pools[0].place.text, StrCat(path, ":2: "));
+}
+
 TEST(ConfigLoaderTest, LoadsTheExamples) {
   const absl::StatusOr<Config> alpha = LoadConfigFile("deploy/examples/alpha.yml");
   ASSERT_TRUE(alpha.ok()) << alpha.status();
@@ -458,7 +503,7 @@ TEST(ConfigLoaderTest, LoadsTheExamples) {
 
   const absl::StatusOr<Config> several = LoadConfigFile("deploy/examples/several_pools.yml");
   ASSERT_TRUE(several.ok()) << several.status();
-  EXPECT_EQ(several->pools.size(), 4u);
+  EXPECT_EQ(several->pools.size(), 3u);
 }
 
 }  // namespace

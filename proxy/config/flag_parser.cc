@@ -103,8 +103,8 @@ absl::Status ParseFlags(std::span<const FlagSpec> flags, std::span<const char* c
     if (value == -1) break;
     if (value == ':') {
       const FlagSpec& flag = *FindFlag(flags, optopt);
-      return InvalidArgument("option ", FlagNames(flag), ": found nothing, expected ",
-                             flag.argument);
+      return InvalidArgument("option ", FlagNames(flag),
+                             ": found nothing, expected an argument: ", flag.argument);
     }
     const bool asks_for_help = value == '?' && optopt == '?';  // -?, as in twemproxy's usage text
     if (value == '?' && !asks_for_help) return UnknownOption(flags, words[optind - 1], optopt);

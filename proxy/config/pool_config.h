@@ -67,9 +67,18 @@ enum class PartialMget : uint8_t {
   kElements,  // an error in place of each value that is missing
 };
 
+// Where a pool was said, for what is found to be wrong with it later: "FILE:LINE: ", or nothing
+// when it came from no file. No part of a pool's value: moving a pool in its file changes nothing.
+struct ConfigPlace {
+  std::string text;
+
+  friend bool operator==(const ConfigPlace&, const ConfigPlace&) { return true; }
+};
+
 struct PoolConfig {
   // The pool's key in the file. Unique.
   std::string name;
+  ConfigPlace place;
 
   // --- twemproxy's keys ---
 

@@ -17,6 +17,7 @@
 #include "proxy/config/address.h"
 #include "proxy/config/config_keys.h"
 #include "proxy/config/did_you_mean.h"
+#include "proxy/config/servable.h"
 #include "proxy/hashing/ring_shard.h"
 
 namespace weir {
@@ -36,6 +37,7 @@ class PoolReader {
  public:
   PoolReader(const YamlNode& name, ConfigErrors& errors) : errors_(errors), line_(name.line) {
     pool_.name = name.text;
+    pool_.place.text = errors.Place(name.line);
     shown_name_ = Printable(name.text);
   }
 
@@ -112,6 +114,7 @@ class PoolReader {
   // --- checks of keys together ---
   void RequireKeys();
   void CheckRedisOnlyKeys();
+  void CheckServed();
   void CheckLimits();
 
   ConfigErrors& errors_;
@@ -400,6 +403,9 @@ void PoolReader::Command(const YamlNode& item) {
     return Fail(item.line,
                 StrCat("found '", Printable(command.name), "' a second time, expected once"));
   }
+  if (const absl::Status status = CheckExtraCommand(command); !status.ok()) {
+    return Fail(item.line, FromAbsl(status.message()));
+  }
   pool_.commands.push_back(std::move(command));
 }
 
@@ -438,6 +444,7 @@ bool PoolReader::CommandKey(const YamlEntry& entry, CommandConfig& command, bool
 void PoolReader::CheckTogether() {
   RequireKeys();
   CheckRedisOnlyKeys();
+  CheckServed();
   CheckLimits();
   if (!pool_.auto_eject_hosts) {
     const int line = GoodLine("missing_shard");
@@ -473,6 +480,14 @@ void PoolReader::CheckRedisOnlyKeys() {
     key_ = key;
     Fail(lines_.find(key)->second, "found in a memcached pool, expected redis: true with it");
   }
+}
+
+void PoolReader::CheckServed() {
+  const absl::Status status = CheckProtocol(pool_);
+  if (status.ok() || IsBad("redis")) return;
+  const int line = GoodLine("redis");
+  key_ = "redis";
+  Fail(line != 0 ? line : line_, FromAbsl(status.message()));
 }
 
 void PoolReader::CheckLimits() {

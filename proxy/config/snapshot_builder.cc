@@ -5,6 +5,7 @@
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
 #include "proxy/codec/redis_commands.h"
+#include "proxy/config/servable.h"
 
 namespace weir {
 namespace {
@@ -18,24 +19,20 @@ absl::StatusOr<std::shared_ptr<const CommandTable>> BuildCommands(const PoolConf
   if (config.commands.empty()) return BuiltInCommands();
   std::vector<ExtraCommand> extras;
   for (const CommandConfig& command : config.commands) {
-    extras.push_back({.name = command.name,
-                      .first_key = static_cast<int>(command.first_key),
-                      .last_key = command.last_key,
-                      .step = static_cast<int>(command.step)});
+    extras.push_back(ToExtraCommand(command));
   }
   absl::StatusOr<CommandTable> table = RedisCommands().WithExtra(extras);
   if (!table.ok()) {
-    return InvalidArgument("pool '", config.name,
+    return InvalidArgument(config.place.text, "pool '", config.name,
                            "', key 'commands': ", FromAbsl(table.status().message()));
   }
   return std::make_shared<const CommandTable>(*std::move(table));
 }
 
 absl::StatusOr<PoolSnapshotPtr> BuildPool(const PoolConfig& config) {
-  if (!config.redis) {
-    return InvalidArgument("pool '", config.name,
-                           "', key 'redis': found false (memcached), expected ",
-                           "true: memcached pools are not served yet");
+  if (absl::Status status = CheckProtocol(config); !status.ok()) {
+    return InvalidArgument(config.place.text, "pool '", config.name,
+                           "', key 'redis': ", FromAbsl(status.message()));
   }
   auto pool = std::make_shared<PoolSnapshot>();
   pool->config = config;
@@ -69,6 +66,7 @@ std::shared_ptr<const Ring> BuildPoolRing(const PoolConfig& config, const std::v
 
 absl::StatusOr<SnapshotPtr> BuildSnapshot(const Config& config, const Snapshot* previous) {
   auto snapshot = std::make_shared<Snapshot>();
+  std::string mistakes;
   snapshot->generation = previous == nullptr ? 1 : previous->generation + 1;
   for (const PoolConfig& pool : config.pools) {
     PoolSnapshotPtr built;
@@ -77,11 +75,15 @@ absl::StatusOr<SnapshotPtr> BuildSnapshot(const Config& config, const Snapshot* 
     }
     if (built == nullptr) {
       absl::StatusOr<PoolSnapshotPtr> made = BuildPool(pool);
-      if (!made.ok()) return made.status();
+      if (!made.ok()) {
+        StrAppend(&mistakes, mistakes.empty() ? "" : "\n", FromAbsl(made.status().message()));
+        continue;
+      }
       built = *std::move(made);
     }
     snapshot->pools.push_back(std::move(built));
   }
+  if (!mistakes.empty()) return InvalidArgument(mistakes);
   return snapshot;
 }
 

@@ -84,6 +84,29 @@ TEST(SnapshotBuilderTest, ACommandThatMayNotBeRestatedIsRefusedWithItsPoolAndKey
   }
 }
 
+TEST(SnapshotBuilderTest, EveryPoolThatCannotBeServedIsNamedWithItsPlace) {
+  PoolConfig alpha = Pool("alpha", {"a"});
+  alpha.redis = false;
+  alpha.place.text = "f.yml:1: ";
+  PoolConfig beta = Pool("beta", {"b"});
+  beta.redis = false;
+  const absl::StatusOr<SnapshotPtr> snapshot =
+      BuildSnapshot(ConfigOf({alpha, Pool("good", {"c"}), beta}), nullptr);
+  ASSERT_FALSE(snapshot.ok());
+  EXPECT_EQ(snapshot.status().message(),
+            "f.yml:1: pool 'alpha', key 'redis': found false (memcached), expected true: memcached "
+            "pools are not served yet\n"
+            "pool 'beta', key 'redis': found false (memcached), expected true: memcached pools are "
+            "not served yet");
+}
+
+TEST(SnapshotBuilderTest, APoolThatOnlyMovedInItsFileIsShared) {
+  const SnapshotPtr first = *BuildSnapshot(ConfigOf({Pool("alpha", {"a"})}), nullptr);
+  PoolConfig moved = Pool("alpha", {"a"});
+  moved.place.text = "f.yml:7: ";
+  EXPECT_EQ((*BuildSnapshot(ConfigOf({moved}), first.get()))->pools[0], first->pools[0]);
+}
+
 TEST(SnapshotBuilderTest, ARingWithoutAShardKeepsTheOthersNumbers) {
   const PoolConfig pool = Pool("alpha", {"a", "b", "c"});
   const std::shared_ptr<const Ring> ring = BuildPoolRing(pool, {true, false, true});

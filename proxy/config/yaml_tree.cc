@@ -111,13 +111,17 @@ class TreeCopier {
   int error_line_ = 1;
 };
 
-// yaml-cpp's message alone is hard to read where a value begins with '[', as bracketed IPv6 does.
+// yaml-cpp's message alone is hard to read where a tab indents, or where a value begins with '[',
+// as bracketed IPv6 does.
 std::string_view Hint(std::string_view text, int line) {
   for (int i = 1; i < line && !text.empty(); ++i) {
     const size_t end = text.find('\n');
     text.remove_prefix(end == text.npos ? text.size() : end + 1);
   }
   text = text.substr(0, text.find('\n'));
+  if (text.substr(0, text.find_first_not_of(" \t")).find('\t') != text.npos) {
+    return "; indent with spaces, YAML takes no tabs";
+  }
   const size_t bracket = text.find('[');
   const bool quoted = text.find_first_of("'\"") < bracket;
   if (bracket != text.npos && !quoted && text.find("]:", bracket) != text.npos) {
@@ -188,8 +192,8 @@ absl::StatusOr<YamlNode> ParseOrThrow(const std::string& text, std::string_view 
 
 absl::StatusOr<YamlNode> ParseYaml(std::string_view text, std::string_view file_name) {
   if (text.size() > kMaxYamlBytes) {
-    return InvalidArgument(file_name, ":1: found ", text.size(), " bytes, expected at most ",
-                           kMaxYamlBytes);
+    return InvalidArgument(file_name, ":1: found a larger file, expected at most ", kMaxYamlBytes,
+                           " bytes");
   }
   try {
     return ParseOrThrow(std::string(text), file_name);

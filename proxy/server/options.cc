@@ -173,12 +173,14 @@ std::string DescribeStatsText() {
   const auto describe = [](std::string_view title, const auto& fields, std::string& text) {
     StrAppend(&text, title, ":\n");
     for (const auto& field : fields) {
-      text += absl::StrFormat("  %-24s %s\n", ToAbsl(field.name), ToAbsl(field.help));
+      text += absl::StrFormat("  %-19s %s", ToAbsl(field.name), ToAbsl(field.help));
+      if (!field.unit.empty()) StrAppend(&text, " (", field.unit, ")");
+      text += '\n';
     }
   };
   std::string text;
   describe("process stats", kProcessStatFields, text);
-  describe("\npool stats", kPoolStatFields, text);
+  describe("\npool stats", std::span(kPoolStatFields).first<kTwemproxyPoolFields>(), text);
   describe("\nserver stats", kShardStatFields, text);
   return text;
 }

@@ -49,7 +49,7 @@ struct Options {
 // found and what was expected. Not to be called by two threads at once: getopt has global state.
 absl::StatusOr<Options> ParseOptions(std::span<const char* const> argv);
 
-// What -h, -V and -D print; each ends with a new line.
+// What -h, -V and -D print; each ends with a new line. -D describes what the statistics port shows.
 std::string UsageText();
 std::string VersionText();
 std::string DescribeStatsText();

@@ -109,10 +109,10 @@ TEST(OptionsTest, SaysWhatIsWrongAndWhatWasExpected) {
        "option -i (--stats-interval): found '1s', expected milliseconds from 0 to 2147483647"},
       {{"-m", "100"}, "option -m (--mbuf-size): found '100', expected bytes from 512 to 16777216"},
       {{"-c", ""}, "option -c (--conf-file): found '', expected a file name"},
-      {{"-c"}, "option -c (--conf-file): found nothing, expected FILE"},
-      {{"--conf-file"}, "option -c (--conf-file): found nothing, expected FILE"},
+      {{"-c"}, "option -c (--conf-file): found nothing, expected an argument: FILE"},
+      {{"--conf-file"}, "option -c (--conf-file): found nothing, expected an argument: FILE"},
       {{"--threads=0"}, "option --threads: found '0', expected a number from 1 to 256"},
-      {{"--threads"}, "option --threads: found nothing, expected N"},
+      {{"--threads"}, "option --threads: found nothing, expected an argument: N"},
       {{"--drain-delay=-1"},
        "option --drain-delay: found '-1', expected milliseconds from 0 to 2147483647"},
       {{"--memory-limit=1T"},
@@ -147,6 +147,9 @@ TEST(OptionsTest, DescribesVersionAndStats) {
   EXPECT_THAT(DescribeStatsText(), StartsWith("process stats:\n"));
   EXPECT_THAT(DescribeStatsText(), HasSubstr("  client_eof "));
   EXPECT_THAT(DescribeStatsText(), HasSubstr("  out_queue_bytes "));
+  EXPECT_THAT(DescribeStatsText(), HasSubstr("last ejection, or 0 (microseconds since the epoch)"));
+  // What the statistics port does not show is not described.
+  EXPECT_THAT(DescribeStatsText(), Not(HasSubstr("sessions_total")));
 }
 
 }  // namespace

@@ -55,10 +55,27 @@ TEST(LifeTest, TestsAConfigurationAndSaysEveryMistake) {
 TEST(LifeTest, RefusesMemcachedPoolsUntilItServesThem) {
   TempDirectory directory;
   const std::string file = directory.path() + "/weir.yml";
-  std::ofstream(file) << "alpha: {listen: 127.0.0.1:1, servers: ['127.0.0.1:2:1']}\n";
+  std::ofstream(file) << "alpha: {listen: 127.0.0.1:1, servers: ['127.0.0.1:2:1']}\n"
+                         "beta: {listen: 127.0.0.1:3, servers: ['127.0.0.1:2:1'], timeout: soon}\n";
   Outcome outcome = RunToEnd({WeirProgram(), "-t", "-c", file});
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.output, HasSubstr("memcached pools are not served yet"));
+  const std::string why = "memcached pools are not served yet\n";
+  EXPECT_THAT(outcome.output, HasSubstr(StrCat(file, ":1: pool 'alpha', key 'redis': ")));
+  EXPECT_THAT(outcome.output, HasSubstr(StrCat(file, ":2: pool 'beta', key 'redis': ")));
+  EXPECT_THAT(outcome.output, HasSubstr(why));
+  EXPECT_THAT(outcome.output, HasSubstr(StrCat(file, ":2: pool 'beta', key 'timeout': ")));
+}
+
+// A configuration was once read into a buffer of the size that a file may have at most.
+TEST(LifeTest, AProxyThatJustStartedHasTakenLittleMemory) {
+  WeirProcess weir(OnePool(NewAddress(), "127.0.0.1:2"), {"--threads", "1"});
+  const std::string status = ReadFile(StrCat("/proc/", weir.process().pid(), "/status"));
+  const size_t at = status.find("VmHWM:");
+  ASSERT_NE(at, status.npos);
+  const std::string_view line = std::string_view(status).substr(at + 6, 32);
+  const size_t digits = line.find_first_not_of(" \t");
+  const std::string_view kib = line.substr(digits, line.find(' ', digits) - digits);
+  EXPECT_LT(ParseInt<int>(kib).value(), 14 * 1024);
 }
 
 TEST(LifeTest, RefusesToStartOnAnAddressThatIsTaken) {
