@@ -42,7 +42,7 @@ absl::StatusOr<UniqueFd> ListenOn(const ResolvedAddress& address, const ListenOp
   if (!fd.valid()) return SocketError("make a socket for", address);
   int one = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-  if (options.reuse_port) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+  if (options.reuse_port) SetReusePort(fd.get(), true);
   if (address.family() == AF_INET6) {
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
   }
@@ -54,6 +54,11 @@ absl::StatusOr<UniqueFd> ListenOn(const ResolvedAddress& address, const ListenOp
   }
   if (listen(fd.get(), options.backlog) != 0) return SocketError("listen on", address);
   return fd;
+}
+
+void SetReusePort(int fd, bool on) {
+  const int value = on ? 1 : 0;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 }
 
 absl::StatusOr<UniqueFd> StartConnect(const ResolvedAddress& address) {

@@ -24,6 +24,10 @@ struct ListenOptions {
 // A listening socket, non-blocking. A Unix socket's file that nobody listens on is replaced.
 absl::StatusOr<UniqueFd> ListenOn(const ResolvedAddress& address, const ListenOptions& options);
 
+// Whether another socket of this user may have the address of this one too (SO_REUSEPORT). Of one
+// that is open already it concerns those that are bound later. No effect on Unix sockets.
+void SetReusePort(int fd, bool on);
+
 // A non-blocking socket that is connected or on its way; it becomes writable when that is decided.
 absl::StatusOr<UniqueFd> StartConnect(const ResolvedAddress& address);
 // The outcome of a connect that was on its way: 0 or the errno.

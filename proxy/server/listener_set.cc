@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -22,26 +21,6 @@
 namespace weir {
 namespace {
 
-// The worker with the fewest sessions of the pool; of equal ones the next behind `first`, so that
-// pools with few sessions do not all burden one worker.
-uint32_t LeastLoaded(const SessionCounts& counts, uint32_t first) {
-  uint32_t best = first;
-  for (uint32_t i = 1; i < counts.size(); ++i) {
-    const uint32_t worker = (first + i) % static_cast<uint32_t>(counts.size());
-    if (counts[worker].load(std::memory_order_relaxed) <
-        counts[best].load(std::memory_order_relaxed)) {
-      best = worker;
-    }
-  }
-  return best;
-}
-
-uint64_t TotalSessions(const SessionCounts& counts) {
-  uint64_t total = 0;
-  for (const auto& count : counts) total += count.load(std::memory_order_relaxed);
-  return total;
-}
-
 std::set<std::string> AddressesOf(const Snapshot& snapshot) {
   std::set<std::string> addresses;
   for (const PoolSnapshotPtr& pool : snapshot.pools) {
@@ -57,32 +36,55 @@ void RemoveUnixFile(const ListenConfig& listen) {
 }  // namespace
 
 absl::Status ListenerSet::Open(const Snapshot& snapshot) {
+  const std::set<std::string> needed = AddressesOf(snapshot);
   Sockets opened;
+  std::string mistakes;
   for (const PoolSnapshotPtr& pool : snapshot.pools) {
     const std::string address = FormatEndpoint(pool->config.listen.endpoint);
     if (sockets_.contains(address)) continue;
-    absl::Status status = OpenOne(pool->config, &opened[address]);
+    const std::vector<const Socket*> in_the_way =
+        UnusedOnPort(needed, pool->config.listen.endpoint);
+    for (const Socket* socket : in_the_way) SetReusePort(socket->fd, true);
+    const absl::Status status = OpenOne(pool->config, !in_the_way.empty(), &opened[address]);
+    for (const Socket* socket : in_the_way) SetReusePort(socket->fd, socket->reuseport);
     if (status.ok()) continue;
     opened.erase(address);
-    for (const auto& [other, socket] : opened) RemoveUnixFile(socket.listen);
-    return status;
+    StrAppend(&mistakes, mistakes.empty() ? "" : "\n", FromAbsl(status.message()));
   }
-  sockets_.merge(opened);
-  return absl::OkStatus();
+  if (mistakes.empty()) {
+    sockets_.merge(opened);
+    return absl::OkStatus();
+  }
+  for (const auto& [other, socket] : opened) RemoveUnixFile(socket.listen);
+  return InvalidArgument(mistakes);
 }
 
-absl::Status ListenerSet::OpenOne(const PoolConfig& pool, Socket* socket) {
+std::vector<const ListenerSet::Socket*> ListenerSet::UnusedOnPort(
+    const std::set<std::string>& needed, const Endpoint& endpoint) const {
+  std::vector<const Socket*> unused;
+  if (!endpoint.path.empty()) return unused;
+  for (const auto& [address, socket] : sockets_) {
+    const Endpoint& other = socket.listen.endpoint;
+    const bool same_port = other.path.empty() && other.port == endpoint.port;
+    if (same_port && !needed.contains(address)) unused.push_back(&socket);
+  }
+  return unused;
+}
+
+absl::Status ListenerSet::OpenOne(const PoolConfig& pool, bool beside_another, Socket* socket) {
   absl::StatusOr<ResolvedAddress> address = ResolveNow(pool.listen.endpoint);
   if (!address.ok()) {
-    return InvalidArgument("pool '", pool.name,
+    return InvalidArgument(pool.place.text, "pool '", pool.name,
                            "', key 'listen': ", FromAbsl(address.status().message()));
   }
   absl::StatusOr<UniqueFd> fd = ListenOn(*address, {.backlog = static_cast<int>(pool.backlog),
-                                                    .reuse_port = pool.reuseport,
+                                                    .reuse_port = pool.reuseport || beside_another,
                                                     .unix_mode = pool.listen.unix_mode});
   if (!fd.ok()) {
-    return Unavailable("pool '", pool.name, "', key 'listen': ", FromAbsl(fd.status().message()));
+    return InvalidArgument(pool.place.text, "pool '", pool.name,
+                           "', key 'listen': ", FromAbsl(fd.status().message()));
   }
+  if (!pool.reuseport) SetReusePort(fd->get(), false);
   socket->id = ++next_id_;
   socket->worker = static_cast<uint32_t>(socket->id % workers_.size());
   socket->listen = pool.listen;
@@ -155,9 +157,8 @@ void ListenerSet::Adjust(const PoolConfig& pool, Socket* socket) {
               {"path", pool.listen.endpoint.path}, {"error", std::strerror(errno)});
   }
   socket->listen = pool.listen;
-  if (pool.reuseport != socket->reuseport) {
-    LOG_EVENT(LogLevel::kWarn, "needs_restart", {"pool", pool.name}, {"key", "reuseport"});
-  }
+  if (pool.reuseport != socket->reuseport) SetReusePort(socket->fd, pool.reuseport);
+  socket->reuseport = pool.reuseport;
 }
 
 void ListenerSet::StartAccepting(Socket* socket) {
@@ -171,13 +172,13 @@ void ListenerSet::StartAccepting(Socket* socket) {
       limit = target->limit;
       counts = target->counts;
     }
-    if (limit != 0 && TotalSessions(*counts) >= limit) {
+    if (limit != 0 && counts->total() >= limit) {
       static constexpr std::string_view kRefusal = "-ERR max number of clients reached\r\n";
       send(accepted.get(), kRefusal.data(), kRefusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       return workers_[own]->CountRefused(pool);
     }
-    const uint32_t worker = LeastLoaded(*counts, own);
-    (*counts)[worker].fetch_add(1, std::memory_order_relaxed);
+    const uint32_t worker = counts->LeastLoaded(own);
+    counts->Add(worker);
     workers_[worker]->AddSession(std::move(pool), std::move(accepted));
   };
   workers_[socket->worker]->AddListener(socket->id, std::move(socket->pending), on_accept);

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,9 @@ class ListenerSet {
 
   explicit ListenerSet(const Workers& workers) : workers_(workers) {}
 
-  // Opens the sockets that `snapshot` needs and that are not open, without accepting yet. On an
-  // error, which names the pool, nothing has changed.
+  // Opens the sockets that `snapshot` needs and that are not open, without accepting yet; also
+  // where one that is about to be closed is in the way, as 0.0.0.0:P is of 127.0.0.1:P. On an
+  // error, which has a line for each pool whose address cannot be had, nothing has changed.
   absl::Status Open(const Snapshot& snapshot);
   // Closes the sockets that `snapshot` does not need; what waits in their queues is accepted first.
   // Returns when that is done.
@@ -62,7 +64,12 @@ class ListenerSet {
   // By the address as configured.
   using Sockets = std::map<std::string, Socket>;
 
-  absl::Status OpenOne(const PoolConfig& pool, Socket* socket);
+  // Sockets that are open, not `needed`, and on the port of `endpoint`: it may overlap with theirs,
+  // as 127.0.0.1 does with 0.0.0.0.
+  std::vector<const Socket*> UnusedOnPort(const std::set<std::string>& needed,
+                                          const Endpoint& endpoint) const;
+  // `beside_another`: while an own socket may have the address too.
+  absl::Status OpenOne(const PoolConfig& pool, bool beside_another, Socket* socket);
   void Adjust(const PoolConfig& pool, Socket* socket);
   void StartAccepting(Socket* socket);
   void Close(const std::vector<Socket>& sockets);

@@ -22,18 +22,15 @@ PoolConnections::ShardCells ShardCellsOf(StatsTable& stats, size_t pool_index, s
   return cells;
 }
 
-// Which shards of `pool` are live, knowing which of the shards before are.
+// Which shards of `pool` are live, knowing which of the shards before are: one that is ejected
+// stays so until the health owner has found it well, also at another place.
 std::vector<bool> LiveShards(const PoolConfig& pool, const PoolConfig& before,
                              const ShardSelector& selector) {
   std::vector<bool> live(pool.servers.size(), true);
   for (uint32_t old = 0; old < before.servers.size(); ++old) {
     if (!selector.ejected(old)) continue;
     for (size_t i = 0; i < live.size(); ++i) {
-      const ShardConfig& shard = pool.servers[i];
-      if (shard.name == before.servers[old].name &&
-          shard.endpoint == before.servers[old].endpoint) {
-        live[i] = false;
-      }
+      if (pool.servers[i].name == before.servers[old].name) live[i] = false;
     }
   }
   const bool all_ejected = std::ranges::none_of(live, std::identity());
@@ -51,8 +48,9 @@ PoolRuntime::PoolRuntime(const WorkerParts& worker, const PoolSnapshotPtr& pool,
       counts_(std::move(counts)),
       selector_(pool,
                 static_cast<uint64_t>(absl::ToUnixNanos(worker.started_at)) + worker.worker_index),
-      connections_({worker.loop, worker.chunks, worker.sink, *this, stats_->pool(pool_index)}, pool,
-                   ShardCellsOf(*stats_, pool_index, pool->shard_count())),
+      connections_({worker.loop, worker.chunks, worker.sink, *this, stats_->pool(pool_index),
+                    stats_->process()},
+                   pool, ShardCellsOf(*stats_, pool_index, pool->shard_count())),
       handler_(std::make_unique<RedisHandler>(pool, selector_, worker.chunks, worker.worker_count,
                                               worker.started_at)),
       context_{worker.loop,  worker.chunks, worker.requests,         *this, pool, selector_,
@@ -72,8 +70,9 @@ void PoolRuntime::Update(PoolSnapshotPtr pool, std::shared_ptr<StatsTable> stats
   std::vector<bool> live = LiveShards(config, before->config, selector_);
   const bool rehash =
       config.missing_shard == MissingShard::kRehash && !std::ranges::all_of(live, std::identity());
-  selector_.Update(context_.pool, rehash ? BuildPoolRing(config, live) : context_.pool->ring,
-                   std::move(live));
+  // Not among the arguments: they may be evaluated from the last to the first.
+  std::shared_ptr<const Ring> ring = rehash ? BuildPoolRing(config, live) : context_.pool->ring;
+  selector_.Update(context_.pool, std::move(ring), std::move(live));
   connections_.Update(context_.pool,
                       ShardCellsOf(*stats_, pool_index, context_.pool->shard_count()));
   handler_->Update(context_.pool);
@@ -90,8 +89,7 @@ void PoolRuntime::AddSession(UniqueFd fd) {
   session->owner_index = sessions_.size();
   sessions_.push_back(std::move(session));
   if (!progress_timer_.armed()) progress_timer_.ArmAt(worker_.loop.now() + kProgressCheck);
-  stats_->process().total_connections.Add();
-  stats_->process().curr_connections.Add();
+  stats_->process().CountOpened();
 }
 
 void PoolRuntime::CheckProgress() {
@@ -110,8 +108,8 @@ void PoolRuntime::OnSessionClosed(Session* session) {
     sessions_[index]->owner_index = index;
   }
   sessions_.pop_back();
-  (*counts_)[worker_.worker_index].fetch_sub(1, std::memory_order_relaxed);
-  stats_->process().curr_connections.Subtract();
+  counts_->Remove(worker_.worker_index);
+  stats_->process().CountClosed();
 }
 
 void PoolRuntime::OnShardFailure(uint32_t shard, ShardFailure failure) {

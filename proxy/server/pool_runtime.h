@@ -5,7 +5,6 @@
 // its sessions finish (CloseQuietSessions) and destroys it when none is left.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -19,14 +18,11 @@
 #include "proxy/downstream/session_context.h"
 #include "proxy/event/event_loop.h"
 #include "proxy/routing/shard_selector.h"
+#include "proxy/server/session_counts.h"
 #include "proxy/stats/stats_table.h"
 #include "proxy/upstream/pool_connections.h"
 
 namespace weir {
-
-// Open sessions of a pool by worker; the accepting worker picks the least loaded. Shared by all
-// workers; each counts its own down, the accepting one counts up.
-using SessionCounts = std::vector<std::atomic<uint32_t>>;
 
 // What a worker is told of a shard's health, and tells. The calls come on worker threads.
 class HealthReporter {

@@ -126,7 +126,7 @@ absl::Status ProxyProcess::Start() {
   if (!server.ok()) return Unavailable(FromAbsl(server.status().message()));
   server_ = *std::move(server);
   if (absl::Status applied = server_->Apply(*snapshot); !applied.ok()) {
-    return Unavailable(FromAbsl(applied.message()));
+    return applied;
   }
   LOG_EVENT(LogLevel::kNotice, "started", {"version", kVersion}, {"pid", getpid()},
             {"threads", options_.threads}, {"pools", (*snapshot)->pools.size()});

@@ -54,7 +54,8 @@ Server::Server(const Options& options, EventLoop& main_loop)
       health_(*this),
       names_({}, [this](const Endpoint& endpoint,
                         const Addresses& addresses) { PublishAddresses(endpoint, addresses); }),
-      listeners_(workers_) {
+      listeners_(workers_),
+      sessions_(std::make_shared<SessionCounts::Counts>(options.threads)) {
   memory_ = std::make_shared<ProcessMemory>(options.memory_limit, [this, &main_loop] {
     main_loop.Post([memory = memory_] { memory->TrimNow(); });
   });
@@ -96,7 +97,7 @@ absl::Status Server::Apply(SnapshotPtr snapshot) {
   for (const PoolSnapshotPtr& pool : snapshot->pools) {
     std::shared_ptr<SessionCounts>& count = counts[pool->config.name];
     auto old = counts_.find(pool->config.name);
-    count = old != counts_.end() ? old->second : std::make_shared<SessionCounts>(workers_.size());
+    count = old != counts_.end() ? old->second : std::make_shared<SessionCounts>(sessions_);
   }
   counts_ = std::move(counts);
   // Posted to the workers before the sockets belong to the new pools, so that a session never comes

@@ -75,6 +75,7 @@ class Server final : private HealthReporter, private HealthPublisher {
   std::shared_ptr<ProcessMemory> memory_;
   std::vector<std::unique_ptr<Worker>> workers_;
   ListenerSet listeners_;
+  const std::shared_ptr<SessionCounts::Counts> sessions_;
   Worker::CountsByPool counts_;
   std::unique_ptr<StatsServer> stats_server_;
 

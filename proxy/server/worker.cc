@@ -109,6 +109,7 @@ void Worker::SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addres
 void Worker::AddListener(uint64_t listener, UniqueFd fd, Listener::OnAccept on_accept) {
   loop_->Post([this, listener, fd = std::move(fd), on_accept = std::move(on_accept)]() mutable {
     listeners_[listener] = std::make_unique<Listener>(*loop_, std::move(fd), std::move(on_accept));
+    stats_->process().CountOpened();
   });
 }
 
@@ -119,6 +120,7 @@ void Worker::RemoveListener(uint64_t listener, std::function<void()> on_removed)
       it->second->AcceptRest();
       loop_->DeleteLater(std::move(it->second));
       listeners_.erase(it);
+      stats_->process().CountClosed();
     }
     on_removed();
   });

@@ -49,7 +49,7 @@ class Worker final : private SessionsOfWorker {
   // Where all shards at `endpoint`, a host name, are served now; empty: nowhere.
   void SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addresses);
 
-  // Accepts connections from `fd`; `listener` is its name towards RemoveListener.
+  // Accepts connections from `fd`; `listener` is its name towards RemoveListener. After an Adopt.
   void AddListener(uint64_t listener, UniqueFd fd, Listener::OnAccept on_accept);
   // Accepts what waits, closes the socket, then calls `on_removed`.
   void RemoveListener(uint64_t listener, std::function<void()> on_removed);

@@ -20,6 +20,12 @@ namespace weir {
 struct alignas(64) ProcessStats {
   Counter total_connections;
   Gauge curr_connections;
+
+  void CountOpened() {
+    total_connections.Add();
+    curr_connections.Add();
+  }
+  void CountClosed() { curr_connections.Subtract(); }
 };
 
 // One writer's share of one pool.

@@ -127,6 +127,7 @@ void UpstreamConnection::OnConnected(UniqueFd socket) {
   stream_ = std::make_unique<Stream>(context_.loop, context_.chunks,
                                      std::make_unique<PlainTransport>(std::move(socket)), owner);
   stats_.server_connections.Add();
+  context_.process_stats.CountOpened();
   scanner_.Reset();
   handshake_ = std::make_unique<Handshake>(settings_.auth, settings_.db, version_);
   if (handshake_->state() == Handshake::State::kDone) return BecomeReady();
@@ -356,6 +357,7 @@ void UpstreamConnection::Disconnect() {
     stream_->Close();
     context_.loop.DeleteLater(std::move(stream_));
     stats_.server_connections.Subtract();
+    context_.process_stats.CountClosed();
   }
   handshake_.reset();
   scanner_.Reset();

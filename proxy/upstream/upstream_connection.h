@@ -53,6 +53,7 @@ struct UpstreamContext {
   ReplySink& sink;
   ShardObserver& observer;
   PoolStats& pool_stats;
+  ProcessStats& process_stats;
 };
 
 // The index of a shard that left the configuration while replies were pending on a connection.

@@ -74,7 +74,8 @@ class UpstreamConnectionHarness : public testing::Test {
   RecordingSink sink_;
   PoolStats pool_stats_;
   ShardStats stats_;
-  UpstreamContext context_ = {loop_, chunks_, sink_, sink_, pool_stats_};
+  ProcessStats process_stats_;
+  UpstreamContext context_ = {loop_, chunks_, sink_, sink_, pool_stats_, process_stats_};
   ConnectionSettings settings_;
   RespVersion version_ = RespVersion::kResp2;
   FakeShard shard_{[this] { Settle(); }, directory_.path() + "/shard"};

@@ -64,7 +64,7 @@ SessionHarness::SessionHarness(Options options)
   selector_ = std::make_unique<ShardSelector>(pool_, /*seed=*/1);
   handler_ =
       std::make_unique<RedisHandler>(pool_, *selector_, chunks_, /*workers=*/1, absl::UnixEpoch());
-  const UpstreamContext upstream = {loop_, chunks_, dispatcher_, *this, stats_};
+  const UpstreamContext upstream = {loop_, chunks_, dispatcher_, *this, stats_, process_stats_};
   connections_ = std::make_unique<PoolConnections>(upstream, pool_, shard_stats_);
   context_.emplace(SessionContext{loop_, chunks_, requests_, *this, pool_, *selector_,
                                   *connections_, *handler_, stats_});

@@ -78,6 +78,7 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   size_t sessions() const { return sessions_.size(); }
   Session& session(size_t index) { return *sessions_[index]; }
   PoolStats& stats() { return stats_; }
+  ProcessStats& process_stats() { return process_stats_; }
   ShardStats& shard_stats(std::string_view name);
   SessionContext& context() { return *context_; }
   PoolConnections& connections() { return *connections_; }
@@ -104,6 +105,7 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   RequestPool requests_;
   ReplyDispatcher dispatcher_;
   PoolStats stats_;
+  ProcessStats process_stats_;
   PoolConnections::ShardCells shard_stats_;
   std::vector<std::string> verdicts_;
   PoolSnapshotPtr pool_;

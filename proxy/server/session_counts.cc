@@ -1,0 +1,30 @@
+#include "proxy/server/session_counts.h"
+
+namespace weir {
+
+uint64_t SessionCounts::total() const {
+  uint64_t total = 0;
+  for (const auto& count : of_pool_) total += count.load(std::memory_order_relaxed);
+  return total;
+}
+
+uint32_t SessionCounts::LeastLoaded(uint32_t first) const {
+  const auto load_of = [this](uint32_t worker) {
+    return std::pair(of_pool_[worker].load(std::memory_order_relaxed),
+                     (*of_all_pools_)[worker].load(std::memory_order_relaxed));
+  };
+  const auto workers = static_cast<uint32_t>(of_pool_.size());
+  uint32_t best = first;
+  auto least = load_of(first);
+  for (uint32_t i = 1; i < workers; ++i) {
+    const uint32_t worker = (first + i) % workers;
+    const auto load = load_of(worker);
+    if (load < least) {
+      best = worker;
+      least = load;
+    }
+  }
+  return best;
+}
+
+}  // namespace weir

@@ -1,0 +1,99 @@
+"""The statistics port: twemproxy's fields with twemproxy's values, after the same requests."""
+
+import json
+import socket
+
+import pytest
+
+import resp
+
+
+def stats(proxy):
+    with socket.create_connection(("127.0.0.1", proxy.stats_port), 10) as connection:
+        return json.load(connection.makefile())
+
+
+def settle(proxy, condition):
+    """What the port says, once `condition` holds of it: nutcracker adds up at an interval."""
+    said = {}
+
+    def holds():
+        said.update(stats(proxy))
+        return condition(said)
+
+    assert resp.eventually(holds, 10), said
+    return said
+
+
+@pytest.fixture(params=["weir-proxy", "nutcracker"])
+def proxy(request, lab):
+    servers = lab.redis(2)
+    if request.param == "weir-proxy":
+        made = lab.proxy(servers, hash="md5")
+    else:
+        made = lab.proxy(servers, hash="md5", program="nutcracker",
+                         flags=["-i", "50", "-o", "log", "-v", "4"])
+    made.shards = servers
+    return made
+
+
+def shards_of(said):
+    return [said["pool"][f"shard{i}"] for i in range(2)]
+
+
+def total(said, field):
+    return sum(shard[field] for shard in shards_of(said))
+
+
+def test_requests_and_bytes_are_counted_per_server(proxy):
+    requests = [("SET", f"key:{i}", "x" * i) for i in range(100)]
+    requests += [("GET", f"key:{i}") for i in range(100)]
+    with proxy.client() as client:
+        for request in requests:
+            client.call(*request)
+        said = settle(proxy, lambda said: total(said, "responses") == 200)
+    assert total(said, "requests") == 200
+    assert total(said, "request_bytes") == sum(len(resp.encode(*request)) for request in requests)
+    replies = 100 * len("+OK\r\n") + sum(len(f"${i}\r\n") + i + 2 for i in range(100))
+    assert total(said, "response_bytes") == replies
+    held = [server.call("DBSIZE") for server in proxy.shards]
+    assert [shard["requests"] for shard in shards_of(said)] == [2 * count for count in held]
+    for shard in shards_of(said):
+        for field in ("in_queue", "in_queue_bytes", "out_queue", "out_queue_bytes", "server_eof",
+                      "server_err", "server_timedout", "server_ejected_at"):
+            assert shard[field] == 0, field
+    for field in ("client_err", "server_ejects", "forward_error"):
+        assert said["pool"][field] == 0, field
+
+
+def test_every_socket_is_a_connection(proxy):
+    # The listening socket; who looked whether it serves is gone.
+    before = settle(proxy, lambda said: said["pool"]["client_eof"] == 1)
+    assert before["curr_connections"] == 1
+    clients = [proxy.client() for _ in range(3)]
+    for i in range(100):
+        clients[0].call("GET", f"key:{i}")
+    said = settle(proxy, lambda said: said["pool"]["client_connections"] == 3)
+    assert total(said, "server_connections") == 2
+    assert said["curr_connections"] == 1 + 3 + 2
+    assert said["total_connections"] == 1 + 1 + 3 + 2
+    for client in clients:
+        client.close()
+    said = settle(proxy, lambda said: said["pool"]["client_connections"] == 0)
+    assert said["pool"]["client_eof"] == 1 + 3
+    assert said["curr_connections"] == 1 + 2
+    assert said["total_connections"] == 1 + 1 + 3 + 2
+
+
+def test_a_server_that_goes_away_is_an_eof_and_then_forward_errors(proxy):
+    with proxy.client() as client:
+        for i in range(100):
+            client.call("GET", f"key:{i}")
+        settle(proxy, lambda said: total(said, "responses") == 100)
+        for server in proxy.shards:
+            server.kill()
+        said = settle(proxy, lambda said: total(said, "server_connections") == 0)
+        assert total(said, "server_eof") == 2
+        assert isinstance(client.call("GET", "key:1"), resp.Error)
+        said = settle(proxy, lambda said: said["pool"]["forward_error"] == 1)
+        assert total(said, "server_err") >= 1
