@@ -37,6 +37,18 @@ std::optional<size_t> FindShard(const PoolConfig& config, std::string_view name)
   return std::nullopt;
 }
 
+// The shards of `config` that `before` has elsewhere, or opens with another password or database.
+std::vector<size_t> MovedShards(const PoolConfig& before, const PoolConfig& config) {
+  const bool all = before.redis_auth != config.redis_auth || before.redis_db != config.redis_db;
+  std::vector<size_t> moved;
+  for (size_t i = 0; i < config.servers.size(); ++i) {
+    const std::optional<size_t> old = FindShard(before, config.servers[i].name);
+    if (!old.has_value()) continue;
+    if (all || before.servers[*old].endpoint != config.servers[i].endpoint) moved.push_back(i);
+  }
+  return moved;
+}
+
 int64_t Milliseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
@@ -79,8 +91,22 @@ void HealthOwner::Apply(SnapshotPtr snapshot, std::shared_ptr<StatsTable> stats)
 
 void HealthOwner::SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addresses) {
   Post([this, endpoint = std::move(endpoint), addresses = std::move(addresses)]() mutable {
-    resolved_[FormatEndpoint(endpoint)] = std::move(addresses);
+    std::vector<ResolvedAddress>& known = resolved_[FormatEndpoint(endpoint)];
+    if (known == addresses) return;
+    known = std::move(addresses);
+    OnAddressesChanged(endpoint);
+    ArmTimer();
   });
+}
+
+void HealthOwner::OnAddressesChanged(const Endpoint& endpoint) {
+  for (auto& [name, pool] : pools_) {
+    const std::vector<ShardConfig>& servers = pool->snapshot->config.servers;
+    for (size_t i = 0; i < servers.size(); ++i) {
+      const bool ejected = !pool->tracker.live()[i];
+      if (ejected && servers[i].endpoint == endpoint) pool->tracker.OnMoved(i, loop_->now());
+    }
+  }
 }
 
 void HealthOwner::ReportFailure(std::string pool, std::string shard, FailureKind kind) {
@@ -125,10 +151,13 @@ void HealthOwner::ApplyNow(const Snapshot& snapshot, std::shared_ptr<StatsTable>
     pool.stats_index = i;
     HealthTracker::Actions actions;
     if (pool.snapshot != snapshot.pools[i]) {
-      pool.snapshot = snapshot.pools[i];
+      const PoolSnapshotPtr before = std::exchange(pool.snapshot, snapshot.pools[i]);
       CancelProbes(pool);
       const PoolConfig& config = pool.snapshot->config;
       actions = pool.tracker.Update(PolicyOf(config), ShardNamesOf(config), loop_->now());
+      for (size_t shard : MovedShards(before->config, config)) {
+        pool.tracker.OnMoved(shard, loop_->now());
+      }
     }
     Perform(pool, actions);
     // Workers that made the pool anew take all its shards for live.

@@ -50,13 +50,14 @@ class HealthOwner {
   void Start();
   void Stop();
 
-  // Looks after the pools of `snapshot` from now on; shards of the same name keep their state. The
+  // Looks after the pools of `snapshot` from now on; shards of the same name keep their state, but
+  // an ejected one that has another endpoint, password or database is probed there at once. The
   // health of every pool is published anew: call it after the workers were told of the snapshot.
   // `stats` is the owner's own table for it.
   void Apply(SnapshotPtr snapshot, std::shared_ptr<StatsTable> stats);
 
-  // What a host name stands for now: probes of the shards at `endpoint` go there. Literal addresses
-  // need not be told.
+  // What a host name stands for now: probes of the shards at `endpoint` go there, and at once when
+  // that is news. Literal addresses need not be told.
   void SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addresses);
 
   // From workers; names that are unknown (any more) are ignored.
@@ -74,6 +75,7 @@ class HealthOwner {
 
   void Post(EventLoop::Message message);
   void ApplyNow(const Snapshot& snapshot, std::shared_ptr<StatsTable> stats);
+  void OnAddressesChanged(const Endpoint& endpoint);
   void CancelProbes(Pool& pool);
   // Does what a tracker asks for, and publishes when its opinion has changed.
   void Perform(Pool& pool, const HealthTracker::Actions& actions);

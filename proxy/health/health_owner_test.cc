@@ -189,6 +189,43 @@ TEST_F(HealthOwnerTest, ANewSnapshotHearsOfEjectionsByName) {
   worker_.WaitForLive({true, true, true});
 }
 
+TEST_F(HealthOwnerTest, AnEjectedShardThatMovedIsProbedAtItsNewPlaceAtOnce) {
+  PoolConfig pool = Alpha();
+  pool.server_retry_timeout = absl::Hours(1);
+  const Endpoint good = pool.servers[0].endpoint;
+  pool.servers[0].endpoint = UnixEndpoint("/nonexistent/shard");
+  Apply(pool);
+  Fails("a", 2);
+  worker_.WaitForLive({false, true});
+  pool.servers[0].endpoint = good;
+  Apply(pool);
+  worker_.WaitForLive({true, true});
+}
+
+TEST_F(HealthOwnerTest, AnEjectedShardIsProbedAtOnceWhenItIsOpenedInAnotherWay) {
+  PoolConfig pool = Alpha();
+  pool.server_retry_timeout = absl::Hours(1);
+  pool.redis_db = 3;  // which the fake shard refuses
+  Apply(pool);
+  Fails("a", 2);
+  worker_.WaitForLive({false, true});
+  pool.redis_db = 0;
+  Apply(pool);
+  worker_.WaitForLive({true, true});
+}
+
+TEST_F(HealthOwnerTest, AnEjectedShardIsProbedAtOnceWhenItsNameHasANewAddress) {
+  PoolConfig pool = Alpha();
+  pool.server_retry_timeout = absl::Hours(1);
+  const Endpoint good = pool.servers[0].endpoint;
+  pool.servers[0].endpoint = TcpEndpoint("shard.invalid", 6379);
+  Apply(pool);
+  Fails("a", 2);
+  worker_.WaitForLive({false, true});
+  owner_.SetAddresses(pool.servers[0].endpoint, {*LiteralAddress(good)});
+  worker_.WaitForLive({true, true});
+}
+
 TEST_F(HealthOwnerTest, AnUnchangedSnapshotIsPublishedAgainForWorkersThatBeganAnew) {
   Apply(Alpha());
   const int before = worker_.publications();

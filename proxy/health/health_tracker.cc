@@ -110,6 +110,20 @@ HealthTracker::Actions HealthTracker::Update(const HealthPolicy& policy,
   return actions;
 }
 
+void HealthTracker::OnMoved(size_t shard, Moment now) {
+  CHECK_LT(shard, shards_.size());
+  Shard& moved = shards_[shard];
+  moved.failures = 0;
+  moved.probe_id = 0;
+  if (moved.state == State::kLive) {
+    moved.ejection_time = Duration::zero();
+    return;
+  }
+  moved.state = State::kEjected;
+  moved.ejection_time = FirstEjectionTime();
+  moved.probe_at = now;
+}
+
 Moment HealthTracker::next_deadline() const {
   Moment next = kNever;
   for (const Shard& shard : shards_) {

@@ -55,8 +55,7 @@ struct HealthAction {
 };
 
 // The state machine of design "Health", per pool. Pure: no clock, thread or socket; moments are
-// parameters. Used by the process's single health owner, on its thread
-// only.
+// parameters. Used by the process's single health owner, on its thread only.
 //
 //   live --server_failure_limit failures in a row--> ejected --ejection time over--> probing
 //     ^                                                 ^  ejection time again           |
@@ -111,6 +110,10 @@ class HealthTracker {
   // restored, lowest index first.
   [[nodiscard]] Actions Update(const HealthPolicy& policy, std::vector<std::string> shards,
                                Moment now);
+
+  // `shard` is served elsewhere from now on: what failed at the old place says nothing of the new
+  // one. Its record is clean, and when it is ejected it is to be probed at once (next_deadline()).
+  void OnMoved(size_t shard, Moment now);
 
   // live()[i]: shard i gets requests. At least one is.
   const std::vector<bool>& live() const { return live_; }

@@ -55,6 +55,7 @@ class Harness {
     Say(&said, tracker_.Update(policy, std::move(shards), now_));
     return said;
   }
+  void Moves(std::string_view shard) { tracker_.OnMoved(Index(shard), now_); }
   std::string Live() const {
     std::string live;
     for (size_t i = 0; i < names_.size(); ++i) {
@@ -360,6 +361,40 @@ TEST(HealthTrackerTest, AnUpdateDuringAProbeMakesItsResultVoidAndProbesAnew) {
   EXPECT_EQ(h.Live(), "b");
   EXPECT_THAT(h.Waits(0s), ElementsAre("probe a"));
   EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
+}
+
+TEST(HealthTrackerTest, AnEjectedShardThatMovedIsProbedAtOnceAndReturnsOnlyIfItAnswers) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  h.Moves("a");
+  EXPECT_EQ(h.Live(), "b");
+  EXPECT_THAT(h.Waits(0s), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(false), IsEmpty());
+  EXPECT_EQ(h.Live(), "b");
+  h.Moves("a");
+  EXPECT_THAT(h.Waits(0s), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(true), ElementsAre("restore a"));
+  EXPECT_EQ(h.Live(), "ab");
+}
+
+TEST(HealthTrackerTest, AMoveDuringAProbeMakesItsResultVoidAndProbesAnew) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  h.Moves("a");
+  h.Waits(0s);
+  const uint64_t of_the_old_place = h.last_probe();
+  h.Moves("a");
+  EXPECT_THAT(h.Probe(true, of_the_old_place), IsEmpty());
+  EXPECT_EQ(h.Live(), "b");
+  EXPECT_THAT(h.Waits(0s), ElementsAre("probe a"));
+}
+
+TEST(HealthTrackerTest, FailuresAtTheOldPlaceDoNotCountAtTheNewOne) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a");
+  h.Moves("a");
+  EXPECT_THAT(h.Fails("a"), IsEmpty());
+  EXPECT_EQ(h.Live(), "ab");
 }
 
 TEST(HealthTrackerTest, AnUpdateRestoresEjectedShardsForWhichThereIsNoMoreRoom) {

@@ -224,6 +224,81 @@ TEST(ReloadTest, AMovedListenerKeepsItsSessionsAndPoolsMaySwapAddresses) {
   EXPECT_EQ(RespClient(two).Get("key")->text, "1");
 }
 
+// Where an open socket is in the way of the new one: an address under two names stands for what
+// 0.0.0.0:P and 127.0.0.1:P are to each other, without listening to others than this machine.
+TEST(ReloadTest, AListenerMovesToAnAddressThatOverlapsWithItsOld) {
+  FakeShards shards(1);
+  const uint16_t port = FreePort();
+  const Address number = StrCat("127.0.0.1:", port);
+  const Address name = StrCat("localhost:", port);
+  WeirProcess weir(Pool("alpha", number, {shards.address(0)}));
+  RespClient client(number);
+  for (const Address& listen : {name, number, name}) {
+    EXPECT_EQ(client.Get("key")->text, "0");
+    EXPECT_TRUE(weir.Reload(Pool("alpha", listen, {shards.address(0)}))) << listen;
+    EXPECT_EQ(RespClient(number).Get("key")->text, "0") << listen;
+  }
+  // The new socket alone is left.
+  EXPECT_TRUE(weir.Reload(Pool("alpha", NewAddress(), {shards.address(0)})));
+  EXPECT_FALSE(Connect(number));
+  EXPECT_EQ(client.Get("key")->text, "0");
+}
+
+TEST(ReloadTest, EveryAddressThatCannotBeHadIsNamedAndTheOldSocketsStay) {
+  FakeShards shards(3);
+  const uint16_t port = FreePort();
+  const Address number = StrCat("127.0.0.1:", port);
+  WeirProcess weir(Pool("alpha", number, {shards.address(0)}));
+  EXPECT_FALSE(weir.Reload(Pool("alpha", StrCat("localhost:", port), {shards.address(0)}) +
+                           Pool("beta", shards.address(1), {shards.address(0)}) +
+                           Pool("gamma", shards.address(2), {shards.address(0)})));
+  EXPECT_THAT(weir.Log(), HasSubstr("weir.yml:2: pool 'beta', key 'listen': "));
+  EXPECT_THAT(weir.Log(), HasSubstr("weir.yml:3: pool 'gamma', key 'listen': "));
+  EXPECT_EQ(RespClient(number).Get("key")->text, "0");
+}
+
+// The proxy died of a failed check.
+TEST(ReloadTest, AReloadWhileAShardIsEjectedKeepsItEjectedAndEndsNothing) {
+  FakeShards shards(2);
+  const Address listen = NewAddress();
+  const auto pool = [&](int timeout) {
+    return Pool("alpha", listen, {shards.address(0), shards.address(1)},
+                StrCat("auto_eject_hosts: true, server_failure_limit: 1, "
+                       "server_retry_timeout: 3600000, timeout: ",
+                       timeout, ", "));
+  };
+  WeirProcess weir(pool(20000));
+  RespClient client(listen);
+  shards.Stop(1);
+  EXPECT_TRUE(Eventually([&] {
+    for (const std::string& key : Keys()) client.Get(key);
+    return weir.Log().find("shard_ejected") != std::string::npos;
+  }));
+  EXPECT_TRUE(weir.Reload(pool(10000)));
+  for (const std::string& key : Keys()) EXPECT_EQ(client.Get(key)->text, "0") << key;
+}
+
+TEST(ReloadTest, AnEjectedShardThatMovedIsProbedAtItsNewAddressAtOnce) {
+  FakeShards shards(3);
+  const Address listen = NewAddress();
+  const std::string_view eject =
+      "auto_eject_hosts: true, server_failure_limit: 1, server_retry_timeout: 3600000, ";
+  WeirProcess weir(Pool("alpha", listen, {shards.address(0), shards.address(1)}, eject));
+  RespClient client(listen);
+  std::string key;
+  for (const std::string& candidate : Keys()) {
+    if (client.Get(candidate)->text == "1") key = candidate;
+  }
+  shards.Stop(1);
+  EXPECT_TRUE(Eventually([&] { return client.Get(key)->text == "0"; }));
+  // Nobody answers at the first new address, so it stays out; at the second it returns.
+  EXPECT_TRUE(weir.Reload(Pool("alpha", listen, {shards.address(0), NewAddress()}, eject)));
+  EXPECT_TRUE(weir.Logs("probe_failed"));
+  EXPECT_EQ(client.Get(key)->text, "0");
+  EXPECT_TRUE(weir.Reload(Pool("alpha", listen, {shards.address(0), shards.address(2)}, eject)));
+  EXPECT_TRUE(Eventually([&] { return client.Get(key)->text == "2"; }));
+}
+
 TEST(ReloadTest, TheLimitOfClientsCountsAllWorkersAndFollows) {
   FakeShards shards(1);
   const Address listen = NewAddress();
