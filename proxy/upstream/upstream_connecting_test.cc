@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "proxy/base/strings.h"
-#include "proxy/upstream/upstream_connection_harness.h"
+#include "tests/support/upstream_connection_harness.h"
 
 namespace weir {
 namespace {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "proxy/base/strings.h"
-#include "proxy/upstream/upstream_connection_harness.h"
 #include "tests/support/every_split_of.h"
 #include "tests/support/resp.h"
+#include "tests/support/upstream_connection_harness.h"
 
 namespace weir {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "proxy/base/strings.h"
-#include "proxy/upstream/upstream_connection_harness.h"
+#include "tests/support/upstream_connection_harness.h"
 
 namespace weir {
 namespace {

@@ -1,4 +1,4 @@
-#include "proxy/upstream/upstream_connection_harness.h"
+#include "tests/support/upstream_connection_harness.h"
 
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
