@@ -82,8 +82,9 @@ inline constexpr KeySpec kPoolKeys[] = {
     {"max_leases", "number >= 1", "64", "connections",
      "Most leased connections to each server, for each worker.", "new"},
     {"shard_silence_limit", "number >= 1", "max(2 x timeout, 1000); 30000 without timeout", "ms",
-     "A server that owes replies and sends nothing for this long is given up: what it owes fails "
-     "and the connection is closed.",
+     "A server that owes replies, sends nothing and takes nothing that waits for it for this long "
+     "is "
+     "given up: what it owes fails and the connection is closed.",
      "new"},
     {"progress_limit", "number >= 1", "30000", "ms",
      "Longest pause in a half-received request or a half-sent reply.", "new"},
