@@ -1,0 +1,157 @@
+#include "controlplane/cache/proxy_registry.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace weir {
+namespace registry_internal {
+
+// Guarded by the registry's mutex until it is taken off the list; then its taker's alone.
+struct Wait {
+  std::string pool;
+  std::vector<AckTarget> targets;
+  std::vector<ProxyPtr> pending;
+  std::vector<v1::ProxyResult> results;
+  ProxyRegistry::AckWaitDone done;
+
+  // True when nothing more is to be waited for from this proxy.
+  bool Settle(const ProxyState& proxy) {
+    std::optional<v1::ProxyResult> outcome = proxy.OutcomeOf(targets);
+    if (!outcome.has_value()) return false;
+    results.push_back(*std::move(outcome));
+    return true;
+  }
+
+  // Ends it for one of them whatever it holds.
+  void End(const ProxyState& proxy, v1::ProxyOutcome how) {
+    const auto erased =
+        std::erase_if(pending, [&](const ProxyPtr& waiting) { return waiting.get() == &proxy; });
+    if (erased == 0) return;
+    v1::ProxyResult& result = results.emplace_back();
+    result.set_node_id(proxy.node_id());
+    result.set_outcome(how);
+  }
+};
+
+}  // namespace registry_internal
+
+AckWait::AckWait(ProxyRegistry& registry, std::shared_ptr<registry_internal::Wait> wait)
+    : registry_(registry), wait_(std::move(wait)) {}
+
+AckWait::~AckWait() {
+  std::lock_guard lock(registry_.mutex_);
+  std::erase(registry_.waits_, wait_);
+}
+
+void AckWait::Expire() {
+  {
+    std::lock_guard lock(registry_.mutex_);
+    if (std::erase(registry_.waits_, wait_) == 0) return;
+    while (!wait_->pending.empty()) {
+      const ProxyPtr proxy = wait_->pending.back();
+      wait_->End(*proxy, v1::PROXY_TIMEOUT);
+    }
+  }
+  ProxyRegistry::Finish({wait_});
+}
+
+void ProxyRegistry::Join(ProxyPtr proxy) {
+  std::vector<WaitPtr> finished;
+  {
+    std::lock_guard lock(mutex_);
+    ProxyPtr& place = proxies_[{proxy->fleet(), proxy->node_id()}];
+    const ProxyPtr replaced = std::exchange(place, std::move(proxy));
+    if (replaced == nullptr) return;
+    Gone(*replaced);
+    finished = Finished();
+  }
+  Finish(finished);
+}
+
+void ProxyRegistry::Leave(const ProxyState& proxy) {
+  std::vector<WaitPtr> finished;
+  {
+    std::lock_guard lock(mutex_);
+    const auto place = proxies_.find({proxy.fleet(), proxy.node_id()});
+    if (place == proxies_.end() || place->second.get() != &proxy) return;
+    Gone(proxy);
+    proxies_.erase(place);
+    finished = Finished();
+  }
+  Finish(finished);
+}
+
+void ProxyRegistry::Answered(const ProxyState& proxy) {
+  std::vector<WaitPtr> finished;
+  {
+    std::lock_guard lock(mutex_);
+    for (const WaitPtr& wait : waits_) {
+      std::erase_if(wait->pending, [&](const ProxyPtr& pending) {
+        return pending.get() == &proxy && wait->Settle(proxy);
+      });
+      if (!proxy.Wants(wait->pool)) wait->End(proxy, v1::PROXY_GONE);
+    }
+    finished = Finished();
+  }
+  Finish(finished);
+}
+
+std::vector<ProxyPtr> ProxyRegistry::Connected(std::string_view fleet,
+                                               std::string_view pool) const {
+  std::lock_guard lock(mutex_);
+  return ConnectedLocked(fleet, pool);
+}
+
+std::vector<ProxyPtr> ProxyRegistry::ConnectedLocked(std::string_view fleet,
+                                                     std::string_view pool) const {
+  std::vector<ProxyPtr> connected;
+  for (const auto& [key, proxy] : proxies_) {
+    if (!fleet.empty() && key.first != fleet) continue;
+    if (pool.empty() || proxy->Wants(pool)) connected.push_back(proxy);
+  }
+  return connected;
+}
+
+std::unique_ptr<AckWait> ProxyRegistry::AwaitAcks(std::string_view fleet, std::string_view pool,
+                                                  std::vector<AckTarget> targets,
+                                                  AckWaitDone done) {
+  auto wait = std::make_shared<registry_internal::Wait>();
+  wait->pool = pool;
+  wait->targets = std::move(targets);
+  wait->done = std::move(done);
+  std::vector<WaitPtr> finished;
+  {
+    std::lock_guard lock(mutex_);
+    wait->pending = ConnectedLocked(fleet, pool);
+    std::erase_if(wait->pending, [&](const ProxyPtr& proxy) { return wait->Settle(*proxy); });
+    waits_.push_back(wait);
+    finished = Finished();
+  }
+  Finish(finished);
+  return std::unique_ptr<AckWait>(new AckWait(*this, std::move(wait)));
+}
+
+void ProxyRegistry::Gone(const ProxyState& proxy) {
+  for (const WaitPtr& wait : waits_) wait->End(proxy, v1::PROXY_GONE);
+}
+
+std::vector<ProxyRegistry::WaitPtr> ProxyRegistry::Finished() {
+  std::vector<WaitPtr> finished;
+  std::erase_if(waits_, [&](const WaitPtr& wait) {
+    if (!wait->pending.empty()) return false;
+    finished.push_back(wait);
+    return true;
+  });
+  return finished;
+}
+
+void ProxyRegistry::Finish(const std::vector<WaitPtr>& waits) {
+  for (const WaitPtr& wait : waits) {
+    std::ranges::sort(wait->results, {}, [](const v1::ProxyResult& result) -> const std::string& {
+      return result.node_id();
+    });
+    wait->done(std::move(wait->results));
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,301 @@
+#include "controlplane/cache/proxy_state.h"
+
+#include <map>
+#include <utility>
+
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+// At most `bytes` of `text`, never half a character of UTF-8: the rest of the message would be lost
+// with it.
+std::string Cut(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  return std::string(text.substr(0, bytes));
+}
+
+void SetTime(absl::Time time, google::protobuf::Timestamp* to) {
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  to->set_seconds(seconds);
+  to->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+}
+
+v1::HeldResource HeldOf(const CachedResource& resource) {
+  v1::HeldResource held;
+  *held.mutable_key() = KeyOf(resource.id);
+  held.set_version(resource.version());
+  return held;
+}
+
+// What is remembered of a refusal. A secret's version would help to guess it.
+v1::ResourceError Kept(const v1::ResourceError& error, const CachedResource& resource) {
+  v1::ResourceError kept;
+  *kept.mutable_key() = KeyOf(resource.id);
+  if (resource.id.type != v1::RESOURCE_SECRET) kept.set_version(resource.version());
+  kept.set_field(Cut(error.field(), ProxyState::kMaxErrorBytes));
+  kept.set_error_detail(Cut(error.error_detail(), ProxyState::kMaxErrorBytes));
+  return kept;
+}
+
+// True when `resource` is what the target says, or of the same uid and not older.
+bool Reaches(const v1::Resource& resource, const AckTarget& target) {
+  return resource.version() == target.version ||
+         (resource.uid() == target.uid && resource.generation() >= target.generation);
+}
+
+}  // namespace
+
+AckTarget AckTargetOf(const v1::Resource& resource) {
+  return {.id = IdOf(resource.key()),
+          .version = resource.version(),
+          .uid = resource.uid(),
+          .generation = resource.generation()};
+}
+
+AckTarget AckTargetOfRemoval(ResourceId id) {
+  AckTarget target;
+  target.id = std::move(id);
+  return target;
+}
+
+ProxyState::ProxyState(std::string address, absl::Time connected, bool secure)
+    : address_(std::move(address)), connected_(connected), secure_(secure) {}
+
+void ProxyState::Open(v1::Node node,
+                      const google::protobuf::RepeatedPtrField<v1::HeldResource>& held) {
+  std::lock_guard lock(mutex_);
+  node_ = std::move(node);
+  for (const v1::HeldResource& resource : held) {
+    ResourceId id = IdOf(resource.key());
+    if (!Serves(id.type)) continue;
+    Entry& entry = entries_[id];
+    entry.held = MakeHeldElsewhere(std::move(id), resource.version());
+  }
+}
+
+bool ProxyState::Serves(v1::ResourceType type) const {
+  switch (type) {
+    case v1::RESOURCE_POOL:
+    case v1::RESOURCE_ENDPOINTS:
+      return true;
+    case v1::RESOURCE_SECRET:
+      return secure_;
+    default:  // of a later release, which another server may serve
+      return false;
+  }
+}
+
+void ProxyState::Subscribe(std::set<std::string, std::less<>> pools) {
+  std::lock_guard lock(mutex_);
+  pools_ = std::move(pools);
+}
+
+Difference ProxyState::Missing(const FleetView& view, size_t max_bytes) {
+  std::lock_guard lock(mutex_);
+  const std::set<std::string_view> secrets = WantedSecrets(view);
+  Difference difference;
+  size_t bytes = 0;
+  auto entry = entries_.begin();
+  for (const ResourcePtr& resource : view.resources) {
+    if (!Covers(*resource, secrets)) continue;
+    difference.system_version.Add(*resource);
+    while (entry != entries_.end() && entry->first < resource->id) {
+      entry = Uncover(entry, difference);
+    }
+    const bool known = entry != entries_.end() && entry->first == resource->id;
+    const bool misses = !known || Misses(entry->second, resource);
+    if (known) ++entry;
+    if (!misses) continue;
+    const bool full = bytes >= max_bytes && difference.changed.back()->id.name != resource->id.name;
+    if (full) difference.complete = false;
+    if (!difference.complete) continue;
+    bytes += resource->encoded.size();
+    difference.changed.push_back(resource);
+  }
+  while (entry != entries_.end()) entry = Uncover(entry, difference);
+  if (!difference.complete) {
+    // A pool that is still to come may be what lets go of it.
+    std::erase_if(difference.removed,
+                  [](const ResourceId& id) { return id.type == v1::RESOURCE_SECRET; });
+  }
+  return difference;
+}
+
+bool ProxyState::Covers(const CachedResource& resource,
+                        const std::set<std::string_view>& secrets) const {
+  if (resource.id.type == v1::RESOURCE_SECRET) {
+    return secure_ && (pools_.empty() || secrets.contains(resource.id.name));
+  }
+  return pools_.empty() || pools_.contains(resource.id.name);
+}
+
+std::set<std::string_view> ProxyState::WantedSecrets(const FleetView& view) const {
+  std::set<std::string_view> secrets;
+  for (const std::string& name : pools_) {
+    const ResourcePtr pool = view.Find(PoolId(name));
+    // The view keeps the pool, and with it the name.
+    if (pool != nullptr) secrets.insert(pool->secret_name());
+  }
+  return secrets;
+}
+
+bool ProxyState::Misses(Entry& entry, const ResourcePtr& resource) {
+  if (entry.held == resource) return false;
+  if (entry.held != nullptr && entry.held->version() == resource->version()) {
+    entry.held = resource;
+    entry.declined.reset();
+    return false;
+  }
+  if (entry.declined == nullptr) return true;
+  const CachedResource& declined = *entry.declined->resource;
+  return entry.declined->stale ? !SameState(declined.message, resource->message)
+                               : declined.version() != resource->version();
+}
+
+// It has something of a resource that it is not meant to have.
+ProxyState::Entries::iterator ProxyState::Uncover(Entries::iterator entry, Difference& difference) {
+  if (entry->second.held == nullptr) return entries_.erase(entry);
+  difference.removed.push_back(entry->first);
+  return ++entry;
+}
+
+AckResult ProxyState::Answer(std::span<const ResourcePtr> changed,
+                             std::span<const ResourceId> removed, const v1::Ack& ack) {
+  std::map<ResourceId, const v1::ResourceError*> errors;
+  for (const v1::ResourceError& error : ack.errors()) errors[IdOf(error.key())] = &error;
+  std::set<ResourceId> stale;
+  for (const v1::ResourceKey& key : ack.stale()) stale.insert(IdOf(key));
+
+  AckResult result;
+  std::lock_guard lock(mutex_);
+  for (const ResourcePtr& resource : changed) {
+    Entry& entry = entries_[resource->id];
+    if (const auto error = errors.find(resource->id); error != errors.end()) {
+      result.refused.push_back(Kept(*error->second, *resource));
+      entry.declined = std::make_unique<Declined>(
+          Declined{.resource = resource, .stale = false, .error = result.refused.back()});
+    } else if (stale.contains(resource->id)) {
+      ++result.stale;
+      entry.declined =
+          std::make_unique<Declined>(Declined{.resource = resource, .stale = true, .error = {}});
+    } else {
+      ++result.taken;
+      entry = {.held = resource, .declined = nullptr};
+    }
+  }
+  for (const ResourceId& id : removed) result.taken += entries_.erase(id);
+  return result;
+}
+
+void ProxyState::Reported(const v1::Report& report, absl::Time now) {
+  auto kept = std::make_unique<v1::Report>();
+  kept->set_sessions(report.sessions());
+  kept->set_requests_per_second(report.requests_per_second());
+  kept->set_snapshot_generation(report.snapshot_generation());
+  for (const bool ejected : {true, false}) {
+    for (const v1::ShardReport& shard : report.shards()) {
+      if (shard.ejected() != ejected) continue;
+      if (static_cast<size_t>(kept->shards_size()) == kMaxReportedShards) break;
+      *kept->add_shards() = shard;
+    }
+  }
+  std::lock_guard lock(mutex_);
+  report_ = std::move(kept);
+  reported_ = now;
+}
+
+std::string ProxyState::node_id() const {
+  std::lock_guard lock(mutex_);
+  return node_.id();
+}
+
+std::string ProxyState::fleet() const {
+  std::lock_guard lock(mutex_);
+  return node_.fleet();
+}
+
+bool ProxyState::Wants(std::string_view pool) const {
+  std::lock_guard lock(mutex_);
+  return pools_.empty() || pools_.contains(pool);
+}
+
+std::optional<v1::ProxyResult> ProxyState::OutcomeOf(std::span<const AckTarget> targets) const {
+  std::lock_guard lock(mutex_);
+  v1::ProxyResult result;
+  result.set_node_id(node_.id());
+  result.set_outcome(v1::PROXY_ACKED);
+  bool answered = true;
+  for (const AckTarget& target : targets) {
+    if (Has(target)) continue;
+    answered = false;
+    const v1::ResourceError* const refusal = RefusalOf(target);
+    if (refusal == nullptr) continue;
+    result.set_outcome(v1::PROXY_NACKED);
+    result.set_reason(refusal->field().empty()
+                          ? refusal->error_detail()
+                          : StrCat(refusal->field(), ": ", refusal->error_detail()));
+    return result;
+  }
+  return answered ? std::optional(result) : std::nullopt;
+}
+
+bool ProxyState::Has(const AckTarget& target) const {
+  const auto found = entries_.find(target.id);
+  if (found == entries_.end()) return target.version.empty();
+  const Entry& entry = found->second;
+  if (target.version.empty()) return entry.held == nullptr;
+  if (entry.held != nullptr && Reaches(entry.held->message, target)) return true;
+  return entry.declined != nullptr && entry.declined->stale &&
+         Reaches(entry.declined->resource->message, target);
+}
+
+const v1::ResourceError* ProxyState::RefusalOf(const AckTarget& target) const {
+  const auto found = entries_.find(target.id);
+  if (found == entries_.end() || target.version.empty()) return nullptr;
+  const Declined* const declined = found->second.declined.get();
+  if (declined == nullptr || declined->stale) return nullptr;
+  return Reaches(declined->resource->message, target) ? &declined->error : nullptr;
+}
+
+v1::Proxy ProxyState::Describe(const FleetView& view) const {
+  std::lock_guard lock(mutex_);
+  v1::Proxy proxy;
+  *proxy.mutable_node() = node_;
+  proxy.set_address(address_);
+  SetTime(connected_, proxy.mutable_connected());
+  for (const auto& [id, entry] : entries_) {
+    const bool known = entry.held != nullptr && !entry.held->version().empty();
+    if (known && id.type != v1::RESOURCE_SECRET) {
+      *proxy.add_applied() = HeldOf(*entry.held);
+    }
+    if (entry.declined != nullptr && !entry.declined->stale) {
+      *proxy.add_errors() = entry.declined->error;
+    }
+  }
+  if (report_ != nullptr) {
+    *proxy.mutable_report() = *report_;
+    SetTime(reported_, proxy.mutable_reported());
+  }
+  proxy.set_in_sync(InSync(view));
+  return proxy;
+}
+
+bool ProxyState::InSync(const FleetView& view) const {
+  const std::set<std::string_view> secrets = WantedSecrets(view);
+  size_t covered = 0;
+  for (const ResourcePtr& resource : view.resources) {
+    if (!Covers(*resource, secrets)) continue;
+    ++covered;
+    const auto entry = entries_.find(resource->id);
+    if (entry == entries_.end() || entry->second.held == nullptr ||
+        entry->second.held->version() != resource->version()) {
+      return false;
+    }
+  }
+  return covered == entries_.size();
+}
+
+}  // namespace weir

@@ -1,0 +1,136 @@
+// What is known of one connected proxy: who it is, what it wants, what it holds and what it has
+// refused.
+//
+// Written by the proxy's stream, one call at a time; read by whoever lists proxies or waits for
+// them. Thread-safe. Shared by the stream and ProxyRegistry; ends with the later of the two.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/time/time.h"
+#include "controlplane/cache/cached_resource.h"
+#include "weir/v1/admin.pb.h"
+
+namespace weir {
+
+// What a proxy does not hold as it should.
+struct Difference {
+  std::vector<ResourcePtr> changed;  // ascending by id
+  std::vector<ResourceId> removed;
+  bool complete = true;          // false: there is more than was asked for
+  SystemVersion system_version;  // of everything that the proxy is meant to hold
+
+  bool empty() const { return changed.empty() && removed.empty(); }
+};
+
+// How a proxy answered a response.
+struct AckResult {
+  size_t taken = 0;  // in force now, or gone
+  size_t stale = 0;  // older than what it holds, and left alone
+  std::vector<v1::ResourceError> refused;
+};
+
+// A state of a resource that somebody waits for; without a version: that it is gone.
+struct AckTarget {
+  ResourceId id;
+  std::string version;
+  std::string uid;
+  uint64_t generation = 0;
+};
+
+AckTarget AckTargetOf(const v1::Resource& resource);
+AckTarget AckTargetOfRemoval(ResourceId id);
+
+class ProxyState {
+ public:
+  // Errors and names that a proxy sends are kept up to so many bytes.
+  static constexpr size_t kMaxErrorBytes = 1024;
+  // Shards of a report that are kept, ejected ones first.
+  static constexpr size_t kMaxReportedShards = 1000;
+
+  // `address`: where it is connected from, for people. `secure`: its transport hides what it
+  // carries; without that it is meant to hold no secrets, and those it has are none of our
+  // business.
+  ProxyState(std::string address, absl::Time connected, bool secure);
+  ProxyState(const ProxyState&) = delete;
+  ProxyState& operator=(const ProxyState&) = delete;
+
+  // --- The stream ---
+
+  // The first request. REQUIRES: called once, before what follows.
+  void Open(v1::Node node, const google::protobuf::RepeatedPtrField<v1::HeldResource>& held);
+  // From now on it wants these pools; all of its fleet when empty.
+  void Subscribe(std::set<std::string, std::less<>> pools);
+  // What to send, about `max_bytes` of it but at least one resource with its neighbour of the same
+  // name. A resource that the proxy has refused, or that is older than what it holds, is left out
+  // until it is another one.
+  // REQUIRES: max_bytes > 0.
+  Difference Missing(const FleetView& view, size_t max_bytes);
+  // It has answered a response with these resources. What `ack` says of others is ignored.
+  AckResult Answer(std::span<const ResourcePtr> changed, std::span<const ResourceId> removed,
+                   const v1::Ack& ack);
+  // Keeps the last report; not what it says is applied, which ACKs have told.
+  void Reported(const v1::Report& report, absl::Time now);
+
+  // --- Everybody ---
+
+  // REQUIRES: Open was called.
+  std::string node_id() const;
+  std::string fleet() const;
+  bool Wants(std::string_view pool) const;
+  // ACKED when it holds all targets or later states of them, NACKED when it has refused one;
+  // nothing while it has not answered.
+  std::optional<v1::ProxyResult> OutcomeOf(std::span<const AckTarget> targets) const;
+  // For people. `view`: what its fleet has, to tell whether it is in sync. Without secrets: their
+  // versions would help to guess them.
+  v1::Proxy Describe(const FleetView& view) const;
+
+ private:
+  struct Declined {
+    ResourcePtr resource;
+    bool stale = false;  // older than what it holds; else refused:
+    v1::ResourceError error;
+  };
+
+  struct Entry {
+    ResourcePtr held;                    // null: nothing
+    std::unique_ptr<Declined> declined;  // the last offer, when it was not taken
+  };
+  using Entries = absl::btree_map<ResourceId, Entry>;
+
+  bool Serves(v1::ResourceType type) const;
+  // All of these need `mutex_`.
+  bool Covers(const CachedResource& resource, const std::set<std::string_view>& secrets) const;
+  std::set<std::string_view> WantedSecrets(const FleetView& view) const;
+  static bool Misses(Entry& entry, const ResourcePtr& resource);
+  Entries::iterator Uncover(Entries::iterator entry, Difference& difference);
+  bool Has(const AckTarget& target) const;
+  const v1::ResourceError* RefusalOf(const AckTarget& target) const;
+  bool InSync(const FleetView& view) const;
+
+  const std::string address_;
+  const absl::Time connected_;
+  const bool secure_;
+
+  mutable std::mutex mutex_;
+  v1::Node node_;
+  std::set<std::string, std::less<>> pools_;  // empty: all
+  Entries entries_;
+  std::unique_ptr<v1::Report> report_;
+  absl::Time reported_;
+};
+
+using ProxyPtr = std::shared_ptr<ProxyState>;
+
+}  // namespace weir

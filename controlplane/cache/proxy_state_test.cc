@@ -1,0 +1,179 @@
+#include "controlplane/cache/proxy_state.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/cache/resource_cache.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/discovery.h"
+
+namespace weir {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000) + absl::Milliseconds(5);
+
+class ProxyStateTest : public ::testing::Test {
+ protected:
+  ProxyStateTest() : proxy_("192.0.2.1:4711", kNow, /*secure=*/true) {
+    v1::DiscoveryRequest first;
+    first.mutable_node()->set_id("proxy-1");
+    first.mutable_node()->set_fleet("blue");
+    *first.add_held() = Held(PoolId("alpha"), "p1");
+    *first.add_held() = Held(EndpointsId("alpha"), "e1");
+    proxy_.Open(first.node(), first.held());
+    Has("p1", "e1", 1);
+  }
+
+  // What the control plane has.
+  void Has(std::string_view pool, std::string_view endpoints, uint64_t generation) {
+    cache_.SetPool("blue", NewPool("alpha", pool, {.generation = generation}),
+                   NewEndpoints("alpha", endpoints, {.generation = generation}));
+  }
+
+  // What the proxy misses is sent and answered.
+  AckResult Answers(const v1::Ack& ack) {
+    const Difference difference = proxy_.Missing(*cache_.View("blue"), 1 << 20);
+    return proxy_.Answer(difference.changed, difference.removed, ack);
+  }
+  AckResult Refuses(v1::ResourceError error) {
+    v1::Ack ack;
+    *ack.add_errors() = std::move(error);
+    return Answers(ack);
+  }
+  AckResult FindsStale(const ResourceId& id) {
+    v1::Ack ack;
+    *ack.add_stale() = KeyOf(id);
+    return Answers(ack);
+  }
+
+  // "ACKED", "NACKED reason" or "pending".
+  std::string OutcomeOf(const v1::Resource& resource) { return OutcomeOf(AckTargetOf(resource)); }
+  std::string OutcomeOf(const AckTarget& target) {
+    const std::vector<AckTarget> targets = {target};
+    const std::optional<v1::ProxyResult> result = proxy_.OutcomeOf(targets);
+    if (!result.has_value()) return "pending";
+    EXPECT_EQ(result->node_id(), "proxy-1");
+    if (result->outcome() == v1::PROXY_ACKED) return "ACKED";
+    EXPECT_EQ(result->outcome(), v1::PROXY_NACKED);
+    return StrCat("NACKED ", result->reason());
+  }
+
+  v1::Proxy Described() { return proxy_.Describe(*cache_.View("blue")); }
+
+  ResourceCache cache_;
+  ProxyState proxy_;
+};
+
+TEST_F(ProxyStateTest, AnOutcomeIsPendingUntilTheProxyAnswers) {
+  Has("p2", "e1", 2);
+  const v1::Resource target = NewPool("alpha", "p2", {.generation = 2});
+  EXPECT_EQ(OutcomeOf(target), "pending");
+  EXPECT_EQ(Answers({}).taken, 1);
+  EXPECT_EQ(OutcomeOf(target), "ACKED");
+  // It never had the one before, and does not need it any more.
+  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p1b", {.generation = 1})), "ACKED");
+  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p3", {.generation = 3})), "pending");
+}
+
+TEST_F(ProxyStateTest, AChangeThatLeavesTheContentAloneIsAckedAtOnce) {
+  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p1", {.generation = 2})), "ACKED");
+}
+
+TEST_F(ProxyStateTest, ARefusalNamesItsReasonUntilSomethingBetterIsTaken) {
+  Has("p2", "e1", 2);
+  const v1::Resource target = NewPool("alpha", "p2", {.generation = 2});
+  Refuses(ErrorOf(PoolId("alpha"), "policy.listen", "in use"));
+  EXPECT_EQ(OutcomeOf(target), "NACKED policy.listen: in use");
+  // What was in force before still is.
+  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p1")), "ACKED");
+  EXPECT_THAT(Described().errors(), SizeIs(1));
+  EXPECT_THAT(Described().applied(), SizeIs(2));
+
+  Has("p3", "e1", 3);
+  Answers({});
+  EXPECT_EQ(OutcomeOf(target), "ACKED");
+  EXPECT_THAT(Described().errors(), IsEmpty());
+}
+
+TEST_F(ProxyStateTest, ARefusalIsForgottenWhenTheOldStateIsTheLatestAgain) {
+  Has("p2", "e1", 2);
+  Refuses(ErrorOf(PoolId("alpha"), "", "no"));
+  EXPECT_FALSE(Described().in_sync());
+  Has("p1", "e1", 3);
+  EXPECT_TRUE(proxy_.Missing(*cache_.View("blue"), 1 << 20).empty());
+  EXPECT_THAT(Described().errors(), IsEmpty());
+  EXPECT_TRUE(Described().in_sync());
+}
+
+TEST_F(ProxyStateTest, AProxyThatHoldsALaterStateFromElsewhereCountsAsAcked) {
+  Has("p0", "e1", 1);
+  FindsStale(PoolId("alpha"));
+  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p0", {.generation = 1})), "ACKED");
+  EXPECT_FALSE(Described().in_sync());
+}
+
+TEST_F(ProxyStateTest, ARemovalIsAckedWhenNothingIsHeld) {
+  cache_.RemovePool("blue", "alpha");
+  const AckTarget target = AckTargetOfRemoval(PoolId("alpha"));
+  EXPECT_EQ(OutcomeOf(target), "pending");
+  EXPECT_EQ(Answers({}).taken, 2);
+  EXPECT_EQ(OutcomeOf(target), "ACKED");
+}
+
+TEST_F(ProxyStateTest, AnswersAboutOthersThanWhatWasSentAreIgnored) {
+  Has("p2", "e1", 2);
+  Refuses(ErrorOf(PoolId("beta"), "", "no"));
+  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p2", {.generation = 2})), "ACKED");
+  EXPECT_THAT(Described().errors(), IsEmpty());
+}
+
+TEST_F(ProxyStateTest, ErrorTextsAreCutBetweenCharacters) {
+  Has("p2", "e1", 2);
+  std::string detail(ProxyState::kMaxErrorBytes - 1, 'x');
+  Refuses(ErrorOf(PoolId("alpha"), "", detail + "é and more"));
+  EXPECT_EQ(Described().errors(0).error_detail(), detail);
+}
+
+TEST_F(ProxyStateTest, ADescriptionShowsNothingOfSecrets) {
+  cache_.SetSecret(NewSecret("key", "s1"));
+  cache_.SetPool("blue", NewPool("alpha", "p2", {}, "key"), NewEndpoints("alpha", "e1"));
+  EXPECT_EQ(Answers({}).taken, 2);
+  cache_.SetSecret(NewSecret("key", "s2"));
+  Refuses(ErrorOf(SecretId("key"), "", "empty"));
+  const v1::Proxy proxy = Described();
+  EXPECT_THAT(proxy.ShortDebugString(), Not(HasSubstr("\"s")));
+  EXPECT_THAT(proxy.applied(), SizeIs(2));
+  EXPECT_THAT(proxy.errors(), SizeIs(1));
+}
+
+TEST_F(ProxyStateTest, ALargeReportKeepsItsEjectedShards) {
+  v1::Report report;
+  for (size_t i = 0; i < ProxyState::kMaxReportedShards + 5; ++i) {
+    report.add_shards()->set_shard(StrCat("s", i));
+  }
+  report.mutable_shards(1002)->set_ejected(true);
+  proxy_.Reported(report, kNow);
+  const v1::Report kept = Described().report();
+  EXPECT_EQ(kept.shards_size(), static_cast<int>(ProxyState::kMaxReportedShards));
+  EXPECT_EQ(kept.shards(0).shard(), "s1002");
+  EXPECT_EQ(kept.shards(1).shard(), "s0");
+}
+
+TEST_F(ProxyStateTest, ADescriptionSaysWhoAndSinceWhen) {
+  const v1::Proxy proxy = Described();
+  EXPECT_EQ(proxy.node().id(), "proxy-1");
+  EXPECT_EQ(proxy.address(), "192.0.2.1:4711");
+  EXPECT_EQ(proxy.connected().seconds(), 1'700'000'000);
+  EXPECT_EQ(proxy.connected().nanos(), 5'000'000);
+  EXPECT_TRUE(proxy.in_sync());
+}
+
+}  // namespace
+}  // namespace weir
