@@ -1,0 +1,184 @@
+#include "proxy/xds/subscription_state.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "proxy/base/check.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+v1::DiscoveryRequest RequestWith(v1::Ack ack) {
+  v1::DiscoveryRequest request;
+  *request.mutable_ack() = std::move(ack);
+  return request;
+}
+
+void AddError(const v1::Resource& resource, std::string_view field, std::string_view detail,
+              v1::Ack& ack) {
+  v1::ResourceError& error = *ack.add_errors();
+  *error.mutable_key() = resource.key();
+  error.set_version(resource.version());
+  error.set_field(std::string(field));
+  error.set_error_detail(std::string(detail));
+}
+
+}  // namespace
+
+SubscriptionState::SubscriptionState(v1::Node node, std::vector<std::string> pools)
+    : node_(std::move(node)), pools_(std::move(pools)) {}
+
+void SubscriptionState::Restore(std::vector<v1::Resource> resources) {
+  for (v1::Resource& resource : resources) {
+    CHECK(HasBodyOfItsType(resource));
+    Hold(std::make_shared<v1::Resource>(std::move(resource)));
+  }
+}
+
+v1::DiscoveryRequest SubscriptionState::OnConnected(bool secure) {
+  OnDisconnected();
+  v1::DiscoveryRequest request;
+  *request.mutable_node() = node_;
+  // What it will be of these nobody knows yet.
+  std::map<ResourceId, std::string> versions;
+  if (applying_.has_value()) {
+    for (const HeldResourcePtr& resource : applying_->change.changed) {
+      versions.emplace(IdOf(resource->key()), "");
+    }
+    for (const ResourceId& id : applying_->change.removed) versions.emplace(id, "");
+  }
+  for (const auto& [id, resource] : held_) versions.emplace(id, resource->version());
+  for (const auto& [id, version] : versions) {
+    if (id.type == v1::RESOURCE_SECRET && !secure) continue;
+    v1::HeldResource& held = *request.add_held();
+    *held.mutable_key() = KeyOf(id);
+    held.set_version(version);
+  }
+  v1::Subscription& subscription = *request.mutable_subscription();
+  for (const std::string& pool : pools_) subscription.add_pools(pool);
+  return request;
+}
+
+void SubscriptionState::OnDisconnected() {
+  synced_ = false;
+  waiting_.reset();
+  if (applying_.has_value()) applying_->ack.reset();
+}
+
+SubscriptionStep SubscriptionState::OnResponse(v1::DiscoveryResponse response) {
+  if (applying_.has_value()) {
+    waiting_ = std::move(response);
+    return {};
+  }
+  return Begin(response);
+}
+
+SubscriptionStep SubscriptionState::OnApplied(const std::vector<v1::ResourceError>& errors) {
+  CHECK(applying_.has_value());
+  Applying applied = *std::exchange(applying_, std::nullopt);
+  for (HeldResourcePtr& resource : applied.change.changed) {
+    const ResourceId id = IdOf(resource->key());
+    const auto error = std::ranges::find(
+        errors, id, [](const v1::ResourceError& candidate) { return IdOf(candidate.key()); });
+    if (error == errors.end()) {
+      Hold(std::move(resource));
+    } else if (applied.ack.has_value()) {
+      AddError(*resource, error->field(), error->error_detail(), *applied.ack);
+    }
+  }
+  for (const ResourceId& id : applied.change.removed) Forget(id);
+
+  SubscriptionStep step;
+  if (waiting_.has_value()) step = Begin(*std::exchange(waiting_, std::nullopt));
+  // Of two answers the later one is for the response that the server waits for.
+  if (!step.send.has_value() && applied.ack.has_value()) {
+    step.send = RequestWith(*std::move(applied.ack));
+  }
+  return step;
+}
+
+SubscriptionStep SubscriptionState::Begin(const v1::DiscoveryResponse& response) {
+  if (!response.system_version().empty()) {
+    synced_ = true;
+    system_version_ = response.system_version();
+  }
+  Applying next;
+  v1::Ack& ack = next.ack.emplace();
+  ack.set_nonce(response.nonce());
+  std::map<ResourceId, HeldResourcePtr> changed;
+  for (const v1::Resource& resource : response.changed()) Offer(resource, changed, ack);
+  for (auto& [id, resource] : changed) {
+    const auto held = held_.find(id);
+    if (held != held_.end() && held->second->version() == resource->version()) {
+      // The content is in force; only its place in the history is another one.
+      Hold(std::move(resource));
+    } else {
+      next.change.changed.push_back(std::move(resource));
+    }
+  }
+  std::set<ResourceId> removed;
+  for (const v1::ResourceKey& key : response.removed()) {
+    if (const ResourceId id = IdOf(key); held_.contains(id) && !changed.contains(id)) {
+      removed.insert(id);
+    }
+  }
+  next.change.removed.assign(removed.begin(), removed.end());
+  if (next.change.changed.empty() && next.change.removed.empty()) {
+    return {.apply = std::nullopt, .send = RequestWith(std::move(ack))};
+  }
+  applying_ = std::move(next);
+  return {.apply = applying_->change, .send = std::nullopt};
+}
+
+// Puts a resource on the list of those to apply, or says in the ACK why not.
+void SubscriptionState::Offer(const v1::Resource& resource,
+                              std::map<ResourceId, HeldResourcePtr>& changed, v1::Ack& ack) const {
+  const ResourceId id = IdOf(resource.key());
+  if (id.name.empty()) return AddError(resource, "key.name", "want a name", ack);
+  if (!HasBodyOfItsType(resource)) {
+    return AddError(resource, "key.type", "want a known type, and a body of that type", ack);
+  }
+  if (IsStale(id, resource)) {
+    *ack.add_stale() = resource.key();
+  } else {
+    changed[id] = std::make_shared<v1::Resource>(resource);
+  }
+}
+
+bool SubscriptionState::IsStale(const ResourceId& id, const v1::Resource& resource) const {
+  const auto held = held_.find(id);
+  if (held != held_.end() && held->second->uid() == resource.uid()) {
+    return resource.generation() < held->second->generation();
+  }
+  return std::ranges::any_of(retired_, [&](const Retired& retired) {
+    return retired.id == id && retired.uid == resource.uid() &&
+           resource.generation() < retired.generation;
+  });
+}
+
+void SubscriptionState::Hold(HeldResourcePtr resource) {
+  const ResourceId id = IdOf(resource->key());
+  HeldResourcePtr& place = held_[id];
+  if (place != nullptr && place->uid() != resource->uid()) Retire(id, *place);
+  place = std::move(resource);
+}
+
+void SubscriptionState::Forget(const ResourceId& id) {
+  const auto held = held_.find(id);
+  if (held == held_.end()) return;
+  Retire(id, *held->second);
+  held_.erase(held);
+}
+
+void SubscriptionState::Retire(const ResourceId& id, const v1::Resource& resource) {
+  std::erase_if(retired_, [&](const Retired& retired) {
+    return retired.id == id && retired.uid == resource.uid();
+  });
+  if (retired_.size() == kMaxRetired) retired_.pop_front();
+  retired_.push_back({.id = id, .uid = resource.uid(), .generation = resource.generation()});
+}
+
+}  // namespace weir
