@@ -1,0 +1,17 @@
+#include "controlplane/model/change.h"
+
+#include "proxy/base/strings.h"
+
+namespace weir {
+
+ChangeError InvalidFields(std::vector<FieldViolation> violations) {
+  std::string message;
+  for (const FieldViolation& violation : violations) {
+    StrAppend(&message, message.empty() ? "" : "; ", violation.field, ": ", violation.description);
+  }
+  return {.code = absl::StatusCode::kInvalidArgument,
+          .message = std::move(message),
+          .violations = std::move(violations)};
+}
+
+}  // namespace weir

@@ -1,0 +1,93 @@
+// What the functions that change a pool take and answer: plain values, no gRPC. The functions are
+// in pool_changes.h, shard_changes.h and version_changes.h.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "proto/weir/v1/admin.pb.h"
+#include "proto/weir/v1/pool.pb.h"
+#include "proto/weir/v1/record.pb.h"
+
+namespace weir {
+
+// A field of a request that cannot be accepted.
+struct FieldViolation {
+  std::string field;        // its path in the request, such as "spec.policy.timeout"
+  std::string description;  // what was found and what was expected
+
+  friend bool operator==(const FieldViolation&, const FieldViolation&) = default;
+};
+
+// Why nothing was changed. The code is one of NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT,
+// FAILED_PRECONDITION, ABORTED.
+struct ChangeError {
+  absl::StatusCode code = absl::StatusCode::kUnknown;
+  std::string message;                          // for people
+  std::vector<FieldViolation> violations = {};  // with INVALID_ARGUMENT
+};
+
+// Checks a spec: what is wrong with it, by paths in it ("policy.timeout", "servers[2].endpoint"),
+// or with the pool's name ("name"); nothing when it is good.
+using SpecValidator =
+    std::function<std::vector<FieldViolation>(const std::string& name, const v1::PoolSpec& spec)>;
+
+// Who makes a change and when; the world as far as a pure function may know it.
+struct ChangeContext {
+  google::protobuf::Timestamp now;
+  std::string actor;    // who: the credential's name
+  std::string origin;   // from where: "api ADDRESS" or "file"
+  std::string new_uid;  // for a pool that is created: never used before
+  SpecValidator validate;
+};
+
+enum class ChangeEffect {
+  kNothing,   // the pool has this content already
+  kApplied,   // the pool's content changes
+  kHeld,      // the guard holds it: only the record's held change is new
+  kDeleted,   // the pool goes; the record is its last
+  kReplayed,  // this request was answered before: the answer again, and the record as it is
+};
+
+// What a change comes to.
+struct Change {
+  ChangeEffect effect = ChangeEffect::kNothing;
+  // Whether the record differs from the one that was given, and is to be written before the answer
+  // is sent. Never for `validate_only`, for which everything else is as it would be.
+  bool write = false;
+  bool held = false;           // kHeld, or a replayed one that was held
+  v1::PoolRecord record = {};  // after the change
+  v1::Plan plan = {};
+  // For the history, with kApplied and kDeleted.
+  std::optional<v1::Version> version = {};
+};
+
+// A Change or why there is none.
+class ChangeResult {
+ public:
+  ChangeResult(Change change)
+      : result_(std::move(change)) {}  // NOLINT(google-explicit-constructor)
+  ChangeResult(ChangeError error)
+      : result_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+
+  bool ok() const { return std::holds_alternative<Change>(result_); }
+  // REQUIRES: ok().
+  const Change& change() const { return std::get<Change>(result_); }
+  Change& change() { return std::get<Change>(result_); }
+  // REQUIRES: !ok().
+  const ChangeError& error() const { return std::get<ChangeError>(result_); }
+
+ private:
+  std::variant<Change, ChangeError> result_;
+};
+
+// INVALID_ARGUMENT with these violations, which also make the message.
+ChangeError InvalidFields(std::vector<FieldViolation> violations);
+
+}  // namespace weir

@@ -1,0 +1,342 @@
+#include "controlplane/model/pool_changes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "controlplane/model/change_test_support.h"
+
+namespace weir {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+v1::UpdatePoolRequest Update(const ChangedPool& pool, const v1::PoolSpec& spec,
+                             std::initializer_list<const char*> paths) {
+  v1::UpdatePoolRequest request;
+  request.set_name("alpha");
+  *request.mutable_spec() = spec;
+  for (const char* path : paths) request.mutable_update_mask()->add_paths(path);
+  *request.mutable_options() = pool.Fresh();
+  return request;
+}
+
+TEST(CreatePoolTest, PutsTheDeclarationInForce) {
+  ChangedPool pool("b*2 a");
+  EXPECT_EQ(pool.InForce(), "a b*2");
+  EXPECT_EQ(pool.record.uid(), "uid-1");
+  EXPECT_EQ(pool.record.created().seconds(), 1000);
+  EXPECT_EQ(pool.record.declared_generation(), 1u);
+  EXPECT_EQ(pool.record.shard_map().generation(), 1u);
+  EXPECT_EQ(pool.record.shard_map().declared_generation(), 1u);
+  EXPECT_EQ(pool.record.shard_map().merged_servers_size(), 2);
+  EXPECT_EQ(pool.record.shard_map().slots(0).source(), v1::SLOT_FROM_SPEC);
+}
+
+TEST(CreatePoolTest, TheFirstMembershipIsNotHeld) {
+  ChangedPool world("a");
+  v1::CreatePoolRequest request;
+  request.set_name("beta");
+  *request.mutable_spec() = SpecWith("a b");
+  request.mutable_spec()->mutable_guard()->set_max_moved_fraction(0);
+  request.mutable_options()->set_max_moved_fraction(0);
+  ChangeResult result = CreatePool(nullptr, request, world.context);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result.change().effect, ChangeEffect::kApplied);
+  EXPECT_EQ(result.change().plan.shards_after(), 2u);
+  EXPECT_THAT(result.change().plan.changes(), Contains("add shard a (host-a:6379, weight 1)"));
+}
+
+TEST(CreatePoolTest, APoolThatExistsIsNotCreatedAgain) {
+  ChangedPool pool("a");
+  v1::CreatePoolRequest request;
+  request.set_name("alpha");
+  *request.mutable_spec() = SpecWith("a");
+  EXPECT_EQ(CodeOf(CreatePool(&pool.record, request, pool.context)),
+            absl::StatusCode::kAlreadyExists);
+}
+
+TEST(CreatePoolTest, NamesTheFieldsThatAreWrong) {
+  ChangedPool world("a");
+  v1::CreatePoolRequest request;
+  request.set_name("bad name");
+  *request.mutable_spec() = SpecWith("a b");
+  request.mutable_spec()->mutable_policy()->set_timeout(666);
+  request.mutable_spec()->mutable_servers(1)->set_endpoint("h:0");
+  ChangeResult result = CreatePool(nullptr, request, world.context);
+  EXPECT_EQ(CodeOf(result), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(BadFields(result), "name spec.policy.timeout spec.servers[1].endpoint");
+}
+
+TEST(CreatePoolTest, DuplicateNamesAreRefused) {
+  ChangedPool world("a");
+  v1::CreatePoolRequest request;
+  request.set_name("beta");
+  *request.mutable_spec() = SpecWith("a b a");
+  EXPECT_EQ(BadFields(CreatePool(nullptr, request, world.context)), "spec.servers");
+}
+
+TEST(CreatePoolTest, OptionsAreChecked) {
+  ChangedPool world("a");
+  v1::CreatePoolRequest request;
+  request.set_name("beta");
+  request.mutable_options()->set_request_id("42");
+  request.mutable_options()->set_max_moved_fraction(std::numeric_limits<double>::quiet_NaN());
+  request.mutable_options()->mutable_wait_timeout()->set_seconds(301);
+  EXPECT_EQ(BadFields(CreatePool(nullptr, request, world.context)),
+            "options.request_id options.max_moved_fraction options.wait_timeout");
+}
+
+TEST(UpdatePoolTest, ChangesWhatTheMaskNames) {
+  ChangedPool pool("a b");
+  v1::PoolSpec spec = SpecWith("");
+  spec.mutable_policy()->set_timeout(250);
+  Change change =
+      pool.Made(UpdatePool(&pool.record, Update(pool, spec, {"policy.timeout"}), pool.context));
+  EXPECT_EQ(change.effect, ChangeEffect::kApplied);
+  EXPECT_THAT(change.plan.changes(), ElementsAre("policy.timeout: unset -> 250"));
+  EXPECT_EQ(change.plan.moved_fraction(), 0);
+  EXPECT_EQ(pool.InForce(), "a b");
+  EXPECT_EQ(pool.record.declared_generation(), 2u);
+  EXPECT_EQ(pool.record.shard_map().generation(), 2u);
+  ASSERT_TRUE(change.version.has_value());
+  EXPECT_EQ(change.version->generation(), 2u);
+  EXPECT_EQ(change.version->actor(), "alice");
+  EXPECT_EQ(change.version->spec().policy().timeout(), 250u);
+}
+
+TEST(UpdatePoolTest, ServersAreMergedWithLiveChanges) {
+  ChangedPool pool("a b");
+  pool.record.mutable_shard_map()->mutable_slots()->RemoveLast();  // b, live
+  pool.Made(UpdatePool(&pool.record, Update(pool, SpecWith("a b c"), {"servers"}), pool.context));
+  EXPECT_EQ(pool.InForce(), "a c");
+  EXPECT_EQ(pool.record.spec().servers_size(), 3);
+}
+
+TEST(UpdatePoolTest, TheSameContentIsNoChange) {
+  ChangedPool pool("a b");
+  v1::PoolSpec spec = SpecWith("b*1 a");
+  Change change =
+      pool.Made(UpdatePool(&pool.record, Update(pool, spec, {"servers"}), pool.context));
+  EXPECT_EQ(change.effect, ChangeEffect::kNothing);
+  EXPECT_FALSE(change.write);
+  EXPECT_FALSE(change.version.has_value());
+  EXPECT_EQ(pool.record.shard_map().generation(), 1u);
+}
+
+TEST(UpdatePoolTest, AChangeThatMovesTooMuchIsHeld) {
+  ChangedPool pool("a b");
+  pool.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0.1);
+  const std::string etag = EtagOf(pool.record);
+  Change change = pool.Made(
+      UpdatePool(&pool.record, Update(pool, SpecWith("a b c"), {"servers"}), pool.context));
+  EXPECT_EQ(change.effect, ChangeEffect::kHeld);
+  EXPECT_TRUE(change.held);
+  EXPECT_THAT(change.plan.held_because(), ElementsAre(HasSubstr("guard allows 10.00 %")));
+  EXPECT_EQ(pool.InForce(), "a b");
+  EXPECT_EQ(pool.record.spec().servers_size(), 2);
+  EXPECT_EQ(EtagOf(pool.record), etag);
+  EXPECT_EQ(pool.record.held().plan().id(), change.plan.id());
+  EXPECT_EQ(pool.record.held().actor(), "alice");
+  EXPECT_EQ(pool.record.held_content().shard_map().generation(), 2u);
+}
+
+TEST(UpdatePoolTest, TheGuardCannotBeLoosenedByTheChangeThatItHolds) {
+  ChangedPool pool("a b");
+  pool.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0.1);
+  v1::PoolSpec spec = SpecWith("a b c");
+  spec.mutable_guard()->set_max_moved_fraction(1);
+  EXPECT_TRUE(pool.Made(UpdatePool(&pool.record, Update(pool, spec, {}), pool.context)).held);
+}
+
+TEST(UpdatePoolTest, ARequestMayAskForLessThanTheGuardAllows) {
+  ChangedPool pool("a b");
+  v1::UpdatePoolRequest request = Update(pool, SpecWith("a b c"), {"servers"});
+  request.mutable_options()->set_max_moved_fraction(0.05);
+  Change change = pool.Made(UpdatePool(&pool.record, request, pool.context));
+  EXPECT_TRUE(change.held);
+  EXPECT_THAT(change.plan.held_because(), ElementsAre(HasSubstr("request allows 5.00 %")));
+}
+
+TEST(UpdatePoolTest, ALostRaceIsAborted) {
+  ChangedPool pool("a b");
+  v1::UpdatePoolRequest late = Update(pool, SpecWith("a b"), {"servers"});
+  pool.Made(UpdatePool(&pool.record, Update(pool, SpecWith("a b c"), {"servers"}), pool.context));
+  EXPECT_EQ(CodeOf(UpdatePool(&pool.record, late, pool.context)), absl::StatusCode::kAborted);
+}
+
+TEST(UpdatePoolTest, WithoutAnEtagItTakesForce) {
+  ChangedPool pool("a b");
+  v1::UpdatePoolRequest request = Update(pool, SpecWith("a b c"), {"servers"});
+  request.mutable_options()->clear_etag();
+  EXPECT_EQ(BadFields(UpdatePool(&pool.record, request, pool.context)), "options.etag");
+  request.mutable_options()->set_force(true);
+  pool.Made(UpdatePool(&pool.record, request, pool.context));
+  EXPECT_EQ(pool.InForce(), "a b c");
+}
+
+TEST(UpdatePoolTest, AnEtagOfAPoolThatWasDeletedAndCreatedAgainIsNotGood) {
+  ChangedPool pool("a b");
+  v1::UpdatePoolRequest request = Update(pool, SpecWith("a"), {"servers"});
+  ChangedPool again("a b");
+  again.record.set_uid("uid-2");
+  EXPECT_EQ(CodeOf(UpdatePool(&again.record, request, again.context)), absl::StatusCode::kAborted);
+}
+
+TEST(UpdatePoolTest, TheSameRequestGetsTheSameAnswerAgain) {
+  ChangedPool pool("a b");
+  v1::UpdatePoolRequest request = Update(pool, SpecWith("a b c"), {"servers"});
+  request.mutable_options()->set_request_id(kRequestId);
+  Change first = pool.Made(UpdatePool(&pool.record, request, pool.context));
+  request.mutable_options()->set_wait(v1::WAIT_ALL_CONNECTED);  // no other request
+  Change second = pool.Made(UpdatePool(&pool.record, request, pool.context));
+  EXPECT_EQ(second.effect, ChangeEffect::kReplayed);
+  EXPECT_FALSE(second.write);
+  EXPECT_EQ(second.plan.id(), first.plan.id());
+  EXPECT_EQ(pool.record.shard_map().generation(), 2u);
+}
+
+TEST(UpdatePoolTest, ARequestThatWasHeldIsAnsweredAsHeldAgain) {
+  ChangedPool pool("a b");
+  pool.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0);
+  v1::UpdatePoolRequest request = Update(pool, SpecWith("a b c"), {"servers"});
+  request.mutable_options()->set_request_id(kRequestId);
+  EXPECT_TRUE(pool.Made(UpdatePool(&pool.record, request, pool.context)).write);
+  Change second = pool.Made(UpdatePool(&pool.record, request, pool.context));
+  EXPECT_EQ(second.effect, ChangeEffect::kReplayed);
+  EXPECT_TRUE(second.held);
+}
+
+TEST(UpdatePoolTest, ARequestIdIsForOneRequest) {
+  ChangedPool pool("a b");
+  v1::UpdatePoolRequest request = Update(pool, SpecWith("a b c"), {"servers"});
+  request.mutable_options()->set_request_id(kRequestId);
+  pool.Made(UpdatePool(&pool.record, request, pool.context));
+  *request.mutable_spec() = SpecWith("a");
+  EXPECT_EQ(CodeOf(UpdatePool(&pool.record, request, pool.context)),
+            absl::StatusCode::kAlreadyExists);
+}
+
+TEST(UpdatePoolTest, ValidateOnlyPlansAndWritesNothing) {
+  ChangedPool pool("a b");
+  v1::UpdatePoolRequest request = Update(pool, SpecWith("a b c"), {"servers"});
+  request.mutable_options()->set_request_id(kRequestId);
+  request.mutable_options()->set_validate_only(true);
+  Change change = pool.Made(UpdatePool(&pool.record, request, pool.context));
+  EXPECT_FALSE(change.write);
+  EXPECT_EQ(change.plan.shards_after(), 3u);
+  EXPECT_EQ(change.record.requests_size(), 0);
+  request.mutable_options()->set_validate_only(false);
+  Change real = pool.Made(UpdatePool(&pool.record, request, pool.context));
+  EXPECT_EQ(real.effect, ChangeEffect::kApplied);
+  EXPECT_EQ(real.plan.id(), change.plan.id());
+}
+
+TEST(UpdatePoolTest, AMaskThatNamesNoFieldIsRefused) {
+  ChangedPool pool("a b");
+  EXPECT_EQ(BadFields(UpdatePool(&pool.record, Update(pool, {}, {"policy.timeuot"}), pool.context)),
+            "update_mask");
+}
+
+TEST(UpdatePoolTest, APoolThatDoesNotExistIsNotFound) {
+  ChangedPool pool("a");
+  EXPECT_EQ(CodeOf(UpdatePool(nullptr, Update(pool, {}, {}), pool.context)),
+            absl::StatusCode::kNotFound);
+}
+
+TEST(UpdatePoolTest, AnAppliedChangeDropsWhatWasHeldBefore) {
+  ChangedPool pool("a b");
+  v1::UpdatePoolRequest held = Update(pool, SpecWith("a b c"), {"servers"});
+  held.mutable_options()->set_max_moved_fraction(0);
+  std::string plan_id = pool.Made(UpdatePool(&pool.record, held, pool.context)).plan.id();
+  v1::PoolSpec spec;
+  spec.mutable_policy()->set_timeout(9);
+  Change change =
+      pool.Made(UpdatePool(&pool.record, Update(pool, spec, {"policy.timeout"}), pool.context));
+  EXPECT_FALSE(pool.record.has_held());
+  EXPECT_FALSE(pool.record.has_held_content());
+  EXPECT_THAT(change.plan.changes(), Contains(HasSubstr("drop held plan " + plan_id)));
+}
+
+TEST(DeclarePoolTest, CreatesAndMergesWithoutAnEtag) {
+  ChangedPool world("z");
+  ChangeResult created = DeclarePool(nullptr, "beta", SpecWith("a b"), world.context);
+  ASSERT_TRUE(created.ok());
+  EXPECT_EQ(created.change().effect, ChangeEffect::kApplied);
+  EXPECT_EQ(created.change().record.name(), "beta");
+  ChangeResult changed =
+      DeclarePool(&created.change().record, "beta", SpecWith("a b c"), world.context);
+  ASSERT_TRUE(changed.ok());
+  EXPECT_EQ(changed.change().record.shard_map().slots_size(), 3);
+}
+
+TEST(DeclarePoolTest, ViolationsNameFieldsOfTheSpec) {
+  ChangedPool pool("a");
+  v1::PoolSpec spec = SpecWith("a");
+  spec.mutable_servers(0)->set_endpoint("h:0");
+  EXPECT_EQ(BadFields(DeclarePool(&pool.record, "alpha", spec, pool.context)),
+            "servers[0].endpoint");
+}
+
+TEST(DeclarePoolTest, AHeldDeclarationIsHeldOnWithoutWritingAndTakenBackByTheOldOne) {
+  ChangedPool pool("a b");
+  v1::PoolSpec old_spec = pool.record.spec();
+  old_spec.mutable_guard()->set_max_moved_fraction(0.1);
+  pool.Made(DeclarePool(&pool.record, "alpha", old_spec, pool.context));
+  v1::PoolSpec spec = old_spec;
+  *spec.mutable_servers() = SpecWith("a b c").servers();
+  EXPECT_TRUE(pool.Made(DeclarePool(&pool.record, "alpha", spec, pool.context)).write);
+  Change again = pool.Made(DeclarePool(&pool.record, "alpha", spec, pool.context));
+  EXPECT_TRUE(again.held);
+  EXPECT_FALSE(again.write);
+  Change back = pool.Made(DeclarePool(&pool.record, "alpha", old_spec, pool.context));
+  EXPECT_EQ(back.effect, ChangeEffect::kNothing);
+  EXPECT_TRUE(back.write);
+  EXPECT_FALSE(pool.record.has_held());
+}
+
+TEST(DeletePoolTest, IsExemptFromTheGuardAndMovesEveryKey) {
+  ChangedPool pool("a b");
+  pool.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0);
+  v1::DeletePoolRequest request;
+  request.set_name("alpha");
+  *request.mutable_options() = pool.Fresh();
+  Change change = pool.Made(DeletePool(&pool.record, request, pool.context));
+  EXPECT_EQ(change.effect, ChangeEffect::kDeleted);
+  EXPECT_TRUE(change.write);
+  EXPECT_DOUBLE_EQ(change.plan.moved_fraction(), 1);
+  EXPECT_THAT(change.plan.changes(), ElementsAre("delete pool alpha"));
+  EXPECT_EQ(change.record.name(), "alpha");
+}
+
+TEST(DeletePoolTest, AMissingPoolIsAnErrorUnlessAllowed) {
+  ChangedPool pool("a");
+  v1::DeletePoolRequest request;
+  request.set_name("beta");
+  EXPECT_EQ(CodeOf(DeletePool(nullptr, request, pool.context)), absl::StatusCode::kNotFound);
+  request.set_allow_missing(true);
+  ChangeResult result = DeletePool(nullptr, request, pool.context);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result.change().effect, ChangeEffect::kNothing);
+  EXPECT_FALSE(result.change().write);
+}
+
+TEST(DeletePoolTest, ARetryIsAnsweredFromTheLastRecord) {
+  ChangedPool pool("a b");
+  v1::DeletePoolRequest request;
+  request.set_name("alpha");
+  *request.mutable_options() = pool.Fresh();
+  request.mutable_options()->set_request_id(kRequestId);
+  Change change = pool.Made(DeletePool(&pool.record, request, pool.context));
+  auto replay = ReplayDelete(change.record, request);
+  ASSERT_TRUE(replay.has_value() && replay->ok());
+  EXPECT_EQ(replay->change().effect, ChangeEffect::kReplayed);
+  request.mutable_options()->set_request_id("00000000-0000-0000-0000-000000000000");
+  EXPECT_FALSE(ReplayDelete(change.record, request).has_value());
+}
+
+}  // namespace
+}  // namespace weir

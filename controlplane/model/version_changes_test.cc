@@ -1,0 +1,164 @@
+#include "controlplane/model/version_changes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controlplane/model/change_test_support.h"
+#include "controlplane/model/shard_changes.h"
+
+namespace weir {
+namespace {
+
+using testing::HasSubstr;
+
+// A pool of a and b that holds the addition of c, which bob asked for.
+ChangedPool HoldingPool() {
+  ChangedPool pool("a b");
+  pool.context.actor = "bob";
+  v1::AddShardRequest request;
+  request.set_pool("alpha");
+  request.mutable_shard()->set_name("c");
+  request.mutable_shard()->set_endpoint("h:1");
+  *request.mutable_options() = pool.Fresh();
+  request.mutable_options()->set_max_moved_fraction(0);
+  EXPECT_TRUE(pool.Made(AddShard(&pool.record, request, pool.context)).held);
+  pool.context.actor = "alice";
+  return pool;
+}
+
+v1::ApprovePlanRequest Approve(const std::string& plan_id) {
+  v1::ApprovePlanRequest request;
+  request.set_pool("alpha");
+  request.set_plan_id(plan_id);
+  return request;
+}
+
+v1::RollbackRequest RollbackTo(const ChangedPool& pool, uint64_t generation) {
+  v1::RollbackRequest request;
+  request.set_pool("alpha");
+  request.set_generation(generation);
+  *request.mutable_options() = pool.Fresh();
+  return request;
+}
+
+void SetShard(ChangedPool& pool, const std::string& name, uint32_t weight,
+              const std::string& endpoint) {
+  v1::UpdateShardRequest request;
+  request.set_pool("alpha");
+  request.set_shard(name);
+  request.set_weight(weight);
+  request.set_endpoint(endpoint);
+  *request.mutable_options() = pool.Fresh();
+  pool.Made(UpdateShard(&pool.record, request, pool.context));
+}
+
+v1::Version VersionOf(const v1::PoolRecord& record) {
+  v1::Version version;
+  version.set_generation(record.shard_map().generation());
+  *version.mutable_spec() = record.spec();
+  *version.mutable_shard_map() = record.shard_map();
+  return version;
+}
+
+TEST(ApprovePlanTest, ReleasesWhatIsHeld) {
+  ChangedPool pool = HoldingPool();
+  Change change =
+      pool.Made(ApprovePlan(&pool.record, Approve(pool.record.held().plan().id()), pool.context));
+  EXPECT_EQ(change.effect, ChangeEffect::kApplied);
+  EXPECT_EQ(pool.InForce(), "a b c");
+  EXPECT_EQ(pool.record.shard_map().generation(), 2u);
+  EXPECT_FALSE(pool.record.has_held());
+  EXPECT_FALSE(pool.record.has_held_content());
+  ASSERT_TRUE(change.version.has_value());
+  EXPECT_EQ(change.version->actor(), "alice");
+  EXPECT_THAT(change.version->origin(), HasSubstr("approving what bob asked for"));
+}
+
+TEST(ApprovePlanTest, AnotherPlanIsRefused) {
+  ChangedPool pool = HoldingPool();
+  ChangeResult result = ApprovePlan(&pool.record, Approve("0123456789abcdef"), pool.context);
+  EXPECT_EQ(CodeOf(result), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(result.error().message, HasSubstr(pool.record.held().plan().id()));
+}
+
+TEST(ApprovePlanTest, APlanWhoseBaseHasMovedOnIsRefused) {
+  ChangedPool pool = HoldingPool();
+  const std::string plan_id = pool.record.held().plan().id();
+  v1::PoolRecord moved_on = pool.record;
+  moved_on.mutable_shard_map()->set_generation(2);
+  ChangeResult result = ApprovePlan(&moved_on, Approve(plan_id), pool.context);
+  EXPECT_EQ(CodeOf(result), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(result.error().message, HasSubstr("make the change again"));
+
+  SetShard(pool, "a", 2, "h:9");  // drops it
+  EXPECT_EQ(CodeOf(ApprovePlan(&pool.record, Approve(plan_id), pool.context)),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(ApprovePlanTest, ARetryWithItsIdIsAnsweredAgain) {
+  ChangedPool pool = HoldingPool();
+  v1::ApprovePlanRequest request = Approve(pool.record.held().plan().id());
+  request.mutable_options()->set_request_id(kRequestId);
+  pool.Made(ApprovePlan(&pool.record, request, pool.context));
+  EXPECT_EQ(pool.Made(ApprovePlan(&pool.record, request, pool.context)).effect,
+            ChangeEffect::kReplayed);
+}
+
+TEST(RollbackTest, WritesOldContentAsANewVersion) {
+  ChangedPool pool("a b");
+  const v1::Version first = VersionOf(pool.record);
+  SetShard(pool, "a", 4, "host-a:6379");
+  Change change = pool.Made(Rollback(&pool.record, RollbackTo(pool, 1), &first, pool.context));
+  EXPECT_EQ(change.effect, ChangeEffect::kApplied);
+  EXPECT_EQ(pool.InForce(), "a b");
+  EXPECT_EQ(pool.record.shard_map().generation(), 3u);
+  EXPECT_EQ(change.version->origin(), "rollback to 1");
+}
+
+TEST(RollbackTest, EndpointsStayAsTheyAre) {
+  ChangedPool pool("a b");
+  const v1::Version first = VersionOf(pool.record);
+  SetShard(pool, "a", 4, "moved:1");
+  pool.record.mutable_spec()->mutable_servers(1)->set_endpoint("declared:2");
+  pool.Made(Rollback(&pool.record, RollbackTo(pool, 1), &first, pool.context));
+  EXPECT_EQ(pool.InForce(), "a b");
+  EXPECT_EQ(pool.record.shard_map().slots(0).endpoint(), "moved:1");
+  EXPECT_EQ(pool.record.shard_map().slots(1).endpoint(), "host-b:6379");
+  EXPECT_EQ(pool.record.spec().servers(1).endpoint(), "declared:2");
+}
+
+TEST(RollbackTest, AShardThatWasRemovedReturnsWithItsOldEndpoint) {
+  ChangedPool pool("a b");
+  const v1::Version first = VersionOf(pool.record);
+  v1::UpdatePoolRequest request;
+  request.set_name("alpha");
+  *request.mutable_spec() = SpecWith("a");
+  request.mutable_update_mask()->add_paths("servers");
+  *request.mutable_options() = pool.Fresh();
+  pool.Made(UpdatePool(&pool.record, request, pool.context));
+  EXPECT_EQ(pool.InForce(), "a");
+  pool.Made(Rollback(&pool.record, RollbackTo(pool, 1), &first, pool.context));
+  EXPECT_EQ(pool.InForce(), "a b");
+  EXPECT_EQ(pool.record.shard_map().slots(1).endpoint(), "host-b:6379");
+  EXPECT_EQ(pool.record.spec().servers_size(), 2);
+  EXPECT_EQ(pool.record.declared_generation(), 3u);
+}
+
+TEST(RollbackTest, IsUnderTheGuard) {
+  ChangedPool pool("a b");
+  const v1::Version first = VersionOf(pool.record);
+  SetShard(pool, "a", 9, "host-a:6379");
+  pool.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0.01);
+  Change change = pool.Made(Rollback(&pool.record, RollbackTo(pool, 1), &first, pool.context));
+  EXPECT_TRUE(change.held);
+  EXPECT_EQ(pool.record.held().origin(), "rollback to 1");
+}
+
+TEST(RollbackTest, AVersionThatIsNotKeptIsNotFound) {
+  ChangedPool pool("a b");
+  EXPECT_EQ(CodeOf(Rollback(&pool.record, RollbackTo(pool, 7), nullptr, pool.context)),
+            absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace weir
