@@ -71,10 +71,10 @@ struct Change {
 // A Change or why there is none.
 class ChangeResult {
  public:
-  ChangeResult(Change change)
-      : result_(std::move(change)) {}  // NOLINT(google-explicit-constructor)
-  ChangeResult(ChangeError error)
-      : result_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor): `return change;` is what it is for.
+  ChangeResult(Change change) : result_(std::move(change)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  ChangeResult(ChangeError error) : result_(std::move(error)) {}
 
   bool ok() const { return std::holds_alternative<Change>(result_); }
   // REQUIRES: ok().
