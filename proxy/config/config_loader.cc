@@ -42,7 +42,7 @@ std::vector<PoolFromFile> ReadPools(const YamlNode& file, ConfigErrors& errors) 
       errors.Add(entry.key.line, Printable(entry.key.text),
                  StrCat("found a second time, expected once (first on line ", seen->second, ")"));
     }
-    PoolFromFile pool = ReadPool(entry, errors);
+    PoolFromFile pool = ReadPool(entry, PoolOrigin::kFile, errors);
     if (is_new) pools.push_back(std::move(pool));
   }
   return pools;

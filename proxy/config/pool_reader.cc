@@ -18,6 +18,7 @@
 #include "proxy/config/config_keys.h"
 #include "proxy/config/did_you_mean.h"
 #include "proxy/config/servable.h"
+#include "proxy/config/shard_item.h"
 #include "proxy/hashing/ring_shard.h"
 
 namespace weir {
@@ -35,7 +36,8 @@ std::optional<int64_t> ParseDecimal(const YamlNode& value) {
 // Reads the keys of one pool, then looks at those that depend on each other.
 class PoolReader {
  public:
-  PoolReader(const YamlNode& name, ConfigErrors& errors) : errors_(errors), line_(name.line) {
+  PoolReader(const YamlNode& name, PoolOrigin origin, ConfigErrors& errors)
+      : errors_(errors), origin_(origin), line_(name.line) {
     pool_.name = name.text;
     pool_.place.text = errors.Place(name.line);
     shown_name_ = Printable(name.text);
@@ -55,7 +57,7 @@ class PoolReader {
     void (PoolReader::*read)(const YamlNode& value);
   };
   static const Handler kHandlers[];
-  static const Handler* FindHandler(std::string_view name);
+  const Handler* FindHandler(std::string_view name) const;
 
   // --- errors, about the key being read ---
   void Fail(int line, std::string_view what) {
@@ -101,8 +103,10 @@ class PoolReader {
   void DistributionKey(const YamlNode& value);
   void Timeout(const YamlNode& value);
   void RedisAuth(const YamlNode& value);
+  void RedisAuthSecret(const YamlNode& value);
   void ServerFailureLimit(const YamlNode& value);
   void Servers(const YamlNode& value);
+  std::optional<ShardConfig> Server(const YamlNode& item);
   void HashChar(const YamlNode& value);
   void MaxEjectedPercent(const YamlNode& value);
   void MissingShardKey(const YamlNode& value);
@@ -118,9 +122,11 @@ class PoolReader {
   void CheckLimits();
 
   ConfigErrors& errors_;
+  const PoolOrigin origin_;
   const int line_;
   std::string shown_name_;
   PoolConfig pool_;
+  bool has_secret_ = false;
   std::string_view key_;                                // being read; of kPoolKeys
   std::map<std::string_view, int> lines_;               // of every key that was seen
   std::set<std::string_view> bad_keys_;                 // whose value was refused
@@ -162,7 +168,9 @@ const PoolReader::Handler PoolReader::kHandlers[] = {
     {"resolve_interval", &PoolReader::Milliseconds<&PoolConfig::resolve_interval, 0>},
 };
 
-const PoolReader::Handler* PoolReader::FindHandler(std::string_view name) {
+const PoolReader::Handler* PoolReader::FindHandler(std::string_view name) const {
+  static constexpr Handler kSecret = {"redis_auth_secret", &PoolReader::RedisAuthSecret};
+  if (origin_ != PoolOrigin::kFile && name == kSecret.name) return &kSecret;
   const auto found = std::ranges::find(kHandlers, name, &Handler::name);
   return found == std::end(kHandlers) ? nullptr : found;
 }
@@ -304,10 +312,20 @@ void PoolReader::Timeout(const YamlNode& value) {
 }
 
 void PoolReader::RedisAuth(const YamlNode& value) {
+  if (origin_ != PoolOrigin::kFile) {
+    return Fail(value.line, "found a password, expected redis_auth_secret with a secret's name");
+  }
   const auto text = Scalar(value, "a password");
   if (!text) return;
   if (text->empty()) return Expected(value, "a password; leave the key out for none");
   pool_.redis_auth = *text;
+}
+
+void PoolReader::RedisAuthSecret(const YamlNode& value) {
+  const auto text = Scalar(value, kSecretNameForm);
+  if (!text) return;
+  if (!IsSecretName(*text)) return Expected(value, kSecretNameForm);
+  has_secret_ = true;
 }
 
 void PoolReader::ServerFailureLimit(const YamlNode& value) {
@@ -323,21 +341,36 @@ void PoolReader::Servers(const YamlNode& value) {
     return Expected(value, "a list with at least one host:port:weight");
   }
   for (const YamlNode& item : value.items) {
-    const auto text = Scalar(item, "host:port:weight or /path:weight");
-    if (!text) continue;
-    absl::StatusOr<ShardConfig> shard = ParseServer(*text);
-    if (!shard.ok()) {
-      Expected(item, FromAbsl(shard.status().message()));
-      continue;
-    }
+    std::optional<ShardConfig> shard = Server(item);
+    if (!shard) continue;
     const auto [seen, is_new] = ring_lines_.emplace(shard->ring_name, item.line);
-    if (!is_new) {
-      Expected(item, StrCat("a name of its own: '", Printable(shard->ring_name),
-                            "' is already on line ", seen->second));
+    if (!is_new && origin_ == PoolOrigin::kMessage) {
+      Fail(item.line, StrCat("found '", Printable(shard->ring_name),
+                             "' a second time, expected a name of its own (first ",
+                             errors_.Where(seen->second), ")"));
+    } else if (!is_new) {
+      Expected(item, StrCat("a name of its own: '", Printable(shard->ring_name), "' is already ",
+                            errors_.Where(seen->second)));
     }
     pool_.servers.push_back(*std::move(shard));
   }
   std::ranges::sort(pool_.servers, SortsBefore, &ShardConfig::ring_name);
+}
+
+std::optional<ShardConfig> PoolReader::Server(const YamlNode& item) {
+  if (origin_ == PoolOrigin::kMessage) {
+    return ReadShardItem(item, [this](const YamlNode& value, std::string_view expected) {
+      Expected(value, expected);
+    });
+  }
+  const auto text = Scalar(item, "host:port:weight or /path:weight");
+  if (!text) return std::nullopt;
+  absl::StatusOr<ShardConfig> shard = ParseServer(*text);
+  if (!shard.ok()) return Expected(item, FromAbsl(shard.status().message())), std::nullopt;
+  if (origin_ == PoolOrigin::kDeclared && !IsShardName(shard->name)) {
+    return Expected(item, kShardNameForm), std::nullopt;
+  }
+  return *std::move(shard);
 }
 
 void PoolReader::HashChar(const YamlNode& value) {
@@ -471,6 +504,7 @@ void PoolReader::CheckRedisOnlyKeys() {
   if (pool_.redis || IsBad("redis")) return;
   const std::pair<std::string_view, bool> redis_only[] = {
       {"redis_auth", !pool_.redis_auth.empty()},
+      {"redis_auth_secret", has_secret_},
       {"redis_db", pool_.redis_db > 0},
       {"partial_mget", pool_.partial_mget == PartialMget::kElements},
       {"commands", !pool_.commands.empty()},
@@ -504,8 +538,8 @@ void PoolReader::CheckLimits() {
 
 }  // namespace
 
-PoolFromFile ReadPool(const YamlEntry& entry, ConfigErrors& errors) {
-  PoolReader reader(entry.key, errors);
+PoolFromFile ReadPool(const YamlEntry& entry, PoolOrigin origin, ConfigErrors& errors) {
+  PoolReader reader(entry.key, origin, errors);
   if (entry.value.kind != YamlKind::kMap) {
     errors.Add(entry.key.line, reader.shown_name(),
                StrCat("found ", DescribeFound(entry.value), ", expected a map of keys"));

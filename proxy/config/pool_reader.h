@@ -1,11 +1,21 @@
-// One pool of a configuration file → PoolConfig. Part of the loader.
+// One pool → PoolConfig: the reader behind files (config_loader.h), messages (pool_message.h) and
+// the control plane's files (pool_yaml.h), which all arrive as a tree.
 #pragma once
+
+#include <cstdint>
 
 #include "proxy/config/config_errors.h"
 #include "proxy/config/pool_config.h"
 #include "proxy/config/yaml_tree.h"
 
 namespace weir {
+
+// Where a pool was written. All know the same keys, but for two things.
+enum class PoolOrigin : uint8_t {
+  kFile,      // twemproxy's: `redis_auth` holds the password, servers are texts
+  kDeclared,  // the control plane's: `redis_auth_secret` names it, servers are texts
+  kMessage,   // weir.v1: `redis_auth_secret` names it, servers are maps (shard_item.h)
+};
 
 struct PoolFromFile {
   PoolConfig pool;
@@ -15,6 +25,6 @@ struct PoolFromFile {
 
 // Reads the entry `name: {keys}` of the file's map. What is wrong goes to `errors`; the result is
 // then filled as far as possible and only good for further checks. Pure.
-PoolFromFile ReadPool(const YamlEntry& entry, ConfigErrors& errors);
+PoolFromFile ReadPool(const YamlEntry& entry, PoolOrigin origin, ConfigErrors& errors);
 
 }  // namespace weir
