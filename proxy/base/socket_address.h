@@ -1,6 +1,6 @@
 // Where a socket connects or listens, as the kernel wants it: IPv4, IPv6 or a Unix socket's path.
 //
-// A plain value; every function here is pure and never asks a name server (event/resolver.h does).
+// A plain value; every function here is pure and never asks a name server (resolver.h does).
 #pragma once
 
 #include <netinet/in.h>

@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "proxy/base/log.h"
+#include "proxy/base/resolver.h"
 #include "proxy/base/strings.h"
-#include "proxy/event/resolver.h"
 #include "proxy/event/socket.h"
 
 namespace weir {

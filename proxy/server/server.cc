@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/base/resolver.h"
 #include "proxy/base/strings.h"
-#include "proxy/event/resolver.h"
 #include "proxy/stats/stats_json.h"
 
 namespace weir {

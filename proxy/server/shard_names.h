@@ -9,8 +9,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "proxy/base/endpoint.h"
+#include "proxy/base/resolver.h"
 #include "proxy/config/snapshot.h"
-#include "proxy/event/resolver.h"
 
 namespace weir {
 

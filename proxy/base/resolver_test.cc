@@ -1,4 +1,4 @@
-#include "proxy/event/resolver.h"
+#include "proxy/base/resolver.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "proxy/event/resolver.h"
+#include "proxy/base/resolver.h"
 
 #include <netdb.h>
 
