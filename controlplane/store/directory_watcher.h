@@ -1,0 +1,63 @@
+// Tells which files of a directory changed, once they have come to rest.
+//
+// inotify on a thread of its own: files that were written and closed, renamed into the directory,
+// out of it, or removed. A burst (an editor's backup, write and rename) is one report: it is made
+// when nothing has happened for `quiet`, at the latest `max_delay` after the first event.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proxy/base/clock.h"
+
+namespace weir {
+
+class DirectoryWatcher {
+ public:
+  struct Options {
+    std::string directory;
+    absl::Duration quiet = absl::Milliseconds(100);
+    absl::Duration max_delay = absl::Seconds(1);
+  };
+  struct Changes {
+    // Anything may have changed: the first report, or the kernel dropped events.
+    bool everything = false;
+    std::set<std::string> names;
+  };
+  // Called on the watcher's thread, at once with `everything`, then for each burst. The names that
+  // it returns are reported again after another `quiet`.
+  using Callback = std::function<std::set<std::string>(const Changes&)>;
+
+  // UNAVAILABLE when the directory cannot be watched.
+  static absl::StatusOr<std::unique_ptr<DirectoryWatcher>> Start(Options options,
+                                                                 Callback callback);
+
+  // Waits for a call that is under way, then ends the thread. Not from the callback.
+  ~DirectoryWatcher();
+
+  DirectoryWatcher(const DirectoryWatcher&) = delete;
+  DirectoryWatcher& operator=(const DirectoryWatcher&) = delete;
+
+ private:
+  DirectoryWatcher(Options options, Callback callback, int inotify_fd, int stop_fd);
+
+  void Run();
+  // Waits for something to read, at most until `deadline`; whether to go on.
+  bool Wait(Moment deadline) const;
+  // Adds what has happened to `pending_`; whether anything has.
+  bool ReadEvents();
+
+  const Options options_;
+  const Callback callback_;
+  const int inotify_fd_;
+  const int stop_fd_;  // readable once the thread is to end
+  Changes pending_;    // the thread's
+  std::thread thread_;
+};
+
+}  // namespace weir

@@ -1,0 +1,109 @@
+#include "controlplane/store/durable_file.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class DurableFileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = ::testing::TempDir() + "/durableXXXXXX";
+    ASSERT_NE(mkdtemp(directory_.data()), nullptr);
+  }
+  std::string Read(std::string_view name) {
+    const auto text = ReadWholeFile(StrCat(directory_, "/", name), 1 << 20);
+    return text.ok() ? *text : text.status().ToString();
+  }
+  mode_t ModeOf(const std::string& path) {
+    struct stat status;
+    EXPECT_EQ(stat(path.c_str(), &status), 0) << path;
+    return status.st_mode & 0777;
+  }
+
+  std::string directory_;
+};
+
+TEST_F(DurableFileTest, WritesAndReplacesAPrivateFile) {
+  ASSERT_TRUE(WriteFileDurably(directory_, "a", "1").ok());
+  ASSERT_TRUE(WriteFileDurably(directory_, "a", "22").ok());
+  EXPECT_EQ(Read("a"), "22");
+  EXPECT_EQ(ModeOf(directory_ + "/a"), 0600u);
+  EXPECT_THAT(ListDirectory(directory_).value(), ElementsAre("a"));
+}
+
+TEST_F(DurableFileTest, MakesAPrivateDirectoryOnce) {
+  const std::string path = directory_ + "/sub";
+  ASSERT_TRUE(MakePrivateDirectory(path).ok());
+  ASSERT_TRUE(MakePrivateDirectory(path).ok());
+  EXPECT_EQ(ModeOf(path), 0700u);
+  ASSERT_TRUE(WriteFileDurably(directory_, "file", "").ok());
+  EXPECT_THAT(MakePrivateDirectory(directory_ + "/file").ToString(),
+              HasSubstr("/file: cannot be created as a directory: File exists"));
+}
+
+TEST_F(DurableFileTest, RemovesAFileThatMayNotExist) {
+  ASSERT_TRUE(WriteFileDurably(directory_, "a", "1").ok());
+  EXPECT_TRUE(RemoveFileDurably(directory_, "a").ok());
+  EXPECT_TRUE(RemoveFileDurably(directory_, "a").ok());
+  EXPECT_THAT(ListDirectory(directory_).value(), IsEmpty());
+}
+
+// Files may not grow beyond `bytes` as long as this lives: as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    handler_ = signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit limit = {.rlim_cur = bytes, .rlim_max = old_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &old_);
+    signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit old_;
+  sighandler_t handler_;
+};
+
+TEST_F(DurableFileTest, LeavesTheOldFileAndNoTemporaryOneWhenTheDiskIsFull) {
+  ASSERT_TRUE(WriteFileDurably(directory_, "a", "old").ok());
+  absl::Status status;
+  {
+    const FileSizeLimit limit(1000);
+    status = WriteFileDurably(directory_, "a", std::string(2000, 'x'));
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(status.ToString(), HasSubstr("/a: cannot be written: File too large"));
+  EXPECT_EQ(Read("a"), "old");
+  EXPECT_THAT(ListDirectory(directory_).value(), ElementsAre("a"));
+}
+
+TEST_F(DurableFileTest, SaysWhyAFileCannotBeReadOrWritten) {
+  EXPECT_TRUE(absl::IsNotFound(WriteFileDurably(directory_ + "/no", "a", "")));
+  EXPECT_TRUE(absl::IsNotFound(ReadWholeFile(directory_ + "/no", 10).status()));
+  ASSERT_TRUE(WriteFileDurably(directory_, "a", "12345").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadWholeFile(directory_ + "/a", 4).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadWholeFile(directory_, 4).status()));
+  ASSERT_EQ(symlink("a", (directory_ + "/link").c_str()), 0);
+  EXPECT_THAT(ReadWholeFile(directory_ + "/link", 10).status().ToString(),
+              HasSubstr("/link: expected a regular file"));
+}
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,377 @@
+#include "controlplane/store/embedded_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "controlplane/store/durable_file.h"
+#include "proxy/base/check.h"
+#include "proxy/base/strings.h"
+#include "proxy/config/pool_message.h"
+#include "proxy/config/pool_yaml.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kSuffix = ".yml";
+constexpr size_t kMaxFileBytes = 64 << 20;
+
+std::string FileName(std::string_view pool) { return StrCat(pool, kSuffix); }
+
+// The lock's descriptor. It is let go when the process ends, however it ends.
+absl::StatusOr<int> TakeLock(const std::string& directory) {
+  const std::string path = StrCat(directory, "/lock");
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return FileError(path, "opened", errno);
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    char pid[32] = {};
+    const ssize_t length = pread(fd, pid, sizeof(pid), 0);
+    close(fd);
+    if (error != EWOULDBLOCK) return FileError(path, "locked", error);
+    return absl::FailedPreconditionError(
+        StrCat(directory, ": another weir-control has it open, pid ",
+               std::string_view(pid, length > 0 ? static_cast<size_t>(length) : 0)));
+  }
+  const std::string pid = std::to_string(getpid());
+  if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
+    const int error = errno;
+    close(fd);
+    return FileError(path, "written", error);
+  }
+  return fd;
+}
+
+// Only a failure after which nothing has changed is one that can be taken back.
+bool IsDone(const absl::Status& status) { return status.ok() || absl::IsDataLoss(status); }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(Options options) {
+  if (absl::Status status = MakePrivateDirectory(options.directory); !status.ok()) return status;
+  const absl::StatusOr<int> lock_fd = TakeLock(options.directory);
+  if (!lock_fd.ok()) return lock_fd.status();
+  auto store = std::unique_ptr<EmbeddedStore>(new EmbeddedStore(std::move(options), *lock_fd));
+  if (absl::Status status = store->ReadAll(); !status.ok()) return status;
+  return store;
+}
+
+EmbeddedStore::EmbeddedStore(Options options, int lock_fd)
+    : options_(std::move(options)),
+      pools_directory_(StrCat(options_.directory, "/pools")),
+      lock_fd_(lock_fd),
+      history_(StrCat(options_.directory, "/history")) {}
+
+EmbeddedStore::~EmbeddedStore() {
+  watcher_.reset();
+  close(lock_fd_);
+}
+
+std::string EmbeddedStore::PathOf(const std::string& pool) const {
+  return StrCat(pools_directory_, "/", FileName(pool));
+}
+
+// --- opening ---
+
+absl::Status EmbeddedStore::ReadAll() {
+  for (const char* name : {"/pools", "/history"}) {
+    if (absl::Status status = MakePrivateDirectory(options_.directory + name); !status.ok()) {
+      return status;
+    }
+  }
+  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(pools_directory_);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    absl::Status status;
+    if (IsTemporaryName(name)) status = RemoveFileDurably(pools_directory_, name);
+    if (name.ends_with(kSuffix)) status = ReadPool(name.substr(0, name.size() - kSuffix.size()));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EmbeddedStore::ReadPool(const std::string& pool) {
+  const std::string path = PathOf(pool);
+  const absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxFileBytes);
+  if (!text.ok()) return text.status();
+  const PoolFileParts parts = SplitPoolFile(*text);
+  if (parts.in_force.empty()) return absl::OkStatus();  // added by hand: Watch tells of it
+  absl::StatusOr<InForce> in_force = ParseInForce(parts.in_force, path, parts.in_force_line);
+  if (!in_force.ok()) return in_force.status();
+  if (in_force->record.name() != pool) {
+    return absl::DataLossError(StrCat(path, ":", parts.in_force_line,
+                                      ": in_force is that of pool '", in_force->record.name(),
+                                      "'; rename the file back"));
+  }
+  const uint64_t generation = in_force->record.shard_map().generation();
+  PoolState& state = pools_[pool];
+  const absl::StatusOr<v1::PoolSpec> declared = ParseDeclaredPool(parts.declared, path, pool);
+  if (declared.ok() && IsSameSpec(*declared, in_force->record.spec())) state.judged = *text;
+  state.in_force = *std::move(in_force);
+  return history_.Trim(pool, generation, kMaxVersions);
+}
+
+absl::StatusOr<std::vector<StoredPool>> EmbeddedStore::Load() {
+  const std::lock_guard lock(mutex_);
+  std::vector<StoredPool> pools;
+  for (const auto& [name, state] : pools_) {
+    if (state.in_force) pools.push_back({state.in_force->record, state.in_force->sha256});
+  }
+  return pools;
+}
+
+// --- edits by hand ---
+
+absl::Status EmbeddedStore::Watch(PoolStoreObserver& observer) {
+  CHECK(observer_ == nullptr);
+  observer_ = &observer;
+  auto watcher = DirectoryWatcher::Start(
+      {.directory = pools_directory_, .quiet = options_.quiet, .max_delay = options_.max_delay},
+      [this](const auto& changes) { return OnChanges(changes); });
+  if (!watcher.ok()) return watcher.status();
+  watcher_ = *std::move(watcher);
+  return absl::OkStatus();
+}
+
+std::set<std::string> EmbeddedStore::OnChanges(const DirectoryWatcher::Changes& changes) {
+  std::set<std::string> names = changes.names;
+  if (changes.everything) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [pool, state] : pools_) names.insert(FileName(pool));
+    const absl::StatusOr<std::vector<std::string>> files = ListDirectory(pools_directory_);
+    if (files.ok()) names.insert(files->begin(), files->end());
+  }
+  std::set<std::string> names_again;
+  for (const std::string& name : names) {
+    if (name.starts_with('.') || !name.ends_with(kSuffix)) continue;  // editors' own
+    bool again = false;
+    const std::optional<News> news = Examine(name, again);
+    if (again) names_again.insert(name);
+    if (!news) continue;
+    if (news->declared) {
+      observer_->OnDeclared(news->pool, *news->declared);
+    } else {
+      observer_->OnRefused(news->pool, news->refused);
+    }
+  }
+  return names_again;
+}
+
+std::optional<EmbeddedStore::News> EmbeddedStore::Examine(const std::string& file_name,
+                                                          bool& again) {
+  const std::lock_guard lock(mutex_);
+  const std::string pool = file_name.substr(0, file_name.size() - kSuffix.size());
+  const absl::StatusOr<std::string> text = ReadWholeFile(PathOf(pool), kMaxFileBytes);
+  if (text.ok()) return ExamineText(pool, *text, again);
+  const auto found = pools_.find(pool);
+  if (!absl::IsNotFound(text.status())) {
+    return News{pool, std::nullopt, std::string(FromAbsl(text.status().message()))};
+  }
+  if (found == pools_.end()) return std::nullopt;
+  if (!found->second.in_force) {
+    pools_.erase(found);
+    return std::nullopt;
+  }
+  PoolState& state = found->second;
+  if (!IsSettled(state, "", again)) return std::nullopt;
+  const std::string declared = state.judged.empty()
+                                   ? FormatDeclaredPart(state.in_force->record.spec(), pool, "")
+                                   : std::string(SplitPoolFile(state.judged).declared);
+  return Undo(pool, state, declared,
+              StrCat(PathOf(pool),
+                     ":1: found no file, expected it to stay (it is put back); "
+                     "delete the pool with `weirctl delete`"));
+}
+
+std::optional<EmbeddedStore::News> EmbeddedStore::ExamineText(const std::string& pool,
+                                                              const std::string& text,
+                                                              bool& again) {
+  PoolState& state = pools_[pool];
+  const PoolFileParts parts = SplitPoolFile(text);
+  if (text == state.judged) {
+    state.is_suspect = false;
+    return std::nullopt;
+  }
+  if (!state.in_force && !parts.in_force.empty()) {
+    state.judged = text;
+    return News{pool, std::nullopt,
+                StrCat(PathOf(pool), ":", parts.in_force_line,
+                       ": found in_force, expected `declared` alone in a file that is added; to "
+                       "restore a backup, stop weir-control first")};
+  }
+  if (state.in_force && parts.in_force != state.in_force->text) {
+    if (!IsSettled(state, text, again)) return std::nullopt;
+    return ExamineOtherInForce(pool, state, parts);
+  }
+  state.judged = text;
+  return ExamineDeclared(pool, state, parts.declared);
+}
+
+std::optional<EmbeddedStore::News> EmbeddedStore::ExamineOtherInForce(const std::string& pool,
+                                                                      PoolState& state,
+                                                                      const PoolFileParts& parts) {
+  const std::string place = StrCat(PathOf(pool), ":", std::max(parts.in_force_line, 1));
+  const v1::PoolRecord& current = state.in_force->record;
+  const absl::StatusOr<InForce> theirs =
+      ParseInForce(parts.in_force, PathOf(pool), parts.in_force_line);
+  if (!theirs.ok() || theirs->record.uid() != current.uid()) {
+    return Undo(pool, state, parts.declared,
+                StrCat(place,
+                       ": found another in_force, expected what weir-control wrote; it is put "
+                       "back, and `declared` not looked at until it is changed once more"));
+  }
+  if (!IsSameSpec(theirs->record.spec(), current.spec())) {
+    return Undo(pool, state, parts.declared,
+                StrCat(place,
+                       ": the pool was declared anew while the file was edited; compare "
+                       "`declared` with `weirctl export`, and change it once more to apply it"));
+  }
+  // Only live changes came between: the edit is made on the declaration as it is.
+  std::optional<News> failed = Undo(pool, state, parts.declared, "");
+  if (!failed->refused.empty()) return failed;
+  return ExamineDeclared(pool, state, parts.declared);
+}
+
+bool EmbeddedStore::IsSettled(PoolState& state, const std::string& text, bool& again) {
+  if (state.is_suspect && state.suspect == text) {
+    state.is_suspect = false;
+    return true;
+  }
+  state.is_suspect = again = true;
+  state.suspect = text;
+  return false;
+}
+
+std::optional<EmbeddedStore::News> EmbeddedStore::Undo(const std::string& pool, PoolState& state,
+                                                       std::string_view declared,
+                                                       std::string what) {
+  const std::string text = JoinPoolFile(declared, state.in_force->text);
+  const absl::Status status = WriteFileDurably(pools_directory_, FileName(pool), text);
+  if (IsDone(status)) state.judged = text;
+  if (!status.ok()) StrAppend(&what, what.empty() ? "" : "\n", FromAbsl(status.message()));
+  return News{pool, std::nullopt, std::move(what)};
+}
+
+std::optional<EmbeddedStore::News> EmbeddedStore::ExamineDeclared(const std::string& pool,
+                                                                  PoolState& state,
+                                                                  std::string_view declared) {
+  const absl::StatusOr<v1::PoolSpec> spec = ParseDeclaredPool(declared, PathOf(pool), pool);
+  if (!spec.ok()) return News{pool, std::nullopt, std::string(FromAbsl(spec.status().message()))};
+  if (state.in_force && IsSameSpec(*spec, state.in_force->record.spec())) return std::nullopt;
+  const CheckedPool checked = ReadPoolSpec(pool, *spec);
+  if (checked.ok()) return News{pool, *spec, {}};
+  std::string errors;
+  for (const FieldError& error : checked.errors) {
+    StrAppend(&errors, errors.empty() ? "" : "\n", PathOf(pool), ":1: ", error.field, ": ",
+              error.what);
+  }
+  return News{pool, std::nullopt, errors};
+}
+
+// --- writes ---
+
+absl::Status EmbeddedStore::CheckRevision(const std::string& pool,
+                                          std::string_view expected) const {
+  const auto found = pools_.find(pool);
+  const bool exists = found != pools_.end() && found->second.in_force;
+  if ((exists ? found->second.in_force->sha256 : "") == expected) return absl::OkStatus();
+  return absl::AbortedError(StrCat("pool '", pool, "': ",
+                                   !exists            ? "it does not exist any more"
+                                   : expected.empty() ? "it exists"
+                                                      : "it has changed since it was read"));
+}
+
+absl::StatusOr<std::string> EmbeddedStore::DeclaredFor(
+    const v1::PoolRecord& record, const std::optional<std::string>& text) const {
+  const std::string& pool = record.name();
+  if (!text) return FormatDeclaredPart(record.spec(), pool, "");
+  const std::string_view declared = SplitPoolFile(*text).declared;
+  const absl::StatusOr<v1::PoolSpec> on_disk = ParseDeclaredPool(declared, PathOf(pool), pool);
+  if (on_disk.ok() && IsSameSpec(*on_disk, record.spec())) return std::string(declared);
+  const auto found = pools_.find(pool);
+  const v1::PoolRecord* current =
+      found != pools_.end() && found->second.in_force ? &found->second.in_force->record : nullptr;
+  if (current != nullptr && on_disk.ok() && IsSameSpec(*on_disk, current->spec())) {
+    return FormatDeclaredPart(record.spec(), pool, declared);
+  }
+  const bool is_same_spec = current != nullptr && IsSameSpec(record.spec(), current->spec());
+  if (is_same_spec) return std::string(declared);
+  return absl::AbortedError(StrCat("pool '", pool, "': ", PathOf(pool),
+                                   " was edited and is not applied; apply, correct or undo that "
+                                   "first"));
+}
+
+absl::StatusOr<std::string> EmbeddedStore::Write(const v1::PoolRecord& record,
+                                                 std::string_view expected_revision,
+                                                 const v1::Version* version) {
+  const std::string& pool = record.name();
+  const CheckedPool checked = ReadPoolSpec(pool, record.spec());
+  if (!checked.ok()) return ToStatus(checked.errors);
+  const uint64_t generation = record.shard_map().generation();
+  CHECK(version == nullptr || version->generation() == generation);
+
+  const std::lock_guard lock(mutex_);
+  if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) return status;
+  const absl::StatusOr<std::string> text = ReadWholeFile(PathOf(pool), kMaxFileBytes);
+  if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
+  absl::StatusOr<std::string> declared =
+      DeclaredFor(record, text.ok() ? std::make_optional(*text) : std::nullopt);
+  if (!declared.ok()) return declared.status();
+
+  if (expected_revision.empty()) {
+    if (absl::Status status = history_.Forget(pool); !status.ok()) return status;
+  }
+  if (version != nullptr) {
+    if (absl::Status status = history_.Add(pool, *version); !IsDone(status)) return status;
+  }
+  const auto found = pools_.find(pool);
+  const uint64_t old_generation = found != pools_.end() && found->second.in_force
+                                      ? found->second.in_force->record.shard_map().generation()
+                                      : 0;
+  InForce in_force = FormatInForce(record);
+  const std::string revision = in_force.sha256;
+  const absl::Status status = WritePoolFile(pool, *declared, std::move(in_force));
+  // Nothing is lost when this fails: it is done again at the next write, or on opening.
+  const uint64_t last = IsDone(status) ? generation : old_generation;
+  if (version != nullptr) history_.Trim(pool, last, kMaxVersions).IgnoreError();
+  if (!status.ok()) return status;
+  return revision;
+}
+
+absl::Status EmbeddedStore::WritePoolFile(const std::string& pool, std::string_view declared,
+                                          InForce in_force) {
+  const std::string text = JoinPoolFile(declared, in_force.text);
+  const absl::Status status = WriteFileDurably(pools_directory_, FileName(pool), text);
+  if (!IsDone(status)) return status;
+  PoolState& state = pools_[pool];
+  // An edit that waits and that nobody was told of must still be found.
+  const bool is_told = SplitPoolFile(state.judged).declared == declared;
+  const absl::StatusOr<v1::PoolSpec> spec = ParseDeclaredPool(declared, PathOf(pool), pool);
+  const bool is_applied = spec.ok() && IsSameSpec(*spec, in_force.record.spec());
+  if (is_told || is_applied) state.judged = text;
+  state.in_force = std::move(in_force);
+  return status;
+}
+
+absl::Status EmbeddedStore::Delete(const std::string& pool, std::string_view expected_revision) {
+  const std::lock_guard lock(mutex_);
+  if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) return status;
+  const absl::Status status = RemoveFileDurably(pools_directory_, FileName(pool));
+  if (!IsDone(status)) return status;
+  pools_.erase(pool);
+  // What cannot be removed is removed before a pool of this name is written again.
+  history_.Forget(pool).IgnoreError();
+  return status;
+}
+
+absl::StatusOr<std::vector<v1::Version>> EmbeddedStore::ListVersions(const std::string& pool) {
+  const std::lock_guard lock(mutex_);
+  const auto found = pools_.find(pool);
+  if (found == pools_.end() || !found->second.in_force) return std::vector<v1::Version>();
+  return history_.List(pool);
+}
+
+}  // namespace weir

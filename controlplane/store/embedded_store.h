@@ -1,0 +1,118 @@
+// The pools of a weir-control without Kubernetes, in a directory:
+//
+//   DIRECTORY/lock                         held while a process has the store open; its pid
+//   DIRECTORY/pools/NAME.yml               a pool: declared and in force (pool_file.h)
+//   DIRECTORY/history/NAME/GENERATION.json its last versions
+//
+// Directories are 0700, files 0600. A write makes the history's file first and then, by renaming,
+// the pool's: that is the moment from which it counts, and on opening, versions above the record's
+// generation are removed. So a crash at any moment leaves every pool as some write left it, and
+// none of those that were answered is lost.
+//
+// People may edit, add, and replace files in pools/ at any time. What they change in `declared`
+// goes to the observer, and stays in the file with its comments; only a new spec that comes by
+// another way rewrites it, and that is refused while an edit waits. What they change in `in_force`
+// is undone, and so is the removal of a file: pools are deleted through the API. An editor may save
+// a file that it read before a live change: `in_force` is put back, and `declared` is an edit like
+// others unless the declaration changed, too. Until it is put back (twice Options::quiet), a crash
+// would leave the older state.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "controlplane/store/directory_watcher.h"
+#include "controlplane/store/pool_file.h"
+#include "controlplane/store/pool_store.h"
+#include "controlplane/store/version_history.h"
+
+namespace weir {
+
+// Thread-safe. Destroying it waits for an observer's call that is under way; not from one.
+class EmbeddedStore : public PoolStore {
+ public:
+  struct Options {
+    std::string directory;                           // created if missing; its parent must exist
+    absl::Duration quiet = absl::Milliseconds(100);  // how long a file must be at rest to be read
+    absl::Duration max_delay = absl::Seconds(1);     // but no longer than this
+  };
+
+  // Takes the lock and reads everything. FAILED_PRECONDITION, with the pid, when another process
+  // has it open; DATA_LOSS when a record is damaged: then nothing is served, because a pool that is
+  // missing would vanish from the proxies.
+  static absl::StatusOr<std::unique_ptr<EmbeddedStore>> Open(Options options);
+  ~EmbeddedStore() override;
+
+  absl::StatusOr<std::vector<StoredPool>> Load() override;
+  absl::Status Watch(PoolStoreObserver& observer) override;
+  absl::StatusOr<std::string> Write(const v1::PoolRecord& record,
+                                    std::string_view expected_revision,
+                                    const v1::Version* version) override;
+  absl::Status Delete(const std::string& pool, std::string_view expected_revision) override;
+  absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) override;
+
+ private:
+  struct PoolState {
+    std::optional<InForce> in_force;  // none: the file was added by hand and nothing is written yet
+    std::string judged;   // the file's text that the observer knows about, or that was written here
+    std::string suspect;  // a text, or "" for none, that is to be undone if it is there once more
+    bool is_suspect = false;
+  };
+  // What the observer is to be told, outside of the lock.
+  struct News {
+    std::string pool;
+    std::optional<v1::PoolSpec> declared;
+    std::string refused;
+  };
+
+  EmbeddedStore(Options options, int lock_fd);
+
+  absl::Status ReadAll();
+  absl::Status ReadPool(const std::string& pool);
+
+  // --- edits by hand; on the watcher's thread ---
+  std::set<std::string> OnChanges(const DirectoryWatcher::Changes& changes);
+  // Files that were changed are examined one by one; `again`: once more after a while.
+  std::optional<News> Examine(const std::string& file_name, bool& again);
+  std::optional<News> ExamineText(const std::string& pool, const std::string& text, bool& again);
+  std::optional<News> ExamineOtherInForce(const std::string& pool, PoolState& state,
+                                          const PoolFileParts& parts);
+  // Writes the file with `in_force` as it is; tells `what`, and why when that failed.
+  std::optional<News> Undo(const std::string& pool, PoolState& state, std::string_view declared,
+                           std::string what);
+  std::optional<News> ExamineDeclared(const std::string& pool, PoolState& state,
+                                      std::string_view declared);
+  // Whether `text` was there the last time too; else it is worth another look.
+  static bool IsSettled(PoolState& state, const std::string& text, bool& again);
+
+  // --- writes ---
+  absl::Status CheckRevision(const std::string& pool, std::string_view expected) const;
+  // The first half of the file that a write of `record` leaves, given what is there.
+  absl::StatusOr<std::string> DeclaredFor(const v1::PoolRecord& record,
+                                          const std::optional<std::string>& text) const;
+  absl::Status WritePoolFile(const std::string& pool, std::string_view declared, InForce in_force);
+
+  std::string PathOf(const std::string& pool) const;
+
+  const Options options_;
+  const std::string pools_directory_;
+  const int lock_fd_;
+
+  std::mutex mutex_;  // guards what follows, and the files
+  std::map<std::string, PoolState> pools_;
+  VersionHistory history_;
+
+  PoolStoreObserver* observer_ = nullptr;      // set once, before the watcher starts
+  std::unique_ptr<DirectoryWatcher> watcher_;  // last: its thread uses all of the above
+};
+
+}  // namespace weir

@@ -1,0 +1,77 @@
+// Where weir-control keeps its pools: the seam between the control plane and a place that lasts.
+// EmbeddedStore (embedded_store.h) is a directory; Kubernetes' API server is to be another one.
+//
+// A store keeps and reports; it merges nothing and decides nothing. What people write by hand
+// arrives as a new declaration (OnDeclared), and the server merges it and writes the outcome.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/weir/v1/admin.pb.h"
+#include "proto/weir/v1/record.pb.h"
+
+namespace weir {
+
+// A record as it is stored. `revision` is opaque and the same exactly for the same content, so a
+// write that names it cannot undo another one.
+struct StoredPool {
+  v1::PoolRecord record;
+  std::string revision;
+};
+
+// Told of what others do to the store's content. Called on a thread of the store's, one call at a
+// time, without locks held: it may call the store, and may take its time. Outlives the store.
+class PoolStoreObserver {
+ public:
+  virtual ~PoolStoreObserver() = default;
+
+  // Somebody edited the declaration of a pool, or declared a new one, and it is valid by itself
+  // (ReadPoolSpec). Nothing is stored yet: it is in force once a record with this spec is written.
+  // Comes again after a restart while the record's spec is another one.
+  virtual void OnDeclared(const std::string& pool, const v1::PoolSpec& spec) = 0;
+
+  // An edit was refused; the old state stays in force and the edit where it is, to be corrected.
+  // `errors` has one line for each mistake: "FILE:LINE: what". `pool` is empty when it is none's.
+  virtual void OnRefused(const std::string& pool, const std::string& errors) = 0;
+
+  // Another writer of the same store changed or deleted a record. Never called by a store that
+  // admits one writer only.
+  virtual void OnChanged(const StoredPool& pool) = 0;
+  virtual void OnDeleted(const std::string& pool) = 0;
+};
+
+// Thread-safe; calls block on disk or network. Errors: UNAVAILABLE and RESOURCE_EXHAUSTED when the
+// store could not do it (nothing has changed), DATA_LOSS when what is stored is damaged, or when a
+// change is made but may not survive a failure of power; ABORTED and FAILED_PRECONDITION as said.
+class PoolStore {
+ public:
+  virtual ~PoolStore() = default;
+
+  // Every record, by name.
+  virtual absl::StatusOr<std::vector<StoredPool>> Load() = 0;
+
+  // Begins to call `observer`, first with the edits that nobody has been told of. At most once.
+  virtual absl::Status Watch(PoolStoreObserver& observer) = 0;
+
+  // Stores the record and, unless null, its entry in the history (of the record's generation), both
+  // or none. Durable when it returns OK, with the new revision. `expected_revision` is that of the
+  // record it replaces, empty for a new pool; ABORTED when it is another one, or when `record` has
+  // a new spec while an edit of the declaration by hand waits that says something else.
+  virtual absl::StatusOr<std::string> Write(const v1::PoolRecord& record,
+                                            std::string_view expected_revision,
+                                            const v1::Version* version) = 0;
+
+  // Forgets the pool and its history. ABORTED as above.
+  virtual absl::Status Delete(const std::string& pool, std::string_view expected_revision) = 0;
+
+  // The history, newest first, at most kMaxVersions; empty for a pool that does not exist.
+  virtual absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) = 0;
+
+  static constexpr size_t kMaxVersions = 20;
+};
+
+}  // namespace weir

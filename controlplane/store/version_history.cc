@@ -1,0 +1,91 @@
+#include "controlplane/store/version_history.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "controlplane/store/durable_file.h"
+#include "controlplane/store/pool_file.h"
+#include "google/protobuf/util/json_util.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kSuffix = ".json";
+constexpr size_t kMaxBytes = 64 << 20;
+
+std::string FileName(uint64_t generation) { return StrCat(generation, kSuffix); }
+
+std::optional<uint64_t> GenerationOf(std::string_view file_name) {
+  if (!file_name.ends_with(kSuffix)) return std::nullopt;
+  file_name.remove_suffix(kSuffix.size());
+  return ParseInt<uint64_t>(file_name);
+}
+
+}  // namespace
+
+absl::Status VersionHistory::Add(const std::string& pool, const v1::Version& version) {
+  const std::string directory = DirectoryOf(pool);
+  if (absl::Status status = MakePrivateDirectory(directory); !status.ok()) return status;
+  return WriteFileDurably(directory, FileName(version.generation()),
+                          StrCat(FormatJson(version, 0), "\n"));
+}
+
+absl::StatusOr<std::vector<uint64_t>> VersionHistory::Generations(const std::string& pool) const {
+  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(DirectoryOf(pool));
+  if (absl::IsNotFound(names.status())) return std::vector<uint64_t>();
+  if (!names.ok()) return names.status();
+  std::vector<uint64_t> generations;
+  for (const std::string& name : *names) {
+    if (const auto generation = GenerationOf(name)) generations.push_back(*generation);
+  }
+  std::ranges::sort(generations);
+  return generations;
+}
+
+absl::StatusOr<std::vector<v1::Version>> VersionHistory::List(const std::string& pool) const {
+  absl::StatusOr<std::vector<uint64_t>> generations = Generations(pool);
+  if (!generations.ok()) return generations.status();
+  std::vector<v1::Version> versions;
+  for (auto generation = generations->rbegin(); generation != generations->rend(); ++generation) {
+    const std::string path = StrCat(DirectoryOf(pool), "/", FileName(*generation));
+    const absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxBytes);
+    if (!text.ok()) return text.status();
+    const auto status =
+        google::protobuf::util::JsonStringToMessage(*text, &versions.emplace_back());
+    if (!status.ok()) return absl::DataLossError(StrCat(path, ": ", status.ToString()));
+  }
+  return versions;
+}
+
+absl::Status VersionHistory::Trim(const std::string& pool, uint64_t generation, size_t keep) {
+  const std::string directory = DirectoryOf(pool);
+  absl::StatusOr<std::vector<std::string>> names = ListDirectory(directory);
+  if (absl::IsNotFound(names.status())) return absl::OkStatus();
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    const bool is_ahead = GenerationOf(name).value_or(0) > generation;
+    if ((is_ahead || IsTemporaryName(name)) && unlink(StrCat(directory, "/", name).c_str()) != 0) {
+      return FileError(StrCat(directory, "/", name), "removed", errno);
+    }
+  }
+  absl::StatusOr<std::vector<uint64_t>> generations = Generations(pool);
+  if (!generations.ok()) return generations.status();
+  for (size_t i = 0; i + keep < generations->size(); ++i) {
+    const std::string path = StrCat(directory, "/", FileName((*generations)[i]));
+    if (unlink(path.c_str()) != 0) return FileError(path, "removed", errno);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VersionHistory::Forget(const std::string& pool) {
+  if (absl::Status status = Trim(pool, 0, 0); !status.ok()) return status;
+  const std::string directory = DirectoryOf(pool);
+  if (rmdir(directory.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  return FileError(directory, "removed", errno);
+}
+
+}  // namespace weir

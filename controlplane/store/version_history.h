@@ -1,0 +1,44 @@
+// The versions of pools, DIRECTORY/POOL/GENERATION.json: one file for each, never changed.
+//
+// Owned by EmbeddedStore, which calls it under its lock; blocks on the disk. Pools' names are valid
+// ones (pool.proto), so no path leads elsewhere.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/weir/v1/admin.pb.h"
+
+namespace weir {
+
+class VersionHistory {
+ public:
+  explicit VersionHistory(std::string directory) : directory_(std::move(directory)) {}
+
+  // Writes the version's file durably.
+  absl::Status Add(const std::string& pool, const v1::Version& version);
+
+  // Newest first. DATA_LOSS when a file cannot be read as a version.
+  absl::StatusOr<std::vector<v1::Version>> List(const std::string& pool) const;
+
+  // Removes those above `generation`, which were written ahead of a change that never came, those
+  // before the `keep` last ones, and what unfinished writes left.
+  absl::Status Trim(const std::string& pool, uint64_t generation, size_t keep);
+
+  // Removes the history of a pool; none is no error.
+  absl::Status Forget(const std::string& pool);
+
+ private:
+  std::string DirectoryOf(const std::string& pool) const { return directory_ + "/" + pool; }
+  // Those that there are, ascending.
+  absl::StatusOr<std::vector<uint64_t>> Generations(const std::string& pool) const;
+
+  const std::string directory_;
+};
+
+}  // namespace weir
