@@ -15,6 +15,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 using testing::StartsWith;
 
@@ -228,6 +229,180 @@ TEST(LeaseTest, AHalfReceivedRequestThatDoesNotMoveEndsItsSession) {
   h.Settle();
   EXPECT_TRUE(h.client().disconnected());
   EXPECT_EQ(h.stats().closed_by_progress_limit.Get(), 1u);
+}
+
+// --- What has expired on a lease ---
+
+void ShortDeadline(PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); }
+
+// A large SET of the first client reaches shard "a" and times out there.
+void LargeSetTimesOut(SessionHarness& h) {
+  h.client().SendsBytes(SetHeader("a1", kLarge) + std::string(kLarge, 'x') + "\r\n");
+  h.Advance(std::chrono::milliseconds(100));
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, StartsWith("SET a1"))));
+}
+
+TEST(LeaseTest, AnAcknowledgedWriteIsNotLostToALargeOneThatTimedOutBefore) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  h.client().Sends("SET a1 v2");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "SET a1 v2")));
+  h.shard("a").SendsOn(0, "+late\r\n");
+  EXPECT_THAT(h.client().Received(), IsEmpty());
+  EXPECT_EQ(h.stats().leases.Get(), 1);
+  h.shard("a").SendsOn(0, "+OK\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK"));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+  h.client().Sends("GET a1");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, "GET a1")));
+}
+
+TEST(LeaseTest, WhatFollowsALargeSetThatTimedOutHasDeadlinesOfItsOwn) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  h.client().Sends("GET a1", "GET b1");
+  h.Advance(std::chrono::milliseconds(99));
+  EXPECT_THAT(h.client().Received(), IsEmpty());
+  h.shard("b").Replies("b");
+  h.Advance(std::chrono::milliseconds(1));
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR Connection timed out"), "b"));
+  h.shard("a").SendsOn(0, "+late\r\n$4\r\nlate\r\n");
+  EXPECT_THAT(h.client().Received(), IsEmpty());
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+  EXPECT_EQ(h.requests().in_use(), 0u);
+}
+
+TEST(LeaseTest, TheLateReplyOfALargeSetEndsTheLeaseOfAnIdleSession) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  EXPECT_EQ(h.stats().leases.Get(), 1);
+  h.shard("a").SendsOn(0, "+late\r\n");
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+  EXPECT_TRUE(h.shard("a").connected(0)) << "it is kept for the next lease";
+}
+
+TEST(LeaseTest, ASessionThatLeavesBeforeTheLateReplyTakesTheConnectionWithIt) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  h.client().Leaves();
+  EXPECT_FALSE(h.shard("a").connected(0));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+  EXPECT_EQ(h.requests().in_use(), 0u);
+}
+
+TEST(LeaseTest, AShardThatClosesBeforeTheLateReplyEndsTheLease) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  h.client().Sends("GET a1");
+  h.shard("a").ClosesConnection(0);
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR Connection reset by peer")));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+}
+
+TEST(LeaseTest, ALargeSetFollowsOneThatTimedOut) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  h.client().SendsBytes(SetHeader("a1", kLarge) + std::string(kLarge, 'y') + "\r\n");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, StartsWith("SET a1 y"))));
+  h.shard("a").SendsOn(0, "+late\r\n+OK\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK"));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+}
+
+TEST(LeaseTest, ALargeSetToAnotherShardNeedNotWaitForOneThatTimedOut) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  h.client().SendsBytes(SetHeader("b1", kLarge) + std::string(kLarge, 'y') + "\r\n");
+  EXPECT_EQ(h.stats().leases.Get(), 2);
+  h.shard("b").Sends("+OK\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK"));
+  EXPECT_EQ(h.stats().leases.Get(), 1);
+}
+
+TEST(LeaseTest, ASessionThatAlwaysAsksGivesTheLeaseBackAfterTheLateReply) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  h.client().Sends("GET a1", "GET a2");
+  h.shard("a").SendsOn(0, "+late\r\n");
+  h.client().Sends("GET a3", "GET a4");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              ElementsAre(Pair(0, "GET a1"), Pair(0, "GET a2"), Pair(0, "GET a3")));
+  h.shard("a").SendsOn(0, "+1\r\n+2\r\n+3\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("1", "2", "3"));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, "GET a4")));
+}
+
+TEST(LeaseTest, ALargeSetThatIsRefusedBehindWhatTimedOutLeavesThatInItsPlace) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  for (uint32_t i = 1; i < UpstreamConnection::kMaxSuspectRequests; ++i) h.client().Sends("GET a1");
+  for (int i = 0; i < 40; ++i) h.Advance(std::chrono::milliseconds(100));
+  EXPECT_THAT(h.client().Received(), SizeIs(UpstreamConnection::kMaxSuspectRequests - 1));
+  h.shard("a").Received();
+  h.client().SendsBytes(SetHeader("a1", kLarge) + std::string(kLarge, 'y') + "\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR shard a does not answer")));
+  EXPECT_TRUE(h.shard("a").connected(0));
+  h.shard("a").SendsOn(0, "+late\r\n");
+  h.client().Sends("SET a1 v2");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "SET a1 v2")));
+}
+
+TEST(LeaseTest, ALargeReplyBehindALateOneIsReadAtItsClientsPace) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  h.client().StopsReading();
+  h.client().Sends("GET a1");
+  const size_t size = 40 << 20;
+  h.shard("a").SendsOn(0, StrCat("+late\r\n$", size, "\r\n", std::string(size, 'x'), "\r\n"));
+  EXPECT_LE(h.chunks().bytes_in_use(), 2u << 20);
+  h.client().ReadsOn();
+  EXPECT_THAT(h.client().Received(), ElementsAre(SizeIs(size)));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+}
+
+// --- What has expired on a shared connection ---
+
+TEST(LeaseTest, ALargeSetNeverOvertakesASmallWriteThatTimedOut) {
+  SessionHarness h(ShortDeadline);
+  h.client().Sends("SET a1 v1");
+  h.Advance(std::chrono::milliseconds(100));
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("SET a1 v1"));
+  // It could only wait, and what streams cannot.
+  h.client().SendsBytes(SetHeader("a1", kLarge) + std::string(1000, 'x'));
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR shard a does not answer")));
+  h.client().SendsBytes(std::string(kLarge - 1000, 'x') + "\r\n");
+  EXPECT_THAT(h.shard("a").Received(), IsEmpty());
+  h.shard("a").SendsOn(0, "+late\r\n");
+  h.client().SendsBytes(SetHeader("a1", kLarge) + std::string(kLarge, 'x') + "\r\n");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, StartsWith("SET a1"))));
+  h.shard("a").SendsOn(1, "+OK\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK"));
+}
+
+TEST(LeaseTest, ARequestThatWouldHaveALeaseFollowsASmallWriteThatTimedOut) {
+  SessionHarness h(ShortDeadline);
+  h.client().Sends("GET a1", "SET a1 v1");
+  h.shard("a").Sends(EncodeBulk(std::string(2 << 20, 'x')));
+  h.Advance(std::chrono::milliseconds(100));
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(SizeIs(2 << 20), StartsWith("-ERR Connection timed out")));
+  h.shard("a").Received();
+  ASSERT_TRUE(h.session(0).wants_lease());
+  h.client().Sends("SET a1 v2");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "SET a1 v2")));
+  EXPECT_EQ(h.stats().leases_total.Get(), 0u);
+}
+
+TEST(LeaseTest, AnotherSessionsTimeoutRefusesNoLargeSet) {
+  SessionHarness h(ShortDeadline);
+  h.client(1).Sends("SET a1 v1");
+  h.Advance(std::chrono::milliseconds(100));
+  h.client(0).SendsBytes(SetHeader("a1", kLarge) + std::string(kLarge, 'x') + "\r\n");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              ElementsAre(Pair(0, "SET a1 v1"), Pair(1, StartsWith("SET a1"))));
 }
 
 }  // namespace

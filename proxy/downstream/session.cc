@@ -16,7 +16,7 @@ Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport
       fd_(transport->fd()),
       stream_(context.loop, context.chunks, std::move(transport), *this),
       replies_(context, stream_),
-      lease_(context.connections),
+      lease_(context.connections, [this] { Resume(); }),
       state_(context.handler.NewState()),
       last_active_(context.loop.now()) {
   context_.stats.sessions_total.Add();
@@ -97,6 +97,7 @@ void Session::UpdateReading() {
 
 void Session::OnTurnEnd() {
   if (life_ == Life::kClosed) return;
+  lease_.EndDrained();
   if (input_waits_ && !input_.empty() && CanTake()) return HandleHeldInput();
   UpdateReading();
   EndIfOver();
@@ -163,11 +164,28 @@ void Session::RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure
 
 // --- Leases ---
 
+bool Session::MayFollow(const UpstreamConnection& late, RespVersion version) {
+  // A reply in the other version is of no use to the client.
+  if (late.version() != version) return false;
+  // The late replies have come: once those behind them have, too, it is no lease any more.
+  if (late.expired() == 0) WaitUntilEmpty();
+  return true;
+}
+
+bool Session::MayOvertake(uint32_t shard, RespVersion version) {
+  return timed_out_ && context_.connections.Shared(shard, slot_, version).expired() > 0;
+}
+
 void Session::SendOnLease(Fragment* fragment, uint32_t shard, RespVersion version,
                           std::string_view bytes) {
   DCHECK(!lease_.held() && in_flight() == 1);
   if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
-  if (!lease_.Begin(shard, version, [this] { Resume(); })) {
+  const UpstreamConnection* late = lease_.LateTo(shard);
+  if (late != nullptr ? !MayFollow(*late, version) : MayOvertake(shard, version)) {
+    if (!lease_.uploading()) return Send(fragment, shard, version, bytes);
+    return RefuseFragment(fragment, shard, Failure::kOverloaded);
+  }
+  if (!lease_.Begin(shard, version)) {
     // A request that is whole need not wait for one: the shared connections take it as any other.
     if (!lease_.uploading()) return Send(fragment, shard, version, bytes);
     return RefuseFragment(fragment, shard, Failure::kNoLease);
@@ -176,12 +194,13 @@ void Session::SendOnLease(Fragment* fragment, uint32_t shard, RespVersion versio
   context_.requests.Hold(fragment->request);
   if (std::optional<Failure> refused = lease_.Send(fragment, bytes)) {
     context_.requests.Release(fragment->request);
+    EndLease();
     RefuseFragment(fragment, shard, *refused);
   }
 }
 
 void Session::EndUpload() {
-  // Answered before its end was here: the lease ends with half a request on its connection.
+  // Answered before its end was here.
   if (replies_.empty()) EndLease();
   lease_.EndUpload();
 }
@@ -233,6 +252,7 @@ void Session::OnReplyPart(Request* request, const ReplyPart& part) {
 
 void Session::OnFragmentFailed(Request* request, Fragment* fragment, Failure failure) {
   context_.stats.forward_error.Add();
+  if (failure == Failure::kTimedOut) timed_out_ = true;
   // Half of the reply is out: nothing can make it whole.
   if (fragment->passed_on) return Close();
   replies_.Fail(request, fragment, failure);
@@ -287,6 +307,8 @@ void Session::Linger() {
   Advance(Life::kLingering);
   input_.Clear();
   input_waits_ = false;
+  lease_.EndAll();
+  lease_.EndUpload();
   stream_.EndOutput();
   linger_until_ = stream_.received_bytes() + kLingerBytes;
   linger_timer_ = std::make_unique<Timer>(context_.loop.timers(), [this] { Close(); });
@@ -303,7 +325,7 @@ void Session::Close() {
   life_ = Life::kClosed;
   stream_.Close();
   replies_.Clear();
-  EndLease();
+  lease_.EndAll();
   input_.Clear();
   context_.stats.client_connections.Subtract();
   context_.owner.OnSessionClosed(this);

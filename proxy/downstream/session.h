@@ -66,7 +66,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
   bool wants_lease() const { return replies_.typical_reply() > kLeaseReplyBytes; }
   // Sends over a connection of this session's own until the reply is complete. The session must
   // have nothing in flight but this request. While a request streams (BeginUpload) `bytes` are only
-  // its beginning, and it fails when no lease is to be had; any other then goes as by Send.
+  // its beginning, and it fails when no lease is to be had, or when it could overtake an earlier
+  // request that has expired; any other then goes as by Send.
   void SendOnLease(Fragment* fragment, uint32_t shard, RespVersion version, std::string_view bytes);
   // The next bytes of a request that streams over the lease; dropped once that request has failed.
   void SendMoreOnLease(Fragment* fragment, std::string_view bytes, bool last) {
@@ -87,10 +88,15 @@ class Session final : private StreamOwner, private TurnEndHandler {
   template <typename Frames>
   void Send(Fragment* fragment, uint32_t shard, RespVersion version, Frames&& frames) {
     if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
-    UpstreamConnection& connection = context_.connections.Shared(shard, slot_, version);
+    UpstreamConnection* connection = lease_.LateTo(shard);
+    if (connection == nullptr) [[likely]] {
+      connection = &context_.connections.Shared(shard, slot_, version);
+    } else if (!MayFollow(*connection, version)) {
+      return RefuseFragment(fragment, shard, Failure::kOverloaded);
+    }
     context_.requests.Hold(fragment->request);
     replies_.CountSent(fragment->request, frames.size());
-    std::optional<Failure> refused = connection.Send(fragment, std::forward<Frames>(frames));
+    std::optional<Failure> refused = connection->Send(fragment, std::forward<Frames>(frames));
     if (refused.has_value()) [[unlikely]] {
       context_.requests.Release(fragment->request);
       RefuseFragment(fragment, shard, *refused);
@@ -157,6 +163,10 @@ class Session final : private StreamOwner, private TurnEndHandler {
   void Linger();
   void Discard();
 
+  // Whether a request may go over a late lease, behind what has expired there.
+  bool MayFollow(const UpstreamConnection& late, RespVersion version);
+  // Whether a request of this session may wait, expired, on its shared connection to a shard.
+  bool MayOvertake(uint32_t shard, RespVersion version);
   void RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure);
   void FinishFragment(Request* request);
   // The reply does not fit: takes the connection it comes from for itself, when nobody else waits
@@ -185,6 +195,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
   Life life_ = Life::kOpen;
   bool client_ended_ = false;  // it sends no more
   bool handling_ = false;      // inside the handler: replies are emitted when it is done
+  bool timed_out_ = false;     // a request of its has expired
   bool input_waits_ = false;   // the handler stopped for want of room, not of bytes
 };
 

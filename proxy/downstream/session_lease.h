@@ -1,18 +1,24 @@
 // SessionLease: the connection to a shard that a session has for itself while a large request or
 // reply passes, and the pace at which the two sides of it are read.
 //
-// A part of its Session, used on the worker's thread. Holds a connection of PoolConnections from
-// Begin or Take until End, or none. A request that streams over it while it arrives is an upload:
-// while that lasts the shard has half a request, and End closes the connection instead of giving it
-// back.
+// A request that streams over it while it arrives is an upload; with half of one on it a connection
+// is closed instead of given back. So it would be with replies pending; but a request that has
+// expired may still wait in front of its shard, and whatever its session asks that shard next by
+// another way would overtake it. Such a connection is late: it stays with the session, which sends
+// behind what is pending there until that is nothing any more.
+//
+// A part of its Session, used on the worker's thread. What it holds are connections of
+// PoolConnections: one from Begin or Take until End, and late ones until EndDrained or EndAll.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "proxy/codec/resp_encoder.h"
 #include "proxy/upstream/fragment.h"
 #include "proxy/upstream/pool_connections.h"
@@ -27,19 +33,22 @@ class SessionLease {
   // One side is read only while the other has at most this much unsent.
   static constexpr size_t kPaceBytes = 256 * 1024;
 
-  // `connections` are borrowed and outlive the lease.
-  explicit SessionLease(PoolConnections& connections) : connections_(connections) {}
+  // `connections` are borrowed and outlive the lease. `on_moved` is called after each progress with
+  // the output of the connection that is held, and when a late one has nothing pending any more; it
+  // may only take note.
+  SessionLease(PoolConnections& connections, std::function<void()> on_moved)
+      : connections_(connections), on_moved_(std::move(on_moved)) {}
   ~SessionLease();
   SessionLease(const SessionLease&) = delete;
   SessionLease& operator=(const SessionLease&) = delete;
 
   bool held() const { return connection_ != nullptr; }
 
-  // Borrows a connection to `shard`; false when max_leases are lent. `on_sent` is called after each
-  // progress with its output. REQUIRES: none is held.
-  bool Begin(uint32_t shard, RespVersion version, absl::AnyInvocable<void()> on_sent);
-  // Makes the shared connection of a reply that does not fit the session's own. False when anybody
-  // but `session` waits on it, or max_leases are lent. REQUIRES: none is held.
+  // Borrows a connection to `shard`, the late one if there is such; false when max_leases are lent.
+  // REQUIRES: none is held; a late one speaks `version`.
+  bool Begin(uint32_t shard, RespVersion version);
+  // Makes the connection of a reply that does not fit the session's own. False when anybody but
+  // `session` waits on it, or max_leases are lent. REQUIRES: none is held.
   bool Take(UpstreamConnection* connection, const Session* session);
 
   // Sends a request over it, or the beginning of one while it is an upload. Answers why not.
@@ -58,14 +67,34 @@ class SessionLease {
     if (connection_ != nullptr) connection_->SetReading(unsent <= kPaceBytes);
   }
 
-  // Gives the connection back, if one is held; with half a request on it, it is closed. What is
-  // pending there may fail in the call.
+  // Gives the connection back, if one is held; with half a request on it, it is closed, and with
+  // replies pending it becomes late. REQUIRES: the session awaits none of those.
   void End();
 
+  // The late connection to a shard; null when there is none.
+  UpstreamConnection* LateTo(uint32_t shard) const {
+    if (late_.empty()) [[likely]] {
+      return nullptr;
+    }
+    return FindLate(shard);
+  }
+  // Gives back the late ones on which nothing is pending.
+  void EndDrained();
+  // Gives everything back. What is pending may fail in the call.
+  void EndAll();
+
  private:
+  UpstreamConnection* FindLate(uint32_t shard) const;
+  // A late one is held again.
+  void Hold(UpstreamConnection* late);
+  void CloseIfHalfSent();
+
   PoolConnections& connections_;
+  const std::function<void()> on_moved_;
   UpstreamConnection* connection_ = nullptr;
+  std::vector<UpstreamConnection*> late_;
   bool uploading_ = false;
+  bool half_sent_ = false;  // the shard awaits the rest of a request
 };
 
 }  // namespace weir

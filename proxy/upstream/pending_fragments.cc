@@ -56,11 +56,13 @@ void PendingFragments::FinishHead() {
   const bool expired = fragment->state == FragmentState::kExpired;
   fragment->state = FragmentState::kDone;
   if (!expired) return;
+  --expired_;
   pool_stats_.late_replies_discarded.Add();
   sink_.OnFragmentReleased(fragment);
 }
 
 void PendingFragments::FailAll(Failure failure) {
+  expired_ = 0;
   for (Fragment* next = queue_.TakeAll(); next != nullptr;) {
     Fragment* fragment = std::exchange(next, next->next);
     Count(-1, -int64_t{fragment->bytes});
@@ -93,6 +95,7 @@ Moment PendingFragments::ExpireWritten(Moment now, uint64_t sent) {
     stats_.server_timedout.Add();
     pool_stats_.timeouts_pending.Add();
     fragment->state = FragmentState::kExpired;
+    ++expired_;
     sink_.OnFragmentFailed(fragment, Failure::kTimedOut);
   }
   return latest;

@@ -27,6 +27,8 @@ class PendingFragments {
 
   bool empty() const { return queue_.empty(); }
   uint32_t size() const { return queue_.size(); }
+  // How many have expired and await their late reply.
+  uint32_t expired() const { return expired_; }
   // Whose reply comes next, and last; null when there is none.
   Fragment* head() const { return queue_.head(); }
   Fragment* tail() const { return queue_.tail(); }
@@ -70,6 +72,7 @@ class PendingFragments {
   PoolStats& pool_stats_;
   ShardStats& stats_;
   PendingQueue queue_;
+  uint32_t expired_ = 0;
   bool counted_as_sent_ = false;
   int64_t bytes_ = 0;  // of the requests in the queue
   uint64_t end_position_ = 0;

@@ -107,6 +107,7 @@ void PoolConnections::EndLease(UpstreamConnection* connection) {
   s.leased.erase(it);
   context_.pool_stats.leases.Subtract();
   lease->SetSentCallback(nullptr);
+  lease->SetDrainedCallback(nullptr);
   if (lease->pending() > 0 || lease->unsent() > 0) lease->Close(Failure::kReset);
   lease->SetReading(true);
   const bool removed = lease->shard() == kRemovedShard;

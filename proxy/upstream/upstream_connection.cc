@@ -236,7 +236,8 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
   }
   // The rest of that request must not meet a shard that takes it for another one. As if the shard
   // had closed the connection, which redis does then.
-  if (answered_early) Lose(Failure::kReset, ShardFailure::kReset);
+  if (answered_early) return Lose(Failure::kReset, ShardFailure::kReset);
+  TellIfDrained();
 }
 
 bool UpstreamConnection::MayAnswerEarly(const Fragment& fragment, uint64_t sent) const {
@@ -278,6 +279,7 @@ void UpstreamConnection::OnTimer() {
     return Lose(Failure::kSilent, ShardFailure::kSilence);
   }
   ArmTimer();
+  TellIfDrained();
 }
 
 bool UpstreamConnection::Expire(Moment now) {
@@ -335,6 +337,7 @@ void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> repor
     context_.observer.OnShardFailure(shard_, *reported);
   }
   ArmTimer();
+  TellIfDrained();
 }
 
 bool UpstreamConnection::ConnectAnew() {
@@ -370,6 +373,7 @@ void UpstreamConnection::Close(Failure failure) {
   connector_.Cancel();
   pending_.FailAll(failure);
   timer_.Disarm();
+  TellIfDrained();
 }
 
 }  // namespace weir

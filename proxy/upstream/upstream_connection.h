@@ -96,6 +96,8 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // Bytes not yet taken by the socket.
   size_t unsent() const { return waiting_.size() + (stream_ ? stream_->unsent() : 0); }
   uint32_t pending() const { return pending_.size(); }
+  // Those of them that have expired: their late replies are still to come.
+  uint32_t expired() const { return pending_.expired(); }
   // What awaits replies, in order: the chain of Fragment::next.
   const Fragment* first_pending() const { return pending_.head(); }
   bool ready() const { return stream_ != nullptr && handshake_ == nullptr; }
@@ -111,6 +113,10 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   void SetReading(bool reading);
   // Told after progress with the output; for leases. Null: nobody.
   void SetSentCallback(absl::AnyInvocable<void()> callback);
+  // Told when nothing is pending any more; for leases. It may only take note. Null: nobody.
+  void SetDrainedCallback(absl::AnyInvocable<void()> callback) {
+    on_drained_ = std::move(callback);
+  }
 
   // Closes it; every fragment fails with `failure`. It may be used again.
   void Close(Failure failure);
@@ -145,6 +151,9 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // Whether the reply that has begun is one that may come before the whole fragment was written.
   bool MayAnswerEarly(const Fragment& fragment, uint64_t sent) const;
   void NoteAlive();
+  void TellIfDrained() {
+    if (on_drained_ && pending_.empty()) on_drained_();
+  }
 
   void OnTimer();
   void ArmTimer();
@@ -185,6 +194,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   Moment last_received_{};      // or the moment from which silence counts
   Timer timer_;                 // the next deadline, or the end of a silence
   absl::AnyInvocable<void()> on_sent_;
+  absl::AnyInvocable<void()> on_drained_;
 };
 
 }  // namespace weir
