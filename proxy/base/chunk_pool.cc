@@ -57,9 +57,6 @@ Chunk* ChunkPool::Allocate(size_t wanted) {
     memory = NewMemory(size);
   }
   AddInUse(size);
-  if (bytes_in_use() > watched_bytes_) [[unlikely]] {
-    watcher_->OnMuchInUse();
-  }
   Chunk* chunk = new (memory) Chunk;
   chunk->pool = this;
   chunk->capacity = size - sizeof(Chunk);
@@ -75,7 +72,7 @@ void ChunkPool::Free(Chunk* chunk) {
   chunk->next = free_[size_class];
   free_[size_class] = chunk;
   // Two for one, so that what is kept shrinks with what is in use.
-  const size_t keep = std::max(kMinFreeBytes, bytes_in_use());
+  const size_t keep = std::max(kMinFreeBytes, bytes_in_use() - beside_bytes_);
   for (int i = 0; i < 2 && free_bytes_[size_class] > keep; ++i) DeleteFree(size_class);
 }
 

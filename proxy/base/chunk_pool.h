@@ -3,8 +3,9 @@
 // Owned by one worker and used on its loop thread only (so there are no locks). Chunks of the four
 // standard sizes are recycled: as many bytes of each size stay free as are in use in all, and at
 // least kMinFreeBytes. The excess goes back to the system, so that memory returns after a burst.
-// `bytes_in_use` is what limits are judged by; other threads may read it. The pool must outlive its
-// chunks (checked in the destructor).
+// `bytes_in_use` is what limits are judged by; other threads may read it. Memory of other kinds
+// that is to be judged with the chunks counts by CountBeside. The pool must outlive its chunks and
+// what is counted so (checked in the destructor).
 #pragma once
 
 #include <array>
@@ -31,7 +32,7 @@ struct Chunk {
   uint32_t room() const { return capacity - end; }
 };
 
-// Told that a pool holds much. Called within Allocate: it may only take note.
+// Told that a pool holds much. Called within Allocate and CountBeside: it may only take note.
 class ChunkPoolWatcher {
  public:
   virtual ~ChunkPoolWatcher() = default;
@@ -56,26 +57,40 @@ class ChunkPool {
   Chunk* Allocate(size_t wanted);
   void Free(Chunk* chunk);
 
+  // `bytes` are held elsewhere and count as in use, until UncountBeside.
+  void CountBeside(size_t bytes) {
+    beside_bytes_ += bytes;
+    AddInUse(static_cast<int64_t>(bytes));
+  }
+  void UncountBeside(size_t bytes) {
+    beside_bytes_ -= bytes;
+    AddInUse(-static_cast<int64_t>(bytes));
+  }
+
   // `watcher` (borrowed) is told of each allocation that leaves more than `bytes` in use.
   void Watch(size_t bytes, ChunkPoolWatcher* watcher) {
     watched_bytes_ = bytes;
     watcher_ = watcher;
   }
 
-  // Bytes in chunks handed out. Any thread.
+  // Bytes in chunks handed out, and beside them. Any thread.
   size_t bytes_in_use() const { return bytes_in_use_.load(std::memory_order_relaxed); }
 
  private:
   void DeleteFree(uint32_t size_class);
   void AddInUse(int64_t bytes) {
     // Only the owner writes, so a load and a store do: no locked instruction.
-    bytes_in_use_.store(bytes_in_use_.load(std::memory_order_relaxed) + bytes,
-                        std::memory_order_relaxed);
+    const size_t in_use = bytes_in_use_.load(std::memory_order_relaxed) + bytes;
+    bytes_in_use_.store(in_use, std::memory_order_relaxed);
+    if (bytes > 0 && in_use > watched_bytes_) [[unlikely]] {
+      watcher_->OnMuchInUse();
+    }
   }
 
   std::array<Chunk*, kSizes.size()> free_ = {};
   std::array<size_t, kSizes.size()> free_bytes_ = {};
   std::atomic<size_t> bytes_in_use_ = 0;
+  size_t beside_bytes_ = 0;
   size_t watched_bytes_ = kUnwatched;
   ChunkPoolWatcher* watcher_ = nullptr;
 };

@@ -1,8 +1,9 @@
 // HeldInput: the input that a session has read and not dealt with: the beginning of a request, or
 // what waits for room.
 //
-// A value of its Session. Empty it owns no buffer. Bytes that are done with are given back in large
-// steps, so that many small requests in a large input cost no copying each.
+// A value of its Session. Empty it owns no buffer; what it holds counts with the worker's
+// ChunkPool, for --memory-limit. Bytes that are done with are given back in large steps, so that
+// many small requests in a large input cost no copying each.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +11,26 @@
 #include <string_view>
 #include <utility>
 
+#include "proxy/base/chunk_pool.h"
+
 namespace weir {
 
 class HeldInput {
  public:
+  // `pool` is borrowed and outlives it.
+  explicit HeldInput(ChunkPool& pool) : pool_(pool) {}
+  ~HeldInput() { Clear(); }
+  HeldInput(const HeldInput&) = delete;
+  HeldInput& operator=(const HeldInput&) = delete;
+
   bool empty() const { return bytes_.empty(); }
+  // Bytes of memory, also for what is done with and not given back yet.
+  size_t size() const { return bytes_.size(); }
   std::string_view rest() const { return std::string_view(bytes_).substr(begin_); }
-  void Append(std::string_view bytes) { bytes_.append(bytes); }
+  void Append(std::string_view bytes) {
+    bytes_.append(bytes);
+    pool_.CountBeside(bytes.size());
+  }
 
   // The first `count` bytes of rest() are done with.
   void Consume(size_t count) {
@@ -24,10 +38,13 @@ class HeldInput {
     if (begin_ == bytes_.size()) {
       Clear();
     } else if (begin_ > kStep) {
+      pool_.UncountBeside(begin_);
       bytes_.erase(0, std::exchange(begin_, 0));
+      if (bytes_.capacity() / 4 > bytes_.size()) bytes_.shrink_to_fit();
     }
   }
   void Clear() {
+    pool_.UncountBeside(bytes_.size());
     std::string().swap(bytes_);
     begin_ = 0;
   }
@@ -35,6 +52,7 @@ class HeldInput {
  private:
   static constexpr size_t kStep = 65536;
 
+  ChunkPool& pool_;
   std::string bytes_;
   size_t begin_ = 0;  // done with so far
 };

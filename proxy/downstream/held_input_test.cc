@@ -4,11 +4,14 @@
 
 #include <string>
 
+#include "proxy/base/chunk_pool.h"
+
 namespace weir {
 namespace {
 
 TEST(HeldInputTest, KeepsWhatIsNotDoneWithInItsOrder) {
-  HeldInput input;
+  ChunkPool pool;
+  HeldInput input(pool);
   input.Append("GET a");
   input.Consume(4);
   input.Append("bc");
@@ -20,10 +23,27 @@ TEST(HeldInputTest, KeepsWhatIsNotDoneWithInItsOrder) {
 }
 
 TEST(HeldInputTest, GivesBackWhatIsDoneWithAlsoWhileMoreIsHeld) {
-  HeldInput input;
+  ChunkPool pool;
+  HeldInput input(pool);
   input.Append(std::string(100'000, 'x') + "rest");
   for (int i = 0; i < 10; ++i) input.Consume(10'000);
   EXPECT_EQ(input.rest(), "rest");
+  EXPECT_LE(input.size(), 65'540u);
+}
+
+TEST(HeldInputTest, CountsWithThePoolUntilItIsDoneWith) {
+  ChunkPool pool;
+  {
+    HeldInput input(pool);
+    input.Append(std::string(100'000, 'x'));
+    EXPECT_EQ(pool.bytes_in_use(), 100'000u);
+    input.Consume(70'000);
+    EXPECT_EQ(pool.bytes_in_use(), 30'000u);
+    input.Consume(30'000);
+    EXPECT_EQ(pool.bytes_in_use(), 0u);
+    input.Append("x");
+  }
+  EXPECT_EQ(pool.bytes_in_use(), 0u);
 }
 
 }  // namespace

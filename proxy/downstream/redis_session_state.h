@@ -4,6 +4,7 @@
 // the parser and the transaction exist only while a request or a transaction is unfinished.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -47,6 +48,10 @@ class RedisUpload {
 };
 
 struct RedisSessionState final : ProtocolState {
+  size_t held_bytes() const override {
+    return transaction == nullptr ? 0 : transaction->frames.size();
+  }
+
   RespVersion version = RespVersion::kResp2;
   ReplyMode reply_mode = ReplyMode::kOn;
   bool authenticated = false;

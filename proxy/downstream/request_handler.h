@@ -20,6 +20,8 @@ class Session;
 // What a protocol keeps for one session.
 struct ProtocolState {
   virtual ~ProtocolState() = default;
+  // Bytes of requests that it keeps.
+  virtual size_t held_bytes() const { return 0; }
 };
 
 class RequestHandler {

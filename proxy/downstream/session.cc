@@ -15,6 +15,7 @@ Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport
       slot_(context.connections.SlotOf(id)),
       fd_(transport->fd()),
       stream_(context.loop, context.chunks, std::move(transport), *this),
+      input_(context.chunks),
       replies_(context, stream_),
       lease_(context.connections, [this] { Resume(); }),
       state_(context.handler.NewState()),

@@ -170,6 +170,26 @@ TEST(SessionTest, APoolWhoseShardRefusesResp3IsServedInResp2) {
   EXPECT_THAT(h.TakeVerdicts(), IsEmpty());
 }
 
+// --- What it holds ---
+
+TEST(SessionTest, HoldsWhatItHasReadOfAnUnfinishedRequest) {
+  SessionHarness h;
+  h.client().SendsBytes(
+      StrCat("*3\r\n$4\r\nMSET\r\n$2\r\na1\r\n$5000\r\n", std::string(1000, 'x')));
+  EXPECT_EQ(h.session(0).held(), 1029u);
+  EXPECT_EQ(h.chunks().bytes_in_use(), 1029u);
+  h.client().SendsBytes(std::string(4000, 'x') + "\r\n");
+  EXPECT_EQ(h.session(0).held(), 0u);
+}
+
+TEST(SessionTest, HoldsTheCommandsOfAnOpenTransaction) {
+  SessionHarness h;
+  h.client().Sends("MULTI", "SET a1 value");
+  EXPECT_EQ(h.session(0).held(), FakeClient::Encode("SET a1 value").size());
+  h.client().Sends("DISCARD");
+  EXPECT_EQ(h.session(0).held(), 0u);
+}
+
 // --- Window ---
 
 TEST(SessionTest, TakesThirtyTwoRequestsAtFirstAndMoreAsItsRepliesStaySmall) {

@@ -3,9 +3,10 @@
 //
 // One per worker, on its loop's thread; nothing happens, and no timer runs, until the worker holds
 // more than a small part of the limit. At 80 % of the limit sessions with unsent output are read no
-// more (lifted at 70 %); at 100 % the worker that holds most closes its sessions with the most
-// unsent output until all fits. What counts is the memory of ChunkPools: replies and requests on
-// their way. ProcessMemory, shared by all, adds it up.
+// more (lifted at 70 %); those with half a request are, since it takes memory until it is whole. At
+// 100 % the worker that holds most closes the sessions that hold most until all fits. What counts
+// is the memory of ChunkPools and what counts with them: replies, and requests on their way or
+// still arriving. ProcessMemory, shared by all, adds it up.
 #pragma once
 
 #include <atomic>
@@ -52,7 +53,7 @@ class SessionsOfWorker {
  public:
   virtual ~SessionsOfWorker() = default;
   virtual void SetMemoryPressure(bool pressure) = 0;
-  // Closes the session with the most unsent output; false when none has any.
+  // Closes the session that holds most; false when none holds anything.
   virtual bool CloseLargestSession() = 0;
 };
 

@@ -171,7 +171,7 @@ void PoolRuntime::SetMemoryPressure(bool pressure) {
 Session* PoolRuntime::FindLargestSession() {
   Session* largest = nullptr;
   for (const auto& session : sessions_) {
-    if (session->unsent() > (largest == nullptr ? 0 : largest->unsent())) largest = session.get();
+    if (session->held() > (largest == nullptr ? 0 : largest->held())) largest = session.get();
   }
   return largest;
 }

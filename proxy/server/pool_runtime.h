@@ -82,7 +82,7 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
 
   // Sessions with unsent output are not read while the process is short of memory.
   void SetMemoryPressure(bool pressure);
-  // The session that holds the most unsent bytes; null when none holds any.
+  // The session that holds the most bytes; null when none holds any.
   Session* FindLargestSession();
 
  private:

@@ -167,7 +167,7 @@ bool Worker::CloseLargestSession() {
   Session* largest = nullptr;
   const auto consider = [&](PoolRuntime& pool) {
     Session* session = pool.FindLargestSession();
-    if (session != nullptr && (largest == nullptr || session->unsent() > largest->unsent())) {
+    if (session != nullptr && (largest == nullptr || session->held() > largest->held())) {
       largest = session;
     }
   };
@@ -177,7 +177,7 @@ bool Worker::CloseLargestSession() {
   largest->context().stats.closed_by_memory_limit.Add();
   LOG_EVENT_LIMITED(LogLevel::kWarn, "closed_by_memory_limit",
                     {"pool", largest->context().pool->config.name}, {"session", largest->id()},
-                    {"unsent_bytes", largest->unsent()}, {"limit", memory_.limit()});
+                    {"held_bytes", largest->held()}, {"limit", memory_.limit()});
   largest->Close();
   return true;
 }

@@ -137,6 +137,24 @@ def test_memory_returns_after_large_requests_that_were_never_finished(lab, shard
     assert memory.returns_to_16_mib(), mib(proxy.memory() - memory.before)
 
 
+def test_requests_that_are_never_finished_stay_within_the_memory_limit(lab, shards):
+    proxy = lab.proxy(shards, threads=1, flags=["--memory-limit", "64M"])
+    warm_up(proxy)
+    beginning = b"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$%d\r\n" % (30 * MIB)
+    with PeakMemory(proxy) as memory:
+        clients = [proxy.client(seconds=30) for _ in range(15)]
+        for client in clients:
+            send_what_goes(client.sock, beginning + b"x" * (20 * MIB), 30)
+        # The limit, and one buffer that grows.
+        assert memory.growth <= 100 * MIB, mib(memory.growth)
+        assert "closed_by_memory_limit" in proxy.log()
+        for client in clients:
+            client.close()
+        with proxy.client(seconds=30) as client:
+            assert client.call("MSET", "a", b"x" * (20 * MIB), "b", "y") == "OK"
+            assert client.call("DEL", "a", "b") == 2
+
+
 def test_idle_sessions_take_little_memory(lab, shards):
     proxy = lab.proxy(shards)
     warm_up(proxy)
