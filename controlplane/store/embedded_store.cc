@@ -332,8 +332,8 @@ absl::StatusOr<std::string> EmbeddedStore::Write(const v1::PoolRecord& record,
                                       ? found->second.in_force->record.shard_map().generation()
                                       : 0;
   InForce in_force = FormatInForce(record);
-  const std::string revision = in_force.sha256;
-  const absl::Status status = WritePoolFile(pool, *declared, std::move(in_force));
+  std::string revision = in_force.sha256;
+  absl::Status status = WritePoolFile(pool, *declared, std::move(in_force));
   // Nothing is lost when this fails: it is done again at the next write, or on opening.
   const uint64_t last = IsDone(status) ? generation : old_generation;
   if (version != nullptr) history_.Trim(pool, last, kMaxVersions).IgnoreError();
