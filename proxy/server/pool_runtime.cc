@@ -122,7 +122,8 @@ void PoolRuntime::OnResp3Refused(uint32_t shard) {
   if (leaving_ || shard == kRemovedShard) return;
   LOG_EVENT_LIMITED(LogLevel::kWarn, "pool_speaks_resp2_only", {"pool", pool().config.name},
                     {"shard", pool().config.servers[shard].name});
-  handler_->OnNewProtocolRefused();
+  SpeakResp2Only();
+  worker_.health.ReportResp2Only(context_.pool);
 }
 
 void PoolRuntime::OnShardSuccess(uint32_t shard) {

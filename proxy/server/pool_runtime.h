@@ -24,13 +24,15 @@
 
 namespace weir {
 
-// What a worker is told of a shard's health, and tells. The calls come on worker threads.
+// Whom a worker tells what it has learned of a shard. The calls come on worker threads.
 class HealthReporter {
  public:
   virtual ~HealthReporter() = default;
   virtual void ReportFailure(const std::string& pool, const ShardConfig& shard,
                              ShardFailure failure) = 0;
   virtual void ReportSuccess(const std::string& pool, const ShardConfig& shard) = 0;
+  // A shard of `pool` refused HELLO 3.
+  virtual void ReportResp2Only(const PoolSnapshotPtr& pool) = 0;
 };
 
 // The parts of a worker that its pools use; borrowed.
@@ -70,6 +72,9 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   // A connection was refused by client_connections.
   void CountRefused() { context_.stats.sessions_refused.Add(); }
   void SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live);
+  // A shard refused HELLO 3, of this worker or another: RESP2 is spoken to all of them until other
+  // servers are configured.
+  void SpeakResp2Only() { handler_->OnNewProtocolRefused(); }
   // What the host name of `endpoint` stands for now; empty: nothing.
   void SetAddresses(const Endpoint& endpoint, const std::vector<ResolvedAddress>& addresses);
 

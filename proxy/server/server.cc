@@ -153,6 +153,10 @@ void Server::ReportSuccess(const std::string& pool, const ShardConfig& shard) {
   health_.ReportSuccess(pool, shard.name);
 }
 
+void Server::ReportResp2Only(const PoolSnapshotPtr& pool) {
+  for (auto& worker : workers_) worker->SpeakResp2Only(pool);
+}
+
 void Server::PublishHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
                            std::vector<bool> live) {
   for (auto& worker : workers_) worker->SetHealth(pool, ring, live);

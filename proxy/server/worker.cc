@@ -100,6 +100,15 @@ void Worker::SetHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
       });
 }
 
+void Worker::SpeakResp2Only(PoolSnapshotPtr pool) {
+  loop_->Post([this, pool = std::move(pool)] {
+    PoolRuntime* runtime = FindPool(pool->config.name);
+    if (runtime != nullptr && runtime->pool().config.servers == pool->config.servers) {
+      runtime->SpeakResp2Only();
+    }
+  });
+}
+
 void Worker::SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addresses) {
   loop_->Post([this, endpoint = std::move(endpoint), addresses = std::move(addresses)] {
     for (auto& [name, runtime] : pools_) runtime->SetAddresses(endpoint, addresses);

@@ -496,6 +496,20 @@ def test_a_wrong_upstream_password_is_an_error_and_the_session_stays(lab):
         assert client.is_open()
 
 
+def test_that_a_shard_speaks_resp2_only_is_known_to_every_worker(lab):
+    def behaviour(_, args):
+        refused = args[0].upper() == b"HELLO"
+        return b"-NOPROTO unsupported protocol version\r\n" if refused else None
+
+    proxy = lab.proxy([lab.fake(behaviour)], threads=2)
+    # The second session goes to the other worker.
+    with proxy.client() as first, proxy.client() as second:
+        assert isinstance(first.call("HELLO", 3), dict)
+        assert first.call("GET", "k").startswith("NOPROTO")
+        assert eventually(lambda: isinstance(second.call("HELLO", 3), Error))
+        assert second.call("GET", "k") is None
+
+
 def test_writes_are_read_back_over_several_connections_to_a_shard(lab, shards):
     proxy = lab.proxy(shards, server_connections=4)
     with proxy.client() as client:
