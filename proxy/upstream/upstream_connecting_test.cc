@@ -57,6 +57,17 @@ TEST_F(UpstreamConnectingTest, AShardThatKnowsOnlyResp2IsNotBlamed) {
   EXPECT_THAT(Verdicts(), IsEmpty());
 }
 
+TEST_F(UpstreamConnectingTest, AShardThatKnowsOnlyResp2IsNotAskedForResp3AgainAndAgain) {
+  version_ = RespVersion::kResp3;
+  Send("1", "GET x");
+  shard_.Sends("-NOPROTO unsupported\r\n");
+  Advance(milliseconds(10'000));
+  EXPECT_EQ(shard_.connections(), 1u);
+  // It may have learned it when it is wanted.
+  EXPECT_EQ(Send("2", "GET x"), std::nullopt);
+  EXPECT_EQ(shard_.connections(), 2u);
+}
+
 TEST_F(UpstreamConnectingTest, AShardThatNeverIntroducesItselfIsGivenUp) {
   settings_.auth = "secret";
   settings_.silence_limit = milliseconds(1000);

@@ -146,7 +146,9 @@ void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
       // A shard that knows RESP2 only is not at fault.
       if (handshake_->refused_resp3()) {
         context_.observer.OnResp3Refused(shard_);
-        return Lose(Failure::kResp3Refused, std::nullopt);
+        Lose(Failure::kResp3Refused, std::nullopt);
+        // Nothing will be asked in RESP3 again: it is not tried in the background.
+        return connector_.Cancel();
       }
       return Lose(Failure::kUnavailable, ShardFailure::kConnect);
   }
