@@ -90,9 +90,7 @@ def test_all_shards_down_is_an_error_for_everybody_until_they_are_back(lab):
 @pytest.mark.parametrize("large", [False, True], ids=["small values", "large values"])
 def test_a_flapping_shard_costs_errors_only(lab, large):
     shards = lab.redis(3, durable=True)
-    # A large write that timed out may take effect after a later one: no deadline for those.
-    deadline = {} if large else {"timeout": 500}
-    proxy = lab.proxy(shards, **deadline, **KETAMA)
+    proxy = lab.proxy(shards, timeout=500, **KETAMA)
     with Load(proxy, large=large) as load:
         for _ in range(5):
             shards[0].kill()
