@@ -16,7 +16,9 @@ import time
 import sources
 
 CLANG_TIDY = "clang-tidy-19"
-FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Wno-unused-parameter", "-I."]
+# What protoc generates is below bazel-bin, once `bazel build //proto/...` was run.
+FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Wno-unused-parameter", "-I.", "-isystem", "bazel-bin", "-isystem",
+         "bazel-bin/proto"]
 
 # gtest's headers are large and most checks walk all of them, so tests get only those that find bugs of tests.
 TEST_CHECKS = ("-*,bugprone-argument-comment,bugprone-use-after-move,misc-unused-using-decls,"
@@ -34,7 +36,7 @@ def keys(paths):
     texts = {path: sources.read(path) for path in sources.find()}
     graph = sources.include_graph(texts)
     version = subprocess.run([CLANG_TIDY, "--version"], check=True, capture_output=True, text=True).stdout
-    common = version + sources.read(".clang-tidy")
+    common = version + sources.read(".clang-tidy") + "".join(sources.read(path) for path in sources.find((".proto",)))
     result = {}
     for path in paths:
         parts = [common, " ".join(command(path))]
