@@ -13,14 +13,26 @@
 namespace weir {
 namespace {
 
-// Of a probe in a pool without a timeout.
+// Of a probe in a pool without a timeout, and the least that a live shard gets for its answer: more
+// than a slow command takes.
 constexpr Duration kProbeTimeout = std::chrono::seconds(1);
+
+bool HasTimeout(const PoolConfig& config) { return config.timeout != absl::InfiniteDuration(); }
+
+// What a shard of the pool may take to answer a probe.
+Duration ProbeTimeout(const PoolConfig& config, bool live) {
+  if (!HasTimeout(config)) return kProbeTimeout;
+  const Duration timeout = absl::ToChronoNanoseconds(config.timeout);
+  return live ? std::max(timeout, kProbeTimeout) : timeout;
+}
 
 HealthPolicy PolicyOf(const PoolConfig& config) {
   return {.auto_eject_hosts = config.auto_eject_hosts,
           .server_failure_limit = config.server_failure_limit,
           .server_retry_timeout = config.server_retry_timeout,
-          .max_ejected_percent = config.max_ejected_percent};
+          .max_ejected_percent = config.max_ejected_percent,
+          .silence_time = absl::ToChronoNanoseconds(
+              HasTimeout(config) ? config.timeout : config.shard_silence_limit)};
 }
 
 std::vector<std::string> ShardNamesOf(const PoolConfig& config) {
@@ -215,12 +227,10 @@ void HealthOwner::OnRestore(Pool& pool, const HealthAction& action) {
 void HealthOwner::StartProbe(Pool& pool, const HealthAction& action) {
   stats_->pool(pool.stats_index).probes.Add();
   const PoolConfig& config = pool.snapshot->config;
-  const bool timed = config.timeout != absl::InfiniteDuration();
-  ProbeTarget target = {
-      .addresses = AddressesOf(config.servers[action.shard].endpoint),
-      .auth = config.redis_auth,
-      .db = config.redis_db,
-      .timeout = timed ? absl::ToChronoNanoseconds(config.timeout) : kProbeTimeout};
+  ProbeTarget target = {.addresses = AddressesOf(config.servers[action.shard].endpoint),
+                        .auth = config.redis_auth,
+                        .db = config.redis_db,
+                        .timeout = ProbeTimeout(config, pool.tracker.live()[action.shard])};
   pool.probes[action.probe_id] = std::make_unique<Probe>(
       *loop_, chunks_, std::move(target),
       [this, name = config.name, shard = action.shard,

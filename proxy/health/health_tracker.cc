@@ -31,11 +31,15 @@ HealthTracker::Actions HealthTracker::OnFailure(size_t shard, FailureKind kind, 
   CHECK_LT(shard, shards_.size());
   Shard& failed = shards_[shard];
   if (failed.state != State::kLive) return {};
+  if (failed.failures > 0 && now - failed.failed_at < SameEvent(kind)) return {};
   // Saturates: a last live shard may fail for days.
   failed.failures = std::max(failed.failures, failed.failures + 1);
+  failed.failed_at = now;
+  failed.failure = kind;
   if (failed.failures < policy_.server_failure_limit) return {};
   if (!MayEject()) return {};
-  if (kind != FailureKind::kReset) return {Eject(shard, kind, now)};
+  const bool proof = kind == FailureKind::kConnect || kind == FailureKind::kProtocolError;
+  if (proof) return {Eject(shard, now)};
   const bool asked = failed.probe_id != 0;
   if (asked) return {};
   return {StartProbe(shard)};
@@ -67,7 +71,7 @@ HealthTracker::Actions HealthTracker::OnSecondOpinion(size_t index, bool ok, Mom
   }
   // A reply may have come meanwhile, or the others may have left.
   if (shard.failures < policy_.server_failure_limit || !MayEject()) return {};
-  return {Eject(index, FailureKind::kReset, now)};
+  return {Eject(index, now)};
 }
 
 HealthTracker::Actions HealthTracker::Tick(Moment now) {
@@ -132,6 +136,10 @@ Moment HealthTracker::next_deadline() const {
   return next;
 }
 
+Duration HealthTracker::SameEvent(FailureKind kind) const {
+  return kind == FailureKind::kSilence ? std::max(kSameEvent, policy_.silence_time) : kSameEvent;
+}
+
 Duration HealthTracker::FirstEjectionTime() const {
   // A year is as good as for ever, and no sum of it overflows.
   const absl::Duration bounded = std::min(policy_.server_retry_timeout, absl::Hours(24 * 365));
@@ -161,7 +169,7 @@ HealthAction HealthTracker::StartProbe(size_t index) {
   return {.kind = HealthAction::Kind::kStartProbe, .shard = index, .probe_id = last_probe_id_};
 }
 
-HealthAction HealthTracker::Eject(size_t index, FailureKind kind, Moment now) {
+HealthAction HealthTracker::Eject(size_t index, Moment now) {
   Shard& shard = shards_[index];
   shard.ejection_time = NextEjectionTime(shard, now);
   shard.probe_at = now + shard.ejection_time;
@@ -171,7 +179,7 @@ HealthAction HealthTracker::Eject(size_t index, FailureKind kind, Moment now) {
   ++ejected_;
   return {.kind = HealthAction::Kind::kEject,
           .shard = index,
-          .failure = kind,
+          .failure = shard.failure,
           .failures = std::exchange(shard.failures, 0),
           .ejection_time = shard.ejection_time};
 }

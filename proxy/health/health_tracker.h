@@ -13,7 +13,7 @@
 
 namespace weir {
 
-// What went wrong on a connection. One failure is counted per connection and silence, never per
+// What went wrong on a connection. One failure is reported per connection and silence, never per
 // request; an idle close, an error reply and time spent queued in the proxy are none and are never
 // reported.
 enum class FailureKind : uint8_t {
@@ -32,6 +32,8 @@ struct HealthPolicy {
   uint32_t server_failure_limit = 2;  // >= 1
   absl::Duration server_retry_timeout = absl::Milliseconds(30000);
   uint32_t max_ejected_percent = 100;  // rounded down to whole shards
+  // What a connection waits for before it reports a silence.
+  Duration silence_time = Duration::zero();
 };
 
 // What the owner of a tracker has to do, in the order given.
@@ -43,7 +45,7 @@ struct HealthAction {
   };
   Kind kind;
   size_t shard;  // index into the names that the tracker has now
-  // kEject: the failure that was one too many, and how many there were in a row.
+  // kEject: the latest failure that counted, and how many there were in a row.
   FailureKind failure = FailureKind::kConnect;
   uint32_t failures = 0;
   // kEject: how long the shard is left alone before it is probed.
@@ -68,10 +70,14 @@ struct HealthAction {
 // probe does not double it: a shard that is merely down comes back within one ejection time of
 // being up again, and harms nobody until then.
 //
-// Connections that were lost are no proof: whoever closes them (CLIENT KILL, a failing middlebox, a
-// shard that restarts) closes those of all workers at once. So a shard that would be ejected for a
-// reset is probed first, while it stays live: +PONG breaks the row of failures, anything else
-// ejects.
+// One event of a shard is seen by many connections on all workers. So what is reported within
+// kSameEvent after a failure that counted is the same failure, and of silences what is reported
+// within silence_time: a stall counts by its length and not by the connections that it meets.
+//
+// Connections that were lost or silent are no proof: whoever closes them (CLIENT KILL, a failing
+// middlebox, a shard that restarts) closes those of all workers at once, and a shard that is busy
+// with a slow command answers soon. So a shard that would be ejected for a reset or a silence is
+// probed first, while it stays live: +PONG breaks the row of failures, anything else ejects.
 //
 // The last live shard is never ejected, nor more than max_ejected_percent of all; such a shard
 // stays live with its count and is ejected at its next failure for which there is room. Without
@@ -80,6 +86,8 @@ class HealthTracker {
  public:
   // Upper end of doubled ejection times, and the healthy time that ends the doubling.
   static constexpr Duration kMaxBackoff = std::chrono::seconds(30);
+  // Shorter than the pause before a connection is tried again, so that each try counts.
+  static constexpr Duration kSameEvent = std::chrono::milliseconds(40);
   // Below this a probe would be a busy loop; a shorter server_retry_timeout (0 is allowed) is taken
   // as this.
   static constexpr Duration kMinEjectionTime = std::chrono::milliseconds(10);
@@ -128,14 +136,18 @@ class HealthTracker {
   struct Shard {
     std::string name;
     State state = State::kLive;
-    uint32_t failures = 0;  // in a row, while live
+    uint32_t failures = 0;                        // in a row, while live
+    Moment failed_at = {};                        // the latest of them
+    FailureKind failure = FailureKind::kConnect;  // its kind
     // Of the latest ejection; zero while the record is clean.
     Duration ejection_time = Duration::zero();
     Moment restored_at = {};
     Moment probe_at = kNever;  // kEjected only
-    uint64_t probe_id = 0;  // of the probe under way, 0: none; kLive: before ejecting for a reset
+    uint64_t probe_id = 0;     // of the probe under way, 0: none; kLive: before ejecting
   };
 
+  // How long what is reported after a failure that counted is the same one.
+  Duration SameEvent(FailureKind kind) const;
   Duration FirstEjectionTime() const;
   Duration LongestEjectionTime() const;
   Duration NextEjectionTime(const Shard& shard, Moment now) const;
@@ -143,7 +155,7 @@ class HealthTracker {
   bool MayEject() const;
   HealthAction StartProbe(size_t index);
   Actions OnSecondOpinion(size_t index, bool ok, Moment now);
-  HealthAction Eject(size_t index, FailureKind kind, Moment now);
+  HealthAction Eject(size_t index, Moment now);
   HealthAction Restore(size_t index, Moment now);
 
   HealthPolicy policy_;

@@ -19,7 +19,8 @@ using namespace std::chrono_literals;
 
 using Said = std::vector<std::string>;
 
-// Drives a tracker on a clock that moves only when told to, and turns its actions into sentences.
+// Drives a tracker on a clock that moves when told to and by kSameEvent before each failure, and
+// turns its actions into sentences.
 // Shards have their names: "a", "b", ...
 class Harness {
  public:
@@ -28,7 +29,16 @@ class Harness {
 
   Said Fails(std::string_view shard, int times = 1, FailureKind kind = FailureKind::kConnect) {
     Said said;
-    for (int i = 0; i < times; ++i) Say(&said, tracker_.OnFailure(Index(shard), kind, now_));
+    for (int i = 0; i < times; ++i) {
+      now_ += HealthTracker::kSameEvent;
+      Say(&said, tracker_.OnFailure(Index(shard), kind, now_));
+    }
+    return said;
+  }
+  // Many connections report the same at once.
+  Said FailsEverywhere(std::string_view shard, FailureKind kind) {
+    Said said;
+    for (int i = 0; i < 8; ++i) Say(&said, tracker_.OnFailure(Index(shard), kind, now_));
     return said;
   }
   void Answers(std::string_view shard) { tracker_.OnSuccess(Index(shard)); }
@@ -132,9 +142,55 @@ TEST(HealthTrackerTest, EveryKindOfFailureCountsAndTheLastOneIsNamed) {
   Harness h(Ejecting(absl::Seconds(2), 4), {"a", "b"});
   h.Fails("a", 1, FailureKind::kConnect);
   h.Fails("a", 1, FailureKind::kReset);
-  h.Fails("a", 1, FailureKind::kProtocolError);
-  EXPECT_THAT(h.Fails("a", 1, FailureKind::kSilence),
-              ElementsAre("eject a for 2s after 4 silence"));
+  h.Fails("a", 1, FailureKind::kSilence);
+  EXPECT_THAT(h.Fails("a", 1, FailureKind::kProtocolError),
+              ElementsAre("eject a for 2s after 4 protocol_error"));
+}
+
+TEST(HealthTrackerTest, AStallMetByManyConnectionsCountsByItsLength) {
+  HealthPolicy policy = Ejecting(absl::Seconds(30), 3);
+  policy.silence_time = 100ms;
+  Harness h(policy, {"a", "b"});
+  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kSilence), IsEmpty());
+  h.Waits(99ms);
+  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kSilence), IsEmpty());
+  h.Waits(1ms);
+  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kSilence), IsEmpty());
+  h.Waits(100ms);
+  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kSilence), ElementsAre("probe a"));
+}
+
+TEST(HealthTrackerTest, ASilentShardThatAnswersAProbeIsNotEjected) {
+  Harness h(Ejecting(), {"a", "b"});
+  EXPECT_THAT(h.Fails("a", 2, FailureKind::kSilence), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(true), IsEmpty());
+  EXPECT_THAT(h.Fails("a", 1, FailureKind::kSilence), IsEmpty());
+  EXPECT_EQ(h.Live(), "ab");
+}
+
+TEST(HealthTrackerTest, ASilentShardThatDoesNotAnswerAProbeIsEjected) {
+  Harness h(Ejecting(), {"a", "b"});
+  EXPECT_THAT(h.Fails("a", 2, FailureKind::kSilence), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(false), ElementsAre("eject a for 2s after 2 silence"));
+  EXPECT_EQ(h.Live(), "b");
+}
+
+TEST(HealthTrackerTest, ALossSeenByAllWorkersAtOnceIsOneFailure) {
+  for (const FailureKind kind :
+       {FailureKind::kConnect, FailureKind::kReset, FailureKind::kProtocolError}) {
+    Harness h(Ejecting(absl::Seconds(2), 3), {"a", "b"});
+    EXPECT_THAT(h.FailsEverywhere("a", kind), IsEmpty());
+    EXPECT_THAT(h.Fails("a"), IsEmpty());
+    EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 2s after 3 connect"));
+  }
+}
+
+TEST(HealthTrackerTest, AFailureAfterAReplyCountsHoweverSoonItComes) {
+  Harness h(Ejecting(absl::Seconds(2), 1), {"a", "b"});
+  h.FailsEverywhere("a", FailureKind::kReset);
+  h.Answers("a");
+  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kConnect),
+              ElementsAre("eject a for 2s after 1 connect"));
 }
 
 TEST(HealthTrackerTest, LostConnectionsEjectOnlyAShardThatFailsAProbe) {
@@ -272,7 +328,7 @@ TEST(HealthTrackerTest, AHealthyPeriodWipesTheRecord) {
   Harness h(Ejecting(), {"a", "b"});
   EXPECT_EQ(EjectedFor(h), "eject a for 2s after 2 connect");
   EXPECT_EQ(EjectedFor(h), "eject a for 4s after 2 connect");
-  h.Waits(29'999ms);
+  h.Waits(29'900ms);
   EXPECT_EQ(EjectedFor(h), "eject a for 8s after 2 connect");
   h.Waits(30s);
   EXPECT_EQ(EjectedFor(h), "eject a for 2s after 2 connect");
@@ -348,7 +404,7 @@ TEST(HealthTrackerTest, AnUpdateKeepsTheStateOfShardsByName) {
   EXPECT_EQ(h.Live(), "dcb");
   EXPECT_EQ(h.tracker().ejected(), 1u);
   EXPECT_THAT(h.Fails("b"), ElementsAre("eject b for 2s after 2 connect"));
-  EXPECT_THAT(h.Waits(2s), ElementsAre("probe b", "probe a"));
+  EXPECT_THAT(h.Waits(2s), ElementsAre("probe a", "probe b"));
 }
 
 TEST(HealthTrackerTest, AnUpdateDuringAProbeMakesItsResultVoidAndProbesAnew) {

@@ -199,22 +199,37 @@ def test_two_slow_commands_eject_nothing(lab):
     assert stats(proxy)["server_ejects"] == 0
 
 
+# A script that takes 0.2 s of the server's time.
+SLOW = """local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end
+          redis.replicate_commands()
+          local begun = now()
+          while now() - begun < 200000 do end
+          return redis.call('GET', KEYS[1])"""
+
+
 def test_two_slow_commands_of_a_client_eject_nothing(lab):
     shards = lab.redis(2)
     proxy = lab.proxy(shards, auto_eject_hosts=True, timeout=100, **KETAMA)
-    # 0.2 s each of the server's time.
-    slow = """local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end
-              redis.replicate_commands()
-              local begun = now()
-              while now() - begun < 200000 do end
-              return redis.call('GET', KEYS[1])"""
     with proxy.client() as client, proxy.client() as other:
         key, other_key = (group[0] for group in keys_by_shard(client, shards))
-        answers = client.pipeline(*[["EVAL", slow, 1, key]] * 2, ["GET", other_key])
+        answers = client.pipeline(*[["EVAL", SLOW, 1, key]] * 2, ["GET", other_key])
         assert all("timed out" in answer for answer in answers[:2]), answers
         assert answers[2] == other_key.encode()
         assert other.call("GET", other_key) == other_key.encode()
         assert eventually(lambda: client.call("GET", key) == key.encode())
+    assert stats(proxy)["server_ejects"] == 0
+
+
+def test_a_stall_that_the_connections_of_four_workers_see_ejects_nothing(lab):
+    shards = lab.redis(2)
+    proxy = lab.proxy(shards, auto_eject_hosts=True, timeout=100, threads=4, **KETAMA)
+    with proxy.client() as client:
+        key = keys_by_shard(client, shards)[0][0]
+        with Load(proxy) as load:
+            load.run(10)
+            client.pipeline(*[["EVAL", SLOW, 1, key]] * 2)
+            load.recovered()
+    load.assert_errors_only_on(load.verify(shards), {0})
     assert stats(proxy)["server_ejects"] == 0
 
 
