@@ -92,6 +92,9 @@ bool RedisHandler::HandleRequest(Session& session, RedisSessionState& state, Com
     QueueInTransaction(call);
     return true;
   }
+  if (spec->command_class != CommandClass::kLocal && !session.UseVersion(UpstreamVersion(state))) {
+    return false;
+  }
   switch (spec->command_class) {
     case CommandClass::kByKey:
       return ForwardByKey(call);
@@ -105,7 +108,8 @@ bool RedisHandler::HandleRequest(Session& session, RedisSessionState& state, Com
       HandleTransactionCommand(call);
       return true;
     case CommandClass::kLocal:
-      return AnswerItself(call);
+      AnswerItself(call);
+      return true;
     case CommandClass::kRefused:
     case CommandClass::kContainer:
       break;
@@ -181,7 +185,7 @@ bool RedisHandler::Forward(const Call& call, uint32_t shard) {
     session.WaitUntilEmpty();
     if (session.in_flight() > 0) return false;
     Request* request = NewRequest(call);
-    session.SendOnLease(&request->fragment, shard, UpstreamVersion(call.state), call.frame);
+    session.SendOnLease(&request->fragment, shard, call.frame);
     session.WaitUntilEmpty();
     return true;
   }
@@ -190,9 +194,9 @@ bool RedisHandler::Forward(const Call& call, uint32_t shard) {
     ByteQueue frame;
     ByteQueueWriter out(chunks_, frame);
     AppendCommand(out, call.args);
-    session.Send(&request->fragment, shard, UpstreamVersion(call.state), std::move(frame));
+    session.Send(&request->fragment, shard, std::move(frame));
   } else {
-    session.Send(&request->fragment, shard, UpstreamVersion(call.state), call.frame);
+    session.Send(&request->fragment, shard, call.frame);
   }
   return true;
 }
@@ -257,8 +261,7 @@ void RedisHandler::SendSplit(const Call& call, Request* request) {
   for (size_t i = 0; i < split.fragments.size(); ++i) {
     Fragment& fragment = split.fragments[i];
     fragment.request = request;
-    call.session.Send(&fragment, fragment.shard, UpstreamVersion(call.state),
-                      std::move(frames_[i]));
+    call.session.Send(&fragment, fragment.shard, std::move(frames_[i]));
     frames_[i].Clear();  // of a fragment that was refused
   }
 }
@@ -277,13 +280,14 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
     }
     if (shard.has_value()) {
       if (session.in_flight() == 0) {
+        session.UseVersion(UpstreamVersion(state));
         Request* request = session.NewRequest(TakeSilence(state));
         state.upload = std::make_unique<RedisUpload>(session.context().requests, request,
                                                      LimitsOf(pool_->config));
         session.context().stats.requests.Add();
         state.upload->scanner().Scan(rest);
         session.BeginUpload();
-        session.SendOnLease(&request->fragment, *shard, UpstreamVersion(state), rest);
+        session.SendOnLease(&request->fragment, *shard, rest);
         parser.Reset();
         state.parser.reset();
         return rest.size();
@@ -347,13 +351,8 @@ void RedisHandler::EndUpload(Session& session, RedisSessionState& state) {
 
 // --- The proxy's own answers ---
 
-bool RedisHandler::AnswerItself(const Call& call) {
+void RedisHandler::AnswerItself(const Call& call) {
   Session& session = call.session;
-  if (RedisLocalOf(*call.spec) == RedisLocal::kHello && session.in_flight() > 0 &&
-      ChangesVersion(call.args, call.state)) {
-    session.WaitUntilEmpty();
-    return false;
-  }
   const RedisLocal local = RedisLocalOf(*call.spec);
   const bool tells_addresses = local == RedisLocal::kClientInfo || local == RedisLocal::kClientList;
   const SessionAddresses addresses =
@@ -382,7 +381,6 @@ bool RedisHandler::AnswerItself(const Call& call) {
     case LocalOutcome::kNoReply:
       break;
   }
-  return true;
 }
 
 void RedisHandler::EncodeFailure(const Request& request, Failure failure, uint32_t shard,

@@ -66,12 +66,12 @@ class RedisHandler final : public RequestHandler {
   // False when the request has been answered with the reason.
   bool CheckRequest(const Call& call);
 
-  // These two answer false when the request must wait (see HandleRequest).
+  // These four answer false when the request must wait (see HandleRequest).
   bool ForwardByKey(const Call& call);
   bool Forward(const Call& call, uint32_t shard);
   bool SplitByKey(const Call& call);
   bool SendToEveryShard(const Call& call);
-  bool AnswerItself(const Call& call);
+  void AnswerItself(const Call& call);
   void HandleTransactionCommand(const Call& call);
   void QueueInTransaction(const Call& call);
   // Notes where the keys (keys_) of a queued command are.
@@ -83,7 +83,7 @@ class RedisHandler final : public RequestHandler {
   std::optional<uint32_t> OnlyShard(const Call& call);
   void SendSplit(const Call& call, Request* request);
 
-  // What is spoken to the shards for this session.
+  // What is to be spoken to the shards for this session.
   RespVersion UpstreamVersion(const RedisSessionState& state) const {
     return resp2_only_ ? RespVersion::kResp2 : state.version;
   }

@@ -24,6 +24,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::StartsWith;
 
 SessionHarness::Options OneShard() {
@@ -272,6 +273,59 @@ TEST(RedisHandlerTest, AHelloThatChangesTheVersionWaitsForTheRepliesBeforeIt) {
   EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a2"));
   h.shard("a").Sends("_\r\n");
   EXPECT_THAT(h.client().Received(), ElementsAre("one", StartsWith("{server"), "(nil)"));
+}
+
+// The first client speaks RESP3 with a shard that answers "SET a1 old" by and by.
+void WritesInResp3(SessionHarness& h) {
+  h.client().Sends("HELLO 3", "SET a1 old");
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("{server")));
+  h.shard("a").SendsOn(0, "%1\r\n+proto\r\n:3\r\n");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("HELLO 3", "SET a1 old"));
+}
+
+TEST(RedisHandlerTest, AWriteAfterResetNeverOvertakesOneBeforeIt) {
+  SessionHarness h;
+  WritesInResp3(h);
+  h.client().Sends("RESET", "SET a1 new");
+  EXPECT_THAT(h.shard("a").Received(), IsEmpty());
+  h.shard("a").SendsOn(0, "+OK\r\n");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, "SET a1 new")));
+  h.shard("a").SendsOn(1, "+OK\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK", "RESET", "OK"));
+}
+
+TEST(RedisHandlerTest, AWriteInAnotherVersionNeverOvertakesOneThatTimedOut) {
+  SessionHarness h([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  WritesInResp3(h);
+  h.Advance(std::chrono::milliseconds(100));
+  h.client().Sends("HELLO 2", "SET a1 new", "GET b1");
+  EXPECT_THAT(h.shard("a").Received(), IsEmpty());
+  EXPECT_THAT(h.shard("b").Received(), ElementsAre("GET b1"));
+  h.shard("b").Replies("b");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(StartsWith("-ERR Connection timed out"), StartsWith("[server"),
+                          StartsWith("-ERR shard a does not answer"), "b"));
+  // Back in its version it may follow.
+  h.client().Sends("HELLO 3", "SET a1 third");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "SET a1 third")));
+  h.shard("a").SendsOn(0, "+late\r\n+OK\r\n");
+  h.client().Sends("HELLO 2", "SET a1 new");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, "SET a1 new")));
+  h.shard("a").SendsOn(1, "+OK\r\n");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(StartsWith("{server"), "OK", StartsWith("[server"), "OK"));
+}
+
+TEST(RedisHandlerTest, AWriteNeverOvertakesAnotherBecauseSomeShardRefusedResp3) {
+  SessionHarness h;
+  WritesInResp3(h);
+  h.client().Sends("GET b1");
+  h.shard("b").Sends("-NOPROTO unsupported protocol version\r\n");
+  h.client().Sends("SET a1 new");
+  EXPECT_THAT(h.shard("a").Received(), IsEmpty());
+  h.shard("a").SendsOn(0, "+OK\r\n");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, "SET a1 new")));
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK", StartsWith("-NOPROTO shard b")));
 }
 
 TEST(RedisHandlerTest, ClientReplyOffAndSkipDropRepliesAndKeepTheOrder) {

@@ -108,10 +108,4 @@ LocalOutcome AnswerLocally(const CommandSpec& spec, CommandArgs args, const Loca
   return LocalOutcome::kReplied;
 }
 
-bool ChangesVersion(CommandArgs args, const RedisSessionState& state) {
-  if (args.size() < 2) return false;
-  const std::optional<int64_t> version = ParseRedisInteger(args[1]);
-  return (version == 2 || version == 3) && *version != static_cast<int64_t>(state.version);
-}
-
 }  // namespace weir

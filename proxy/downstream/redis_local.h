@@ -47,15 +47,11 @@ enum class LocalOutcome : uint8_t {
 
 // Answers a command of CommandClass::kLocal, appending to `reply`, and notes in `state` what it
 // changes. REQUIRES: ArityMatches, and where the pool has a password a session that has given it,
-// except for AUTH, HELLO, QUIT and RESET. A HELLO that changes the version must not be passed on
-// before the session's earlier requests have been answered (see ChangesVersion).
+// except for AUTH, HELLO, QUIT and RESET.
 //
 // Whether a reply is sent is for the caller to judge by state.reply_mode *afterwards*: CLIENT REPLY
 // ON and RESET are answered though replies were off, and a SKIP is about the request after it.
 LocalOutcome AnswerLocally(const CommandSpec& spec, CommandArgs args, const LocalContext& context,
                            RedisSessionState& state, std::string* reply);
-
-// Whether this HELLO, if it succeeds, changes the session's RESP version.
-bool ChangesVersion(CommandArgs args, const RedisSessionState& state);
 
 }  // namespace weir

@@ -71,12 +71,6 @@ class RedisLocalTest : public testing::Test {
   }
   std::string Says(std::string_view line) { return Ask(SplitLine(line)); }
 
-  bool WouldChangeVersion(std::string_view line) const {
-    const Words words = SplitLine(line);
-    const std::vector<std::string_view> args(words.begin(), words.end());
-    return ChangesVersion(args, state_);
-  }
-
   // The value of a reply that is a bulk or a verbatim string.
   std::string Text(std::string_view line) { return std::string(*ReadString(Says(line))); }
 
@@ -224,17 +218,6 @@ TEST_F(RedisLocalTest, HelloNeedsThePasswordWhereThereIsOne) {
   EXPECT_TRUE(state_.authenticated);
   EXPECT_EQ(state_.client_name, "me");
   EXPECT_TRUE(Says("HELLO 2").starts_with("*14\r\n"));
-}
-
-TEST_F(RedisLocalTest, ChangesVersionForeseesWhatHelloDoes) {
-  EXPECT_FALSE(WouldChangeVersion("HELLO"));
-  EXPECT_FALSE(WouldChangeVersion("HELLO 2"));
-  EXPECT_TRUE(WouldChangeVersion("HELLO 3 SETNAME me"));
-  EXPECT_FALSE(WouldChangeVersion("HELLO 4"));
-  EXPECT_FALSE(WouldChangeVersion("HELLO x"));
-  Says("HELLO 3");
-  EXPECT_FALSE(WouldChangeVersion("HELLO 3"));
-  EXPECT_TRUE(WouldChangeVersion("HELLO 2"));
 }
 
 TEST_F(RedisLocalTest, ClientNamesHaveNoBlanks) {

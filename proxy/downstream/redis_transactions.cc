@@ -133,8 +133,7 @@ void RedisHandler::Exec(const Call& call) {
   AppendCommand(out, "MULTI");
   frames.Splice(chunks_, std::move(transaction->frames));
   AppendCommand(out, "EXEC");
-  call.session.Send(&request->fragment, transaction->shard.value_or(0), UpstreamVersion(call.state),
-                    std::move(frames));
+  call.session.Send(&request->fragment, transaction->shard.value_or(0), std::move(frames));
 }
 
 }  // namespace weir

@@ -163,32 +163,51 @@ void Session::RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure
   OnFragmentFailed(fragment->request, fragment, failure);
 }
 
-// --- Leases ---
+// --- Order ---
 
-bool Session::MayFollow(const UpstreamConnection& late, RespVersion version) {
-  // A reply in the other version is of no use to the client.
-  if (late.version() != version) return false;
-  // The late replies have come: once those behind them have, too, it is no lease any more.
-  if (late.expired() == 0) WaitUntilEmpty();
+bool Session::SwitchVersion(RespVersion version) {
+  if (in_flight() > 0) {
+    WaitUntilEmpty();
+    return false;
+  }
+  version_ = version;
+  switched_ = switched_ || timed_out_;
   return true;
 }
 
-bool Session::MayOvertake(uint32_t shard, RespVersion version) {
-  return timed_out_ && context_.connections.Shared(shard, slot_, version).expired() > 0;
+UpstreamConnection* Session::FindLastWay(uint32_t shard) {
+  if (UpstreamConnection* late = lease_.LateTo(shard)) return late;
+  PoolConnections& connections = context_.connections;
+  if (switched_) {
+    const RespVersion other =
+        version_ == RespVersion::kResp2 ? RespVersion::kResp3 : RespVersion::kResp2;
+    UpstreamConnection* left = connections.SharedWithExpired(shard, slot_, other);
+    if (left != nullptr) return left;
+  }
+  return connections.SharedWithExpired(shard, slot_, version_);
 }
 
-void Session::SendOnLease(Fragment* fragment, uint32_t shard, RespVersion version,
-                          std::string_view bytes) {
+bool Session::MayFollow(const UpstreamConnection& last_way) {
+  // A reply in the other version is of no use to the client.
+  if (last_way.version() != version_) return false;
+  // The late replies on a lease have come: once those behind them have, too, it is none any more.
+  if (last_way.expired() == 0) WaitUntilEmpty();
+  return true;
+}
+
+// --- Leases ---
+
+void Session::SendOnLease(Fragment* fragment, uint32_t shard, std::string_view bytes) {
   DCHECK(!lease_.held() && in_flight() == 1);
   if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
-  const UpstreamConnection* late = lease_.LateTo(shard);
-  if (late != nullptr ? !MayFollow(*late, version) : MayOvertake(shard, version)) {
-    if (!lease_.uploading()) return Send(fragment, shard, version, bytes);
+  UpstreamConnection* last_way = LastWay(shard);
+  if (last_way != nullptr && (last_way != lease_.LateTo(shard) || !MayFollow(*last_way))) {
+    if (!lease_.uploading()) return Send(fragment, shard, bytes);
     return RefuseFragment(fragment, shard, Failure::kOverloaded);
   }
-  if (!lease_.Begin(shard, version)) {
+  if (!lease_.Begin(shard, version_)) {
     // A request that is whole need not wait for one: the shared connections take it as any other.
-    if (!lease_.uploading()) return Send(fragment, shard, version, bytes);
+    if (!lease_.uploading()) return Send(fragment, shard, bytes);
     return RefuseFragment(fragment, shard, Failure::kNoLease);
   }
   stream_.NotifySent(true);

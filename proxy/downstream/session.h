@@ -1,7 +1,8 @@
 // Session: one downstream conversation. Bytes in → requests; replies → bytes out, in request order.
 //
-// Owned by its SessionOwner, used on one worker's loop thread, never blocks. It knows no protocol:
-// the pool's RequestHandler reads requests from its input and calls back to send them or to answer.
+// Owned by its SessionOwner, used on one worker's loop thread, never blocks. Of the protocol it
+// knows the version only, by which connections to shards are told apart: the pool's RequestHandler
+// reads requests from its input and calls back to send them or to answer.
 // Its parts: HeldInput (what is read and not dealt with), ReplyQueue (requests in flight and their
 // replies), SessionLease (a connection of its own for what is large) and the client's Stream.
 //
@@ -64,11 +65,15 @@ class Session final : private StreamOwner, private TurnEndHandler {
   }
   // Whether the next request should go by SendOnLease: recent replies were large.
   bool wants_lease() const { return replies_.typical_reply() > kLeaseReplyBytes; }
+  // What is sent from here on goes over connections that speak `version`. False while requests in
+  // another version are in flight, which it could overtake: the request at hand is to be presented
+  // again when the session is empty.
+  bool UseVersion(RespVersion version) { return version == version_ || SwitchVersion(version); }
   // Sends over a connection of this session's own until the reply is complete. The session must
   // have nothing in flight but this request. While a request streams (BeginUpload) `bytes` are only
   // its beginning, and it fails when no lease is to be had, or when it could overtake an earlier
   // request that has expired; any other then goes as by Send.
-  void SendOnLease(Fragment* fragment, uint32_t shard, RespVersion version, std::string_view bytes);
+  void SendOnLease(Fragment* fragment, uint32_t shard, std::string_view bytes);
   // The next bytes of a request that streams over the lease; dropped once that request has failed.
   void SendMoreOnLease(Fragment* fragment, std::string_view bytes, bool last) {
     lease_.SendMore(fragment, bytes, last);
@@ -86,12 +91,12 @@ class Session final : private StreamOwner, private TurnEndHandler {
   Request* NewRequest(bool silent) { return replies_.Add(this, silent); }
   // Sends a fragment of one of this session's requests, or fails it at once.
   template <typename Frames>
-  void Send(Fragment* fragment, uint32_t shard, RespVersion version, Frames&& frames) {
+  void Send(Fragment* fragment, uint32_t shard, Frames&& frames) {
     if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
-    UpstreamConnection* connection = lease_.LateTo(shard);
+    UpstreamConnection* connection = LastWay(shard);
     if (connection == nullptr) [[likely]] {
-      connection = &context_.connections.Shared(shard, slot_, version);
-    } else if (!MayFollow(*connection, version)) {
+      connection = &context_.connections.Shared(shard, slot_, version_);
+    } else if (!MayFollow(*connection)) {
       return RefuseFragment(fragment, shard, Failure::kOverloaded);
     }
     context_.requests.Hold(fragment->request);
@@ -165,10 +170,18 @@ class Session final : private StreamOwner, private TurnEndHandler {
   void Linger();
   void Discard();
 
-  // Whether a request may go over a late lease, behind what has expired there.
-  bool MayFollow(const UpstreamConnection& late, RespVersion version);
-  // Whether a request of this session may wait, expired, on its shared connection to a shard.
-  bool MayOvertake(uint32_t shard, RespVersion version);
+  bool SwitchVersion(RespVersion version);
+  // Where earlier requests of this session to a shard may wait, expired: any other way could be
+  // faster, so the next one must follow on that connection, or be refused. Null when there is none.
+  UpstreamConnection* LastWay(uint32_t shard) {
+    if (!timed_out_) [[likely]] {
+      return nullptr;
+    }
+    return FindLastWay(shard);
+  }
+  UpstreamConnection* FindLastWay(uint32_t shard);
+  // Whether a request may go over its last way, behind what has expired there.
+  bool MayFollow(const UpstreamConnection& last_way);
   void RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure);
   void FinishFragment(Request* request);
   // The reply does not fit: takes the connection it comes from for itself, when nobody else waits
@@ -195,10 +208,12 @@ class Session final : private StreamOwner, private TurnEndHandler {
   uint64_t linger_until_ = 0;            // received bytes, likewise
 
   Life life_ = Life::kOpen;
-  bool client_ended_ = false;  // it sends no more
-  bool handling_ = false;      // inside the handler: replies are emitted when it is done
-  bool timed_out_ = false;     // a request of its has expired
-  bool input_waits_ = false;   // the handler stopped for want of room, not of bytes
+  RespVersion version_ = RespVersion::kResp2;  // spoken to the shards
+  bool client_ended_ = false;                  // it sends no more
+  bool handling_ = false;     // inside the handler: replies are emitted when it is done
+  bool timed_out_ = false;    // a request of its has expired
+  bool switched_ = false;     // and later it went on in another version
+  bool input_waits_ = false;  // the handler stopped for want of room, not of bytes
 };
 
 }  // namespace weir

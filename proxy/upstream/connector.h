@@ -59,6 +59,7 @@ class Connector final : private IoHandler {
   void OnAddressesChanged();
 
   bool backing_off() const { return state_ == State::kBackingOff; }
+  bool held() const { return state_ == State::kHeld; }
 
  private:
   enum class State : uint8_t { kIdle, kHeld, kConnecting, kProving, kBackingOff };

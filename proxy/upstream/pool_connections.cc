@@ -68,6 +68,14 @@ UpstreamConnection& PoolConnections::Shared(uint32_t shard, ConnectionSlot slot,
   return *connection;
 }
 
+UpstreamConnection* PoolConnections::SharedWithExpired(uint32_t shard, ConnectionSlot slot,
+                                                       RespVersion version) {
+  const auto& shared = shards_[shard]->shared[VersionIndex(version)];
+  if (slot.index >= shared.size() || shared[slot.index] == nullptr) return nullptr;
+  UpstreamConnection* connection = shared[slot.index].get();
+  return connection->expired() > 0 || connection->held() ? connection : nullptr;
+}
+
 UpstreamConnection* PoolConnections::BeginLease(uint32_t shard, RespVersion version) {
   Shard& s = *shards_[shard];
   if (s.leased.size() >= pool_->config.max_leases) return nullptr;

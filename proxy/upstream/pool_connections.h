@@ -45,6 +45,9 @@ class PoolConnections {
   }
   // The shared connection of a slot to a shard.
   UpstreamConnection& Shared(uint32_t shard, ConnectionSlot slot, RespVersion version);
+  // The same one, when requests that have expired wait on it, or on the one that it waits for since
+  // a reload; else null.
+  UpstreamConnection* SharedWithExpired(uint32_t shard, ConnectionSlot slot, RespVersion version);
 
   // A connection for one session alone; null when all leases are out. Give it back by EndLease.
   UpstreamConnection* BeginLease(uint32_t shard, RespVersion version);

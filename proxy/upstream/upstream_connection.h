@@ -93,6 +93,8 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // The owner replaced the addresses: goes on where one was wanted. Still none: fails what waited.
   void OnAddressesChanged() { connector_.OnAddressesChanged(); }
   bool backing_off() const { return connector_.backing_off(); }
+  // Hold was called, and LetGo not yet.
+  bool held() const { return connector_.held(); }
   // Bytes not yet taken by the socket.
   size_t unsent() const { return waiting_.size() + (stream_ ? stream_->unsent() : 0); }
   uint32_t pending() const { return pending_.size(); }
