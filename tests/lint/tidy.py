@@ -36,7 +36,7 @@ def keys(paths):
     texts = {path: sources.read(path) for path in sources.find()}
     graph = sources.include_graph(texts)
     version = subprocess.run([CLANG_TIDY, "--version"], check=True, capture_output=True, text=True).stdout
-    common = version + sources.read(".clang-tidy") + "".join(sources.read(path) for path in sources.find((".proto",)))
+    common = version + sources.read(".clang-tidy") + "".join(sources.read(path) for path in sources.find(suffixes=(".proto",)))
     result = {}
     for path in paths:
         parts = [common, " ".join(command(path))]
