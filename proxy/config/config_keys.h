@@ -70,11 +70,13 @@ inline constexpr KeySpec kPoolKeys[] = {
      "(unsigned).",
      "new"},
     {"large_request", "number >= 1024", "262144", "bytes",
-     "A larger request streams over a connection leased to its client alone. A client is not read "
-     "on while its requests without a reply are more than 4 times this.",
+     "A larger request goes over a connection leased to its client alone, where possible while it "
+     "arrives; one that is split over servers has a lease for each part that is larger. A client "
+     "is not read on while its requests without a reply are more than 4 times this.",
      "new"},
     {"max_request", "number >= 1024", "67108864", "bytes",
-     "Largest request of a kind that must be gathered whole, such as MSET. At least "
+     "Largest request of a kind that must be gathered whole, such as MSET, and largest "
+     "transaction. At least "
      "`large_request`.",
      "new"},
     {"session_output_limit", "number >= 65536", "33554432", "bytes",

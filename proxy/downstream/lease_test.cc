@@ -129,6 +129,104 @@ TEST(LeaseTest, ALargeRequestThatMustBeGatheredIsRefusedBeyondMaxRequest) {
   EXPECT_TRUE(h.client().disconnected());
 }
 
+// A large value as an MSET or a transaction has it: gathered before it is sent.
+std::string Mset(std::string_view large_key, std::string_view other_key) {
+  return FakeClient::Encode(
+      StrCat("MSET ", large_key, " ", std::string(kLarge, 'x'), " ", other_key, " y"));
+}
+
+TEST(LeaseTest, ALargeMsetToOneShardKeepsNobodyWaiting) {
+  SessionHarness h;
+  h.client(1).Sends("GET a1");
+  h.shard("a").StopsReading();
+  h.client(0).SendsBytes(Mset("a2", "a3"));
+  EXPECT_EQ(h.stats().leases.Get(), 1);
+  EXPECT_EQ(h.shard("a").connections(), 2u);
+  h.shard("a").ReadsOn();
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              ElementsAre(Pair(0, "GET a1"), Pair(1, StartsWith("MSET a2"))));
+  h.shard("a").SendsOn(1, "+OK\r\n");
+  EXPECT_THAT(h.client(0).Received(), ElementsAre("OK"));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+}
+
+TEST(LeaseTest, ALargeMsetOverSeveralShardsKeepsNobodyWaiting) {
+  SessionHarness h;
+  const std::string large(kLarge, 'x');
+  h.client(1).Sends("GET a1", "GET b1");
+  h.client(0).SendsBytes(FakeClient::Encode(StrCat("MSET a2 ", large, " b2 ", large)));
+  EXPECT_EQ(h.stats().leases.Get(), 2);
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              ElementsAre(Pair(0, "GET a1"), Pair(1, StartsWith("MSET a2"))));
+  EXPECT_THAT(h.shard("b").ReceivedByConnection(),
+              ElementsAre(Pair(0, "GET b1"), Pair(1, StartsWith("MSET b2"))));
+  h.client(0).Sends("GET a2");
+  h.shard("a").SendsOn(1, "+OK\r\n");
+  EXPECT_THAT(h.shard("a").Received(), IsEmpty()) << "what is behind waits for all of it";
+  h.shard("b").SendsOn(1, "+OK\r\n");
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "GET a2")));
+  EXPECT_THAT(h.client(0).Received(), ElementsAre("OK"));
+  EXPECT_EQ(h.requests().in_use(), 3u);
+}
+
+TEST(LeaseTest, OnlyTheLargeFragmentOfAnMsetHasALease) {
+  SessionHarness h;
+  h.client(0).SendsBytes(Mset("a1", "b1"));
+  h.client(1).Sends("GET b2");
+  EXPECT_EQ(h.stats().leases.Get(), 1);
+  EXPECT_THAT(h.shard("b").ReceivedByConnection(),
+              ElementsAre(Pair(0, "MSET b1 y"), Pair(0, "GET b2")));
+}
+
+TEST(LeaseTest, ALargeMsetWaitsForTheRepliesBeforeIt) {
+  SessionHarness h;
+  h.client().Sends("SET a1 v1");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("SET a1 v1"));
+  h.client().SendsBytes(Mset("a1", "b1"));
+  EXPECT_THAT(h.shard("b").Received(), IsEmpty());
+  h.shard("a").Sends("+OK\r\n");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, StartsWith("MSET a1"))));
+}
+
+TEST(LeaseTest, WithoutALeaseToBeHadALargeMsetFailsForThatShard) {
+  SessionHarness h([](PoolConfig& pool) { pool.max_leases = 1; });
+  h.client(0).SendsBytes(SetHeader("a1", kLarge) + std::string(300'000, 'x'));
+  h.client(1).SendsBytes(Mset("a2", "b2"));
+  h.shard("b").Sends("+OK\r\n");
+  EXPECT_THAT(h.client(1).Received(),
+              ElementsAre(StartsWith("-ERR 1 of 2 shards failed (a: too many large")));
+}
+
+TEST(LeaseTest, WhatFollowsALargeMsetThatTimedOutStaysBehindIt) {
+  SessionHarness h([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  h.client().SendsBytes(Mset("a1", "b1"));
+  h.Advance(std::chrono::milliseconds(100));
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR 2 of 2 shards failed")));
+  h.shard("a").Received();
+  h.client().Sends("SET a1 v2");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "SET a1 v2")));
+  h.shard("a").SendsOn(0, "+late\r\n+OK\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK"));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+}
+
+TEST(LeaseTest, ALargeTransactionKeepsNobodyWaiting) {
+  SessionHarness h;
+  h.client(1).Sends("GET a1");
+  h.client(0).Sends("GET a2", "MULTI");
+  h.client(0).SendsBytes(FakeClient::Encode(StrCat("SET a2 ", std::string(kLarge, 'x'))));
+  h.client(0).Sends("EXEC", "GET a3");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1", "GET a2"));
+  h.shard("a").SendsOn(0, "$1\r\n1\r\n$1\r\n2\r\n");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              ElementsAre(Pair(1, "MULTI"), Pair(1, StartsWith("SET a2")), Pair(1, "EXEC")));
+  h.shard("a").SendsOn(1, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+  EXPECT_THAT(h.client(0).Received(), ElementsAre("2", "OK", "QUEUED", "[OK]"));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "GET a3")));
+}
+
 TEST(LeaseTest, ARequestOfSixteenKibibytesPaysForNoLease) {
   SessionHarness h;
   h.client().SendsBytes(SetHeader("a1", 16384) + std::string(16384, 'x') + "\r\n");

@@ -105,7 +105,10 @@ bool RedisHandler::HandleRequest(Session& session, RedisSessionState& state, Com
     case CommandClass::kOneShard:
       return Forward(call, 0);
     case CommandClass::kTransaction:
-      HandleTransactionCommand(call);
+      if (state.transaction != nullptr && RedisLocalOf(*spec) == RedisLocal::kExec) {
+        return Exec(call);
+      }
+      AnswerTransactionCommand(call);
       return true;
     case CommandClass::kLocal:
       AnswerItself(call);
@@ -181,12 +184,10 @@ bool RedisHandler::ForwardByKey(const Call& call) {
 
 bool RedisHandler::Forward(const Call& call, uint32_t shard) {
   Session& session = call.session;
-  if (session.wants_lease() && !call.is_inline) [[unlikely]] {
-    session.WaitUntilEmpty();
-    if (session.in_flight() > 0) return false;
-    Request* request = NewRequest(call);
-    session.SendOnLease(&request->fragment, shard, call.frame);
-    session.WaitUntilEmpty();
+  // An inline request is never large.
+  if ((IsLarge(call.frame.size()) || session.wants_lease()) && !call.is_inline) [[unlikely]] {
+    if (!session.WaitUntilEmpty()) return false;
+    session.SendOnLease(&NewRequest(call)->fragment, shard, call.frame);
     return true;
   }
   Request* request = NewRequest(call);
@@ -230,10 +231,12 @@ bool RedisHandler::SplitByKey(const Call& call) {
   if (splitter_.Assign(call.args, keys_, selector_) == 1) {
     return Forward(call, splitter_.shard_of(0));
   }
+  const bool large = IsLarge(call.frame.size());
+  if (large && !call.session.WaitUntilEmpty()) return false;
   Request* request = NewRequest(call);
   Split& split = call.session.context().requests.AddSplit(request);
   splitter_.Encode(*call.spec, call.args, keys_, chunks_, &split, &frames_);
-  SendSplit(call, request);
+  SendSplit(call, request, large);
   return true;
 }
 
@@ -251,17 +254,21 @@ bool RedisHandler::SendToEveryShard(const Call& call) {
     ByteQueueWriter out(chunks_, frames_[shard]);
     AppendCommand(out, call.args);
   }
-  SendSplit(call, request);
+  SendSplit(call, request, /*large=*/false);
   return true;
 }
 
-void RedisHandler::SendSplit(const Call& call, Request* request) {
+void RedisHandler::SendSplit(const Call& call, Request* request, bool large) {
   Split& split = *request->split;
   call.session.context().stats.fragments.Add(split.fragments.size());
   for (size_t i = 0; i < split.fragments.size(); ++i) {
     Fragment& fragment = split.fragments[i];
     fragment.request = request;
-    call.session.Send(&fragment, fragment.shard, std::move(frames_[i]));
+    if (large && IsLarge(frames_[i].size())) {
+      call.session.SendOnLease(&fragment, fragment.shard, std::move(frames_[i]));
+    } else {
+      call.session.Send(&fragment, fragment.shard, std::move(frames_[i]));
+    }
     frames_[i].Clear();  // of a fragment that was refused
   }
 }
@@ -346,7 +353,6 @@ size_t RedisHandler::ContinueUpload(Session& session, RedisSessionState& state,
 void RedisHandler::EndUpload(Session& session, RedisSessionState& state) {
   state.upload.reset();
   session.EndUpload();
-  session.WaitUntilEmpty();
 }
 
 // --- The proxy's own answers ---

@@ -66,22 +66,25 @@ class RedisHandler final : public RequestHandler {
   // False when the request has been answered with the reason.
   bool CheckRequest(const Call& call);
 
-  // These four answer false when the request must wait (see HandleRequest).
+  // These five answer false when the request must wait (see HandleRequest).
   bool ForwardByKey(const Call& call);
   bool Forward(const Call& call, uint32_t shard);
   bool SplitByKey(const Call& call);
   bool SendToEveryShard(const Call& call);
+  bool Exec(const Call& call);
   void AnswerItself(const Call& call);
-  void HandleTransactionCommand(const Call& call);
+  void AnswerTransactionCommand(const Call& call);
   void QueueInTransaction(const Call& call);
   // Notes where the keys (keys_) of a queued command are.
   void Locate(CommandArgs args, RedisTransaction& transaction);
   // Does so for all commands of the transaction anew, because keys may have come to other shards.
   void LocateAgain(RedisTransaction& transaction);
-  void Exec(const Call& call);
   // All keys of the request are on one shard: that shard; else the error has been answered.
   std::optional<uint32_t> OnlyShard(const Call& call);
-  void SendSplit(const Call& call, Request* request);
+  void SendSplit(const Call& call, Request* request, bool large);
+  // So many bytes of one request go over leases only. The shared connections are for what passes
+  // quickly: whoever is behind waits for it.
+  bool IsLarge(uint64_t bytes) const { return bytes > pool_->config.large_request; }
 
   // What is to be spoken to the shards for this session.
   RespVersion UpstreamVersion(const RedisSessionState& state) const {

@@ -20,7 +20,8 @@ bool HasKeys(const CommandSpec& spec) {
 
 }  // namespace
 
-void RedisHandler::HandleTransactionCommand(const Call& call) {
+// All of them but an EXEC after MULTI.
+void RedisHandler::AnswerTransactionCommand(const Call& call) {
   RedisSessionState& state = call.state;
   const bool open = state.transaction != nullptr;
   switch (RedisLocalOf(*call.spec)) {
@@ -34,8 +35,7 @@ void RedisHandler::HandleTransactionCommand(const Call& call) {
       state.transaction.reset();
       return Reply(call.session, state, "+OK\r\n");
     case RedisLocal::kExec:
-      if (!open) return ReplyError(call.session, state, "ERR EXEC without MULTI");
-      return Exec(call);
+      return ReplyError(call.session, state, "ERR EXEC without MULTI");
     default:
       return Reply(call.session, state, "+OK\r\n");
   }
@@ -112,19 +112,26 @@ void RedisHandler::LocateAgain(RedisTransaction& transaction) {
   }
 }
 
-void RedisHandler::Exec(const Call& call) {
+bool RedisHandler::Exec(const Call& call) {
+  const bool large = IsLarge(call.state.transaction->frames.size());
+  if (large && !call.session.WaitUntilEmpty()) return false;
   const std::unique_ptr<RedisTransaction> transaction = std::move(call.state.transaction);
   if (transaction->selector_version != selector_.version()) LocateAgain(*transaction);
   if (transaction->failed) {
-    return ReplyError(call.session, call.state,
-                      "EXECABORT Transaction discarded because of previous errors.");
+    ReplyError(call.session, call.state,
+               "EXECABORT Transaction discarded because of previous errors.");
+    return true;
   }
   if (transaction->stray_shard.has_value()) {
-    return ReplyError(call.session, call.state,
-                      CrossShardError("exec", transaction->first_key, *transaction->shard,
-                                      transaction->stray_key, *transaction->stray_shard));
+    ReplyError(call.session, call.state,
+               CrossShardError("exec", transaction->first_key, *transaction->shard,
+                               transaction->stray_key, *transaction->stray_shard));
+    return true;
   }
-  if (transaction->commands == 0) return Reply(call.session, call.state, "*0\r\n");
+  if (transaction->commands == 0) {
+    Reply(call.session, call.state, "*0\r\n");
+    return true;
+  }
   Request* request = NewRequest(call);
   // MULTI's +OK and each +QUEUED are swallowed; EXEC's reply is the request's.
   request->fragment.replies_to_skip = transaction->commands + 1;
@@ -133,7 +140,13 @@ void RedisHandler::Exec(const Call& call) {
   AppendCommand(out, "MULTI");
   frames.Splice(chunks_, std::move(transaction->frames));
   AppendCommand(out, "EXEC");
-  call.session.Send(&request->fragment, transaction->shard.value_or(0), std::move(frames));
+  const uint32_t shard = transaction->shard.value_or(0);
+  if (large) {
+    call.session.SendOnLease(&request->fragment, shard, std::move(frames));
+  } else {
+    call.session.Send(&request->fragment, shard, std::move(frames));
+  }
+  return true;
 }
 
 }  // namespace weir

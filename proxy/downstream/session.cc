@@ -197,27 +197,36 @@ bool Session::MayFollow(const UpstreamConnection& last_way) {
 
 // --- Leases ---
 
-void Session::SendOnLease(Fragment* fragment, uint32_t shard, std::string_view bytes) {
+template <typename Frames>
+void Session::SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames) {
   DCHECK(!lease_.held() && in_flight() == 1);
+  WaitUntilEmpty();
   if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
+  const bool too_large_to_share =
+      lease_.uploading() || frames.size() > context_.pool->config.large_request;
   UpstreamConnection* last_way = LastWay(shard);
   if (last_way != nullptr && (last_way != lease_.LateTo(shard) || !MayFollow(*last_way))) {
-    if (!lease_.uploading()) return Send(fragment, shard, bytes);
+    if (!too_large_to_share) return Send(fragment, shard, std::forward<Frames>(frames));
     return RefuseFragment(fragment, shard, Failure::kOverloaded);
   }
   if (!lease_.Begin(shard, version_)) {
-    // A request that is whole need not wait for one: the shared connections take it as any other.
-    if (!lease_.uploading()) return Send(fragment, shard, bytes);
+    if (!too_large_to_share) return Send(fragment, shard, std::forward<Frames>(frames));
     return RefuseFragment(fragment, shard, Failure::kNoLease);
   }
   stream_.NotifySent(true);
   context_.requests.Hold(fragment->request);
-  if (std::optional<Failure> refused = lease_.Send(fragment, bytes)) {
+  if (std::optional<Failure> refused = lease_.Send(fragment, std::forward<Frames>(frames))) {
     context_.requests.Release(fragment->request);
     EndLease();
     RefuseFragment(fragment, shard, *refused);
+  } else if (fragment->request->split != nullptr) {
+    // Other fragments may need one each. With its reply it is given back.
+    EndLease();
   }
 }
+
+template void Session::SendOverLease(Fragment*, uint32_t, std::string_view&);
+template void Session::SendOverLease(Fragment*, uint32_t, ByteQueue&&);
 
 void Session::EndUpload() {
   // Answered before its end was here.

@@ -69,11 +69,17 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // another version are in flight, which it could overtake: the request at hand is to be presented
   // again when the session is empty.
   bool UseVersion(RespVersion version) { return version == version_ || SwitchVersion(version); }
-  // Sends over a connection of this session's own until the reply is complete. The session must
-  // have nothing in flight but this request. While a request streams (BeginUpload) `bytes` are only
-  // its beginning, and it fails when no lease is to be had, or when it could overtake an earlier
-  // request that has expired; any other then goes as by Send.
-  void SendOnLease(Fragment* fragment, uint32_t shard, std::string_view bytes);
+  // Sends over a connection of this session's own until the reply is complete; takes nothing more
+  // until then. The session must have nothing in flight but this request, of which each fragment
+  // may go so. While it streams (BeginUpload) `bytes` are only its beginning. When no lease is to
+  // be had, or the request could overtake an earlier one that has expired, it fails if it streams
+  // or is larger than large_request; a smaller one then goes as by Send.
+  void SendOnLease(Fragment* fragment, uint32_t shard, std::string_view bytes) {
+    SendOverLease(fragment, shard, bytes);
+  }
+  void SendOnLease(Fragment* fragment, uint32_t shard, ByteQueue&& frames) {
+    SendOverLease(fragment, shard, std::move(frames));
+  }
   // The next bytes of a request that streams over the lease; dropped once that request has failed.
   void SendMoreOnLease(Fragment* fragment, std::string_view bytes, bool last) {
     lease_.SendMore(fragment, bytes, last);
@@ -84,8 +90,11 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // The request that streams turned out to be none: ends the session with the error `encoded` in
   // the place of its reply, or at once when some of that is out.
   void BreakUpload(Request* request, std::string_view encoded);
-  // Takes nothing more until every reply so far has been handed on.
-  void WaitUntilEmpty() { replies_.WaitUntilEmpty(); }
+  // Takes nothing more until every reply so far has been handed on; true when they have.
+  bool WaitUntilEmpty() {
+    replies_.WaitUntilEmpty();
+    return replies_.empty();
+  }
 
   // A new request at the end of the reply queue. `silent`: its reply is dropped.
   Request* NewRequest(bool silent) { return replies_.Add(this, silent); }
@@ -182,6 +191,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
   UpstreamConnection* FindLastWay(uint32_t shard);
   // Whether a request may go over its last way, behind what has expired there.
   bool MayFollow(const UpstreamConnection& last_way);
+  template <typename Frames>
+  void SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames);
   void RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure);
   void FinishFragment(Request* request);
   // The reply does not fit: takes the connection it comes from for itself, when nobody else waits

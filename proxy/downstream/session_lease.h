@@ -2,10 +2,11 @@
 // reply passes, and the pace at which the two sides of it are read.
 //
 // A request that streams over it while it arrives is an upload; with half of one on it a connection
-// is closed instead of given back. So it would be with replies pending; but a request that has
+// is closed instead of given back. One with replies pending is late: it stays with the session,
+// which sends behind what is pending there until that is nothing any more. For a request that has
 // expired may still wait in front of its shard, and whatever its session asks that shard next by
-// another way would overtake it. Such a connection is late: it stays with the session, which sends
-// behind what is pending there until that is nothing any more.
+// another way would overtake it. The large fragments of a split request, too, travel on late
+// connections, one for each shard.
 //
 // A part of its Session, used on the worker's thread. What it holds are connections of
 // PoolConnections: one from Begin or Take until End, and late ones until EndDrained or EndAll.
@@ -19,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/base/byte_queue.h"
 #include "proxy/codec/resp_encoder.h"
 #include "proxy/upstream/fragment.h"
 #include "proxy/upstream/pool_connections.h"
@@ -53,6 +55,9 @@ class SessionLease {
 
   // Sends a request over it, or the beginning of one while it is an upload. Answers why not.
   std::optional<Failure> Send(Fragment* fragment, std::string_view bytes);
+  std::optional<Failure> Send(Fragment* fragment, ByteQueue&& frames) {
+    return connection_->Send(fragment, std::move(frames));
+  }
   // The next bytes of the upload; dropped once it has failed.
   void SendMore(Fragment* fragment, std::string_view bytes, bool last);
 
@@ -68,7 +73,7 @@ class SessionLease {
   }
 
   // Gives the connection back, if one is held; with half a request on it, it is closed, and with
-  // replies pending it becomes late. REQUIRES: the session awaits none of those.
+  // replies pending it becomes late.
   void End();
 
   // The late connection to a shard; null when there is none.
