@@ -65,6 +65,8 @@ std::string FailureError(Failure failure, std::string_view shard_name) {
   switch (failure) {
     case Failure::kUnavailable:
       return StrCat("ERR Connection refused: shard ", shard_name, " cannot be reached");
+    case Failure::kNoSocket:
+      return StrCat("ERR the proxy has no socket left to connect to shard ", shard_name);
     case Failure::kOverloaded:
       return StrCat("ERR shard ", shard_name,
                     " does not answer, and as much as is allowed is queued for it");

@@ -8,14 +8,23 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
 
 #include "proxy/base/strings.h"
 
 namespace weir {
 namespace {
 
+bool IsOwnShortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+         error == EADDRNOTAVAIL;
+}
+
 absl::Status SocketError(const char* action, const ResolvedAddress& address) {
-  return Unavailable("cannot ", action, " ", address.ToString(), ": ", std::strerror(errno));
+  const int error = errno;
+  const std::string text =
+      StrCat("cannot ", action, " ", address.ToString(), ": ", std::strerror(error));
+  return IsOwnShortage(error) ? absl::ResourceExhaustedError(text) : absl::UnavailableError(text);
 }
 
 UniqueFd NewSocket(int family) {

@@ -29,6 +29,8 @@ absl::StatusOr<UniqueFd> ListenOn(const ResolvedAddress& address, const ListenOp
 void SetReusePort(int fd, bool on);
 
 // A non-blocking socket that is connected or on its way; it becomes writable when that is decided.
+// kResourceExhausted: this machine or process is short of descriptors, memory or local ports, which
+// says nothing of the other side.
 absl::StatusOr<UniqueFd> StartConnect(const ResolvedAddress& address);
 // The outcome of a connect that was on its way: 0 or the errno.
 int ConnectError(int fd);

@@ -61,6 +61,11 @@ std::vector<size_t> MovedShards(const PoolConfig& before, const PoolConfig& conf
   return moved;
 }
 
+ProbeResult ResultOf(const absl::Status& status) {
+  if (status.ok()) return ProbeResult::kServes;
+  return absl::IsResourceExhausted(status) ? ProbeResult::kUnknown : ProbeResult::kFailed;
+}
+
 int64_t Milliseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
@@ -251,7 +256,7 @@ void HealthOwner::OnProbeDone(const std::string& pool_name, size_t shard, uint64
     LOG_EVENT_LIMITED(LogLevel::kNotice, "probe_failed", {"pool", config.name},
                       {"shard", config.servers[shard].name}, {"error", FromAbsl(result.message())});
   }
-  Perform(*pool, pool->tracker.OnProbeResult(probe_id, result.ok(), loop_->now()));
+  Perform(*pool, pool->tracker.OnProbeResult(probe_id, ResultOf(result), loop_->now()));
   ArmTimer();
 }
 

@@ -50,25 +50,25 @@ void HealthTracker::OnSuccess(size_t shard) {
   shards_[shard].failures = 0;
 }
 
-HealthTracker::Actions HealthTracker::OnProbeResult(uint64_t probe_id, bool ok, Moment now) {
+HealthTracker::Actions HealthTracker::OnProbeResult(uint64_t probe_id, ProbeResult result,
+                                                    Moment now) {
   for (size_t i = 0; i < shards_.size(); ++i) {
     Shard& shard = shards_[i];
     if (shard.probe_id != probe_id || probe_id == 0) continue;
     shard.probe_id = 0;
-    if (shard.state == State::kLive) return OnSecondOpinion(i, ok, now);
-    if (ok) return {Restore(i, now)};
+    if (shard.state == State::kLive) return OnSecondOpinion(i, result, now);
+    if (result == ProbeResult::kServes) return {Restore(i, now)};
     shard.state = State::kEjected;
     shard.probe_at = now + shard.ejection_time;
   }
   return {};
 }
 
-HealthTracker::Actions HealthTracker::OnSecondOpinion(size_t index, bool ok, Moment now) {
+HealthTracker::Actions HealthTracker::OnSecondOpinion(size_t index, ProbeResult result,
+                                                      Moment now) {
   Shard& shard = shards_[index];
-  if (ok) {
-    shard.failures = 0;
-    return {};
-  }
+  if (result == ProbeResult::kServes) shard.failures = 0;
+  if (result != ProbeResult::kFailed) return {};
   // A reply may have come meanwhile, or the others may have left.
   if (shard.failures < policy_.server_failure_limit || !MayEject()) return {};
   return {Eject(index, now)};

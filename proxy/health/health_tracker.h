@@ -26,6 +26,12 @@ enum class FailureKind : uint8_t {
 // For logs: `connect`, `reset`, `protocol_error`, `silence`.
 std::string_view FailureKindName(FailureKind kind);
 
+enum class ProbeResult : uint8_t {
+  kServes,   // the shard said +PONG
+  kFailed,   // anything else, or nothing in time
+  kUnknown,  // the proxy could not ask
+};
+
 // The pool's keys of the same names.
 struct HealthPolicy {
   bool auto_eject_hosts = false;
@@ -105,9 +111,10 @@ class HealthTracker {
   // failures is broken. It never restores an ejected shard: a probe does.
   void OnSuccess(size_t shard);
 
-  // The answer to kStartProbe: `ok` when the shard said +PONG. An id that became void (by Update,
-  // or by an ejection meanwhile) is ignored.
-  [[nodiscard]] Actions OnProbeResult(uint64_t probe_id, bool ok, Moment now);
+  // The answer to kStartProbe. kUnknown changes nothing: an ejected shard is probed again after its
+  // ejection time, a live one at its next failure. An id that became void (by Update, or by an
+  // ejection meanwhile) is ignored.
+  [[nodiscard]] Actions OnProbeResult(uint64_t probe_id, ProbeResult result, Moment now);
 
   // Starts the probes that are due. Call at next_deadline() or later; more often does no harm.
   [[nodiscard]] Actions Tick(Moment now);
@@ -154,7 +161,7 @@ class HealthTracker {
   size_t MaxEjected() const;
   bool MayEject() const;
   HealthAction StartProbe(size_t index);
-  Actions OnSecondOpinion(size_t index, bool ok, Moment now);
+  Actions OnSecondOpinion(size_t index, ProbeResult result, Moment now);
   HealthAction Eject(size_t index, Moment now);
   HealthAction Restore(size_t index, Moment now);
 

@@ -54,10 +54,13 @@ class Harness {
     return said;
   }
   // The result of the latest probe, or of probe `id`.
-  Said Probe(bool ok, uint64_t id = 0) {
+  Said Probe(ProbeResult result, uint64_t id = 0) {
     Said said;
-    Say(&said, tracker_.OnProbeResult(id == 0 ? last_probe_ : id, ok, now_));
+    Say(&said, tracker_.OnProbeResult(id == 0 ? last_probe_ : id, result, now_));
     return said;
+  }
+  Said Probe(bool ok, uint64_t id = 0) {
+    return Probe(ok ? ProbeResult::kServes : ProbeResult::kFailed, id);
   }
   Said Update(HealthPolicy policy, std::vector<std::string> shards) {
     names_ = shards;
@@ -173,6 +176,19 @@ TEST(HealthTrackerTest, ASilentShardThatDoesNotAnswerAProbeIsEjected) {
   EXPECT_THAT(h.Fails("a", 2, FailureKind::kSilence), ElementsAre("probe a"));
   EXPECT_THAT(h.Probe(false), ElementsAre("eject a for 2s after 2 silence"));
   EXPECT_EQ(h.Live(), "b");
+}
+
+TEST(HealthTrackerTest, AProbeThatTheProxyCouldNotMakeChangesNothing) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2, FailureKind::kSilence);
+  EXPECT_THAT(h.Probe(ProbeResult::kUnknown), IsEmpty());
+  EXPECT_EQ(h.Live(), "ab");
+  EXPECT_THAT(h.Fails("a", 1, FailureKind::kSilence), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(false), ElementsAre("eject a for 2s after 3 silence"));
+  EXPECT_THAT(h.Waits(2s), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(ProbeResult::kUnknown), IsEmpty());
+  EXPECT_EQ(h.Live(), "b");
+  EXPECT_THAT(h.Waits(2s), ElementsAre("probe a"));
 }
 
 TEST(HealthTrackerTest, ALossSeenByAllWorkersAtOnceIsOneFailure) {

@@ -41,13 +41,16 @@ void Probe::TryNextAddress() {
     absl::StatusOr<UniqueFd> fd = StartConnect(target_.addresses[next_address_++]);
     if (!fd.ok()) {
       error_ = FromAbsl(fd.status().message());
+      asked_ = asked_ || !absl::IsResourceExhausted(fd.status());
       continue;
     }
+    asked_ = true;
     connecting_ = *std::move(fd);
     loop_.Watch(connecting_.get(), Interest::kWrite, this);
     return timer_.ArmAt(loop_.now() + target_.timeout);
   }
-  Finish(Unavailable(error_));
+  const bool short_of_sockets = !asked_ && !target_.addresses.empty();
+  Finish(short_of_sockets ? absl::ResourceExhaustedError(error_) : Unavailable(error_));
 }
 
 void Probe::OnReady(Readiness ready) {

@@ -35,7 +35,8 @@ struct ProbeTarget {
 // destroying the probe first cancels it, and inside `done` it may be given to DeleteLater.
 class Probe final : private StreamOwner, private IoHandler {
  public:
-  // OK, or what the last address that was tried answered.
+  // OK, or what the last address that was tried answered. kResourceExhausted: the proxy could not
+  // ask any, for want of sockets.
   using Done = absl::AnyInvocable<void(const absl::Status&)>;
 
   // `loop` and `chunks` are borrowed.
@@ -68,8 +69,9 @@ class Probe final : private StreamOwner, private IoHandler {
   const ProbeTarget target_;
   Done done_;
   size_t next_address_ = 0;
-  int tries_ = 0;      // of the address in use
-  std::string error_;  // of the address tried last
+  int tries_ = 0;       // of the address in use
+  std::string error_;   // of the address tried last
+  bool asked_ = false;  // of some address something is known
   UniqueFd connecting_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Handshake> handshake_;  // until it is through

@@ -10,6 +10,7 @@
 #include "proxy/base/endpoint.h"
 #include "proxy/base/strings.h"
 #include "tests/support/fake_shards.h"
+#include "tests/support/no_descriptors.h"
 
 namespace weir {
 namespace {
@@ -94,6 +95,15 @@ TEST_F(ProbeTest, TriesAllAddressesInTurn) {
 }
 
 TEST_F(ProbeTest, FailsWithoutAnAddress) { EXPECT_EQ(Ask({}), "its name has no address"); }
+
+TEST_F(ProbeTest, KnowsNothingOfAShardForWhichTheProxyHasNoSocketLeft) {
+  NoDescriptors none;
+  std::optional<absl::Status> result;
+  Probe probe(*loop_, chunks_, {.addresses = {AddressOf(shards_, 0)}, .timeout = kAmple},
+              [&](const absl::Status& status) { result = status; });
+  while (!result.has_value()) loop_->RunTurn(EventLoop::kForever);
+  EXPECT_TRUE(absl::IsResourceExhausted(*result)) << *result;
+}
 
 TEST_F(ProbeTest, DestroyedBeforeTheAnswerNeverCallsBack) {
   {

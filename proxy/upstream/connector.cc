@@ -34,6 +34,7 @@ void Connector::Connect() {
 
 void Connector::Begin() {
   state_ = State::kConnecting;
+  failure_ = addresses_.empty() ? ConnectFailure::kShard : ConnectFailure::kOwn;
   timer_.ArmAt(After(loop_.now(), limit_));
   if (addresses_.empty()) return;
   untried_ = addresses_.size();
@@ -50,6 +51,7 @@ void Connector::TryNextAddress() {
       return loop_.Watch(socket_.get(), Interest::kWrite, this);
     }
     ++address_;
+    if (!absl::IsResourceExhausted(fd.status())) failure_ = ConnectFailure::kShard;
     LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"address", address.ToString()},
                       {"error", FromAbsl(fd.status().message())});
   }
@@ -71,14 +73,16 @@ void Connector::OnReady(Readiness ready) {
   LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"address", address},
                     {"error", std::strerror(error)});
   ++address_;
+  failure_ = ConnectFailure::kShard;
   CloseSocket();
   if (untried_ > 0) return TryNextAddress();
-  owner_.OnConnectFailed();
+  owner_.OnConnectFailed(failure_);
 }
 
 void Connector::OnTimer() {
   if (state_ == State::kBackingOff) return Begin();
-  owner_.OnConnectFailed();
+  const bool too_late = socket_.valid() || state_ == State::kProving;
+  owner_.OnConnectFailed(too_late ? ConnectFailure::kShard : failure_);
 }
 
 void Connector::Succeed() {
@@ -115,7 +119,7 @@ void Connector::LetGo() {
 
 void Connector::OnAddressesChanged() {
   const bool waits = state_ == State::kConnecting && !socket_.valid();
-  if (waits && addresses_.empty()) return owner_.OnConnectFailed();
+  if (waits && addresses_.empty()) return owner_.OnConnectFailed(ConnectFailure::kShard);
   if (waits || (backing_off() && !addresses_.empty())) Begin();
 }
 

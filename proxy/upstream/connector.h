@@ -24,6 +24,12 @@
 
 namespace weir {
 
+// Whose fault it is that no address could be connected to.
+enum class ConnectFailure : uint8_t {
+  kShard,  // of one address at least: refused, too late, or there is none
+  kOwn,    // the proxy has no descriptor, memory or local port left for a socket
+};
+
 class ConnectorOwner {
  public:
   virtual ~ConnectorOwner() = default;
@@ -31,7 +37,7 @@ class ConnectorOwner {
   // BackOff.
   virtual void OnConnected(UniqueFd socket) = 0;
   // No address could be connected to, or the attempt took too long. The owner calls BackOff.
-  virtual void OnConnectFailed() = 0;
+  virtual void OnConnectFailed(ConnectFailure failure) = 0;
 };
 
 class Connector final : private IoHandler {
@@ -76,11 +82,12 @@ class Connector final : private IoHandler {
   const Duration& limit_;
   ConnectorOwner& owner_;
   State state_ = State::kIdle;
-  uint32_t failed_attempts_ = 0;  // in a row
-  size_t address_ = 0;            // the one in use, modulo their number
-  size_t untried_ = 0;            // addresses, in this attempt
-  UniqueFd socket_;               // while kConnecting
-  Timer timer_;                   // ends the attempt, or the back-off
+  uint32_t failed_attempts_ = 0;                   // in a row
+  size_t address_ = 0;                             // the one in use, modulo their number
+  size_t untried_ = 0;                             // addresses, in this attempt
+  ConnectFailure failure_ = ConnectFailure::kOwn;  // of the attempt, as far as it has come
+  UniqueFd socket_;                                // while kConnecting
+  Timer timer_;                                    // ends the attempt, or the back-off
 };
 
 }  // namespace weir

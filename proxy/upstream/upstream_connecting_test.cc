@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "proxy/base/strings.h"
+#include "tests/support/no_descriptors.h"
 #include "tests/support/upstream_connection_harness.h"
 
 namespace weir {
@@ -99,6 +100,20 @@ TEST_F(UpstreamConnectingTest, BacksOffTwiceAsLongEachTimeUpToASecond) {
   Advance(milliseconds(1000));
   EXPECT_TRUE(connection().ready());
   EXPECT_THAT(Verdicts(), ElementsAre("success"));
+}
+
+TEST_F(UpstreamConnectingTest, AShardIsNotBlamedForTheProxysLackOfDescriptors) {
+  {
+    NoDescriptors none;
+    Send("1", "GET x");
+    EXPECT_THAT(Events(), ElementsAre("1 failed: no socket"));
+    EXPECT_EQ(Send("2", "GET x"), Failure::kNoSocket);
+  }
+  EXPECT_THAT(Verdicts(), IsEmpty());
+  Advance(milliseconds(50));
+  EXPECT_EQ(Send("3", "GET x"), std::nullopt);
+  EXPECT_THAT(shard_.Received(), ElementsAre("GET x"));
+  EXPECT_THAT(Verdicts(), IsEmpty());
 }
 
 TEST_F(UpstreamConnectingTest, TriesItsAddressesInTurnBeforeItFails) {

@@ -62,7 +62,7 @@ void UpstreamConnection::SendMore(Fragment* fragment, std::string_view bytes, bo
 }
 
 std::optional<Failure> UpstreamConnection::Admit() const {
-  if (backing_off()) return Failure::kUnavailable;
+  if (backing_off()) return unavailable_;
   if (suspect_ && (pending_.size() >= kMaxSuspectRequests || unsent() >= kMaxSuspectBytes)) {
     return Failure::kOverloaded;
   }
@@ -132,6 +132,12 @@ void UpstreamConnection::OnConnected(UniqueFd socket) {
   handshake_ = std::make_unique<Handshake>(settings_.auth, settings_.db, version_);
   if (handshake_->state() == Handshake::State::kDone) return BecomeReady();
   stream_->Write(handshake_->output());
+}
+
+void UpstreamConnection::OnConnectFailed(ConnectFailure failure) {
+  if (failure == ConnectFailure::kShard) return Lose(Failure::kUnavailable, ShardFailure::kConnect);
+  // Says nothing of the shard.
+  Lose(Failure::kNoSocket, std::nullopt);
 }
 
 void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
@@ -330,7 +336,10 @@ void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> repor
   if (failure == Failure::kReset) stats_.server_eof.Add();
   if (reported != ShardFailure::kReset) stats_.server_err.Add();
   Disconnect();
-  if (!was_ready) connector_.BackOff();
+  if (!was_ready) {
+    unavailable_ = failure == Failure::kNoSocket ? failure : Failure::kUnavailable;
+    connector_.BackOff();
+  }
   suspect_ = suspect_ || !idle_close;
   const bool counted = std::exchange(silence_counted_, false) && reported == ShardFailure::kSilence;
   pending_.FailAll(failure);

@@ -128,7 +128,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
 
   // ConnectorOwner.
   void OnConnected(UniqueFd socket) override;
-  void OnConnectFailed() override { Lose(Failure::kUnavailable, ShardFailure::kConnect); }
+  void OnConnectFailed(ConnectFailure failure) override;
   // StreamOwner.
   void OnBytes(std::string_view bytes) override;
   void OnEnd() override {
@@ -181,10 +181,11 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   uint32_t shard_;
   const RespVersion version_;
 
-  bool suspect_ = false;          // no byte came since a failure
-  bool failure_told_ = false;     // the observer waits to hear of the next success
-  bool request_open_ = false;     // the fragment sent last is not whole yet
-  bool silence_counted_ = false;  // one failure per silence
+  bool suspect_ = false;                         // no byte came since a failure
+  bool failure_told_ = false;                    // the observer waits to hear of the next success
+  bool request_open_ = false;                    // the fragment sent last is not whole yet
+  bool silence_counted_ = false;                 // one failure per silence
+  Failure unavailable_ = Failure::kUnavailable;  // while it backs off: why
   Connector connector_;
   std::unique_ptr<Stream> stream_;        // once connected
   std::unique_ptr<Handshake> handshake_;  // until the shard has agreed
