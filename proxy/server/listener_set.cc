@@ -17,6 +17,7 @@
 #include "proxy/base/resolver.h"
 #include "proxy/base/strings.h"
 #include "proxy/event/socket.h"
+#include "proxy/server/session_limit.h"
 
 namespace weir {
 namespace {
@@ -128,6 +129,7 @@ void ListenerSet::Close(const std::vector<Socket>& sockets) {
 }
 
 void ListenerSet::Assign(const Snapshot& snapshot, const Worker::CountsByPool& counts) {
+  const uint64_t limit_of_all_pools = SessionLimit(DescriptorLimit(), workers_.size(), snapshot);
   for (const PoolSnapshotPtr& pool : snapshot.pools) {
     const PoolConfig& config = pool->config;
     Socket& socket = sockets_.at(FormatEndpoint(config.listen.endpoint));
@@ -135,6 +137,7 @@ void ListenerSet::Assign(const Snapshot& snapshot, const Worker::CountsByPool& c
       std::lock_guard lock(socket.target->mutex);
       socket.target->pool = config.name;
       socket.target->limit = config.client_connections;
+      socket.target->limit_of_all_pools = limit_of_all_pools;
       socket.target->counts = counts.at(config.name);
     }
     if (!socket.pending.valid()) {
@@ -161,20 +164,32 @@ void ListenerSet::Adjust(const PoolConfig& pool, Socket* socket) {
   socket->reuseport = pool.reuseport;
 }
 
+void ListenerSet::Refuse(const UniqueFd& client) {
+  static constexpr std::string_view kRefusal = "-ERR max number of clients reached\r\n";
+  send(client.get(), kRefusal.data(), kRefusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 void ListenerSet::StartAccepting(Socket* socket) {
   const auto on_accept = [this, target = socket->target, own = socket->worker](UniqueFd accepted) {
     std::string pool;
-    uint32_t limit;
+    uint64_t limit;
+    uint64_t limit_of_all_pools;
     std::shared_ptr<SessionCounts> counts;
     {
       std::lock_guard lock(target->mutex);
       pool = target->pool;
       limit = target->limit;
+      limit_of_all_pools = target->limit_of_all_pools;
       counts = target->counts;
     }
-    if (limit != 0 && counts->total() >= limit) {
-      static constexpr std::string_view kRefusal = "-ERR max number of clients reached\r\n";
-      send(accepted.get(), kRefusal.data(), kRefusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const bool too_many = limit != 0 && counts->total() >= limit;
+    const bool too_many_files = counts->total_of_all_pools() >= limit_of_all_pools;
+    if (too_many_files) {
+      LOG_EVENT_LIMITED(LogLevel::kWarn, "client_refused_for_open_files", {"pool", pool},
+                        {"clients", limit_of_all_pools});
+    }
+    if (too_many || too_many_files) {
+      Refuse(accepted);
       return workers_[own]->CountRefused(pool);
     }
     const uint32_t worker = counts->LeastLoaded(own);

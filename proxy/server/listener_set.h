@@ -38,8 +38,8 @@ class ListenerSet {
   // Closes the sockets that `snapshot` does not need; what waits in their queues is accepted first.
   // Returns when that is done.
   void CloseUnused(const Snapshot& snapshot);
-  // Accepts for the pools of `snapshot` from all sockets, within its limits. `counts` has the
-  // pools' counts of sessions.
+  // Accepts for the pools of `snapshot` from all sockets, within its limits and that of open files.
+  // `counts` has the pools' counts of sessions.
   void Assign(const Snapshot& snapshot, const Worker::CountsByPool& counts);
   void CloseAll();
 
@@ -48,7 +48,8 @@ class ListenerSet {
   struct Target {
     std::mutex mutex;  // guards the rest
     std::string pool;
-    uint32_t limit = 0;  // client_connections; 0: none
+    uint64_t limit = 0;  // client_connections; 0: none
+    uint64_t limit_of_all_pools = 0;
     std::shared_ptr<SessionCounts> counts;
   };
   struct Socket {
@@ -72,6 +73,8 @@ class ListenerSet {
   absl::Status OpenOne(const PoolConfig& pool, bool beside_another, Socket* socket);
   void Adjust(const PoolConfig& pool, Socket* socket);
   void StartAccepting(Socket* socket);
+  // Tells a client that it is one too many.
+  static void Refuse(const UniqueFd& client);
   void Close(const std::vector<Socket>& sockets);
 
   const Workers& workers_;

@@ -69,7 +69,7 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
 
   // Serves an accepted connection, already counted in `counts`.
   void AddSession(UniqueFd fd);
-  // A connection was refused by client_connections.
+  // A connection was refused: client_connections, or too few open files.
   void CountRefused() { context_.stats.sessions_refused.Add(); }
   void SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live);
   // A shard refused HELLO 3, of this worker or another: RESP2 is spoken to all of them until other

@@ -2,11 +2,19 @@
 
 namespace weir {
 
-uint64_t SessionCounts::total() const {
+namespace {
+
+uint64_t Sum(const SessionCounts::Counts& counts) {
   uint64_t total = 0;
-  for (const auto& count : of_pool_) total += count.load(std::memory_order_relaxed);
+  for (const auto& count : counts) total += count.load(std::memory_order_relaxed);
   return total;
 }
+
+}  // namespace
+
+uint64_t SessionCounts::total() const { return Sum(of_pool_); }
+
+uint64_t SessionCounts::total_of_all_pools() const { return Sum(*of_all_pools_); }
 
 uint32_t SessionCounts::LeastLoaded(uint32_t first) const {
   const auto load_of = [this](uint32_t worker) {

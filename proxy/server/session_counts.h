@@ -34,6 +34,8 @@ class SessionCounts {
 
   // Of this pool, on all workers.
   uint64_t total() const;
+  // Of all pools.
+  uint64_t total_of_all_pools() const;
 
   // The worker with the fewest sessions of the pool; of equal ones that with the fewest in all; of
   // equal ones the next from `first` on.

@@ -208,11 +208,12 @@ def pool_text(name, listen, servers, **keys):
 class Proxy(Server):
     """weir-proxy with one pool; `keys` are the pool's keys in the configuration file."""
 
-    def __init__(self, servers, threads=2, flags=(), program=None, **keys):
+    def __init__(self, servers, threads=2, flags=(), program=None, open_files=None, **keys):
         self.port = PORTS.take()
         super().__init__("proxy", ("127.0.0.1", self.port))
         self.stats_port = PORTS.take()
         self.program = program or weir_proxy()
+        self.limits = ["prlimit", f"--nofile={open_files}"] if open_files else []
         self.flags = list(flags)
         if program is None:
             self.flags += ["--threads", threads, "--drain-timeout", 2000]
@@ -220,7 +221,7 @@ class Proxy(Server):
             pool_text("pool", f"127.0.0.1:{self.port}", servers, **{"redis": True, **keys}))
 
     def start(self):
-        return super().start(self.program, "-c", "proxy.yml", "-s", self.stats_port,
+        return super().start(*self.limits, self.program, "-c", "proxy.yml", "-s", self.stats_port,
                              "-a", "127.0.0.1", *self.flags)
 
     def stop(self):

@@ -309,6 +309,22 @@ def test_client_connections_caps_the_pool(lab, shards):
     assert eventually(lambda: (lambda client: client.is_open())(proxy.client()))
 
 
+def test_more_clients_than_open_files_leave_the_shards_their_connections(lab, shards):
+    proxy = lab.proxy(shards, open_files=60, threads=1, auto_eject_hosts=True,
+                      server_failure_limit=1)
+    kept = [proxy.client()]
+    assert eventually(lambda: kept[-1].is_open() and kept.append(proxy.client()) or
+                      not kept[-1].is_open())
+    with kept[0] as client:
+        for i in range(20):
+            # Over a shared connection, and over a lease.
+            assert client.call("SET", f"key{i}", "small") == "OK"
+            assert client.call("SET", f"key{i}", "x" * 300_000) == "OK"
+    assert "client_refused_for_open_files" in proxy.log()
+    assert "connect_failed" not in proxy.log()
+    assert "shard_ejected" not in proxy.log()
+
+
 def test_a_request_over_the_limit_ends_its_own_session_only(lab, shards):
     proxy = lab.proxy(shards, max_request=300_000, threads=1)
     for _ in range(3):
