@@ -20,6 +20,9 @@ namespace {
 constexpr size_t kArgsToDecide = 8;
 // Of so many failed shards the error for a split request says why.
 constexpr size_t kMaxCauses = 8;
+// A request may be so large before the password is given: redis' limit for an argument then.
+constexpr uint64_t kMaxLockedRequest = 16384;
+constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
 
 RequestLimits LimitsOf(const PoolConfig& config) {
   RequestLimits limits;
@@ -145,11 +148,9 @@ bool RedisHandler::CheckRequest(const Call& call) {
   std::string error;
   const RedisLocal local =
       spec.command_class == CommandClass::kLocal ? RedisLocalOf(spec) : RedisLocal::kNone;
-  // A reload may have taken the password away.
-  const bool locked = !call.state.authenticated && !pool_->config.redis_auth.empty();
-  if (locked && local != RedisLocal::kAuth && local != RedisLocal::kHello &&
-      local != RedisLocal::kQuit && local != RedisLocal::kReset) {
-    error = "NOAUTH Authentication required.";
+  if (IsLocked(call.state, pool_->config) && local != RedisLocal::kAuth &&
+      local != RedisLocal::kHello && local != RedisLocal::kQuit && local != RedisLocal::kReset) {
+    error = kNoAuth;
   } else if (!ArityMatches(spec, call.args.size())) {
     error = WrongArityError(spec);
   } else {
@@ -277,6 +278,9 @@ void RedisHandler::SendSplit(const Call& call, Request* request, bool large) {
 
 size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state,
                                       RespRequestParser& parser, std::string_view rest) {
+  if (parser.wanted_bytes() > kMaxLockedRequest && IsLocked(state, pool_->config)) {
+    return RefuseUnfinished(session, state, parser, kNoAuth, rest);
+  }
   if (parser.wanted_bytes() > pool_->config.large_request) {
     std::optional<uint32_t> shard;
     // Asked once for each request: to look at the arguments costs time in proportion to their
@@ -302,10 +306,8 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
       // Its shard must have answered what was asked before: this goes another way.
       session.WaitUntilEmpty();
     } else if (parser.wanted_bytes() > pool_->config.max_request) {
-      ReplyError(session, state, "ERR the request is larger than the pool's max_request");
-      session.EndAfterReplies();
-      parser.Reset();  // it may be the one that all sessions share
-      return rest.size();
+      return RefuseUnfinished(session, state, parser,
+                              "ERR the request is larger than the pool's max_request", rest);
     }
   }
   if (state.parser == nullptr) {
@@ -315,10 +317,21 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
   return 0;
 }
 
+size_t RedisHandler::RefuseUnfinished(Session& session, RedisSessionState& state,
+                                      RespRequestParser& parser, std::string_view error,
+                                      std::string_view rest) {
+  session.context().stats.refused_requests.Add();
+  ReplyError(session, state, error);
+  session.EndAfterReplies();
+  parser.Reset();  // it may be the one that all sessions share
+  return rest.size();
+}
+
 std::optional<uint32_t> RedisHandler::StreamTarget(const RedisSessionState& state,
                                                    RespRequestParser& parser) {
   const CommandArgs args = parser.args();
-  if (args.empty() || parser.is_inline() || !state.authenticated || state.transaction != nullptr) {
+  if (args.empty() || parser.is_inline() || IsLocked(state, pool_->config) ||
+      state.transaction != nullptr) {
     return std::nullopt;
   }
   const CommandSpec* spec = pool_->commands->Find(args[0]);

@@ -53,6 +53,9 @@ class RedisHandler final : public RequestHandler {
   // refuses it. Answers how much of `rest` is done with.
   size_t HandleUnfinished(Session& session, RedisSessionState& state, RespRequestParser& parser,
                           std::string_view rest);
+  // Answers a request of which the rest will not be read, and ends the session.
+  size_t RefuseUnfinished(Session& session, RedisSessionState& state, RespRequestParser& parser,
+                          std::string_view error, std::string_view rest);
   // Where a large request that has begun to arrive can be streamed to; nothing when it must be
   // gathered first.
   std::optional<uint32_t> StreamTarget(const RedisSessionState& state, RespRequestParser& parser);

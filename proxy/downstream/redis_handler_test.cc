@@ -351,5 +351,17 @@ TEST(RedisHandlerTest, NothingIsForwardedBeforeThePassword) {
   EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1"));
 }
 
+TEST(RedisHandlerTest, AClientWithoutThePasswordMakesTheProxyHoldNothingLarge) {
+  for (std::string_view beginning : {"*3\r\n$3\r\nSET\r\n$2\r\na1\r\n$60000000\r\nx",
+                                     "*5000\r\n$4\r\nMSET\r\n", "*2\r\n$4\r\nAUTH\r\n$20000\r\n"}) {
+    SessionHarness h([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+    h.client().SendsBytes(beginning);
+    EXPECT_THAT(h.client().Received(), ElementsAre("-NOAUTH Authentication required."));
+    EXPECT_TRUE(h.client().disconnected());
+    EXPECT_EQ(h.chunks().bytes_in_use(), 0u);
+    EXPECT_EQ(h.shard("a").connections(), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace weir

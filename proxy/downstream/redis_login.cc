@@ -123,9 +123,7 @@ void AnswerHello(const LocalRequest& request) {
   if (options.user && !Authenticate(request, *options.user, options.password)) {
     return request.Error(kWrongPassword);
   }
-  if (!state.authenticated && !request.context.pool.redis_auth.empty()) {
-    return request.Error(kHelloNeedsAuth);
-  }
+  if (IsLocked(state, request.context.pool)) return request.Error(kHelloNeedsAuth);
   if (options.name) state.client_name = *options.name;
   if (options.version) state.version = *options.version;
   AppendGreeting(request);

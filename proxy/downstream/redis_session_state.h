@@ -13,6 +13,7 @@
 #include "proxy/codec/resp_encoder.h"
 #include "proxy/codec/resp_request_parser.h"
 #include "proxy/codec/resp_request_scanner.h"
+#include "proxy/config/pool_config.h"
 #include "proxy/downstream/redis_transaction.h"
 #include "proxy/downstream/request_handler.h"
 #include "proxy/request/request.h"
@@ -63,5 +64,10 @@ struct RedisSessionState final : ProtocolState {
   std::unique_ptr<RedisUpload> upload;  // between the beginning and the end of a large request
   std::unique_ptr<RedisTransaction> transaction;  // between MULTI and EXEC or DISCARD
 };
+
+// Whether the session has yet to give the pool's password. A reload may have taken that away.
+inline bool IsLocked(const RedisSessionState& state, const PoolConfig& config) {
+  return !state.authenticated && !config.redis_auth.empty();
+}
 
 }  // namespace weir
