@@ -12,7 +12,7 @@ namespace weir {
 Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport> transport)
     : context_(context),
       id_(id),
-      slot_(context.connections.SlotOf(id)),
+      slot_(context.connections.NextSlot()),
       fd_(transport->fd()),
       stream_(context.loop, context.chunks, std::move(transport), *this),
       input_(context.chunks),

@@ -83,7 +83,7 @@ void PoolRuntime::AddSession(UniqueFd fd) {
   SetNoDelay(fd.get());
   if (context_.pool->config.tcpkeepalive) SetKeepAlive(fd.get());
   // Ids are unique in the process: the worker is in the low part.
-  const uint64_t id = ++next_session_ * worker_.worker_count + worker_.worker_index;
+  const uint64_t id = ++worker_.sessions_so_far * worker_.worker_count + worker_.worker_index;
   auto session =
       std::make_unique<Session>(context_, id, std::make_unique<PlainTransport>(std::move(fd)));
   session->owner_index = sessions_.size();

@@ -45,6 +45,7 @@ struct WorkerParts {
   uint32_t worker_index;
   uint32_t worker_count;
   absl::Time started_at;
+  uint64_t& sessions_so_far;  // of all pools
 };
 
 class PoolRuntime final : private SessionOwner, private ShardObserver {
@@ -106,7 +107,6 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   std::unique_ptr<RequestHandler> handler_;
   SessionContext context_;
   std::vector<std::unique_ptr<Session>> sessions_;
-  uint64_t next_session_ = 0;
   bool leaving_ = false;
   Timer progress_timer_;
 };

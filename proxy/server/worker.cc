@@ -23,7 +23,8 @@ Worker::Worker(uint32_t index, uint32_t count, HealthReporter& health, absl::Tim
       memory_(memory),
       loop_(CreateEventLoop()),
       dispatcher_(requests_),
-      parts_{*loop_, chunks_, requests_, dispatcher_, health, index, count, started_at},
+      parts_{*loop_, chunks_, requests_,  dispatcher_,     health,
+             index,  count,   started_at, sessions_so_far_},
       sweep_timer_(loop_->timers(), [this] { Sweep(); }) {
   memory_.Add(chunks_);
 }

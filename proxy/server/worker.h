@@ -95,6 +95,7 @@ class Worker final : private SessionsOfWorker {
   ChunkPool chunks_;
   RequestPool requests_;
   ReplyDispatcher dispatcher_;
+  uint64_t sessions_so_far_ = 0;
   const WorkerParts parts_;
   std::shared_ptr<StatsTable> stats_;
   absl::flat_hash_map<std::string, std::unique_ptr<PoolRuntime>> pools_;

@@ -38,10 +38,11 @@ class PoolConnections {
   // Between turns: the shards of another state of the pool.
   void Update(PoolSnapshotPtr pool, ShardCells cells);
 
-  // For a new session. It keeps its slot when `server_connections` changes, so that its requests
-  // for one shard never travel on two connections at a time.
-  ConnectionSlot SlotOf(uint64_t session_id) const {
-    return {static_cast<uint32_t>(session_id % pool_->config.server_connections)};
+  // For a new session; sessions get all of them in turn. It keeps its slot when
+  // `server_connections` changes, so that its requests for one shard never travel on two
+  // connections at a time.
+  ConnectionSlot NextSlot() {
+    return {static_cast<uint32_t>(next_slot_++ % pool_->config.server_connections)};
   }
   // The shared connection of a slot to a shard.
   UpstreamConnection& Shared(uint32_t shard, ConnectionSlot slot, RespVersion version);
@@ -109,6 +110,7 @@ class PoolConnections {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<Shard>> retired_;
   std::vector<Handover> handovers_;
+  uint64_t next_slot_ = 0;
   Timer sweep_timer_;
 };
 

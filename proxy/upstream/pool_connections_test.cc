@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <utility>
@@ -16,36 +17,38 @@ namespace weir {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::_;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 constexpr auto kResp2 = RespVersion::kResp2;
 constexpr auto kResp3 = RespVersion::kResp3;
 
-TEST(PoolConnectionsTest, ASessionAlwaysGetsTheSameConnectionToAShard) {
+TEST(PoolConnectionsTest, SessionsGetAllConnectionsInTurnAndEachKeepsItsOwn) {
   SessionHarness h([](PoolConfig& pool) { pool.server_connections = 3; });
-  std::set<UpstreamConnection*> seen;
-  for (uint64_t session = 0; session < 9; ++session) {
-    UpstreamConnection& connection =
-        h.connections().Shared(0, h.connections().SlotOf(session), kResp2);
-    EXPECT_EQ(&connection, &h.connections().Shared(0, h.connections().SlotOf(session), kResp2));
-    seen.insert(&connection);
+  std::map<UpstreamConnection*, int> sessions;
+  for (int i = 0; i < 9; ++i) {
+    const ConnectionSlot slot = h.connections().NextSlot();
+    UpstreamConnection& connection = h.connections().Shared(0, slot, kResp2);
+    EXPECT_EQ(&connection, &h.connections().Shared(0, slot, kResp2));
+    ++sessions[&connection];
   }
-  EXPECT_EQ(seen.size(), 3u);
+  EXPECT_THAT(sessions, UnorderedElementsAre(Pair(_, 3), Pair(_, 3), Pair(_, 3)));
 }
 
 TEST(PoolConnectionsTest, ShardsAndVersionsHaveTheirOwnConnections) {
   SessionHarness h;
   PoolConnections& connections = h.connections();
+  const ConnectionSlot slot = connections.NextSlot();
   const std::set<UpstreamConnection*> seen = {
-      &connections.Shared(0, connections.SlotOf(1), kResp2),
-      &connections.Shared(0, connections.SlotOf(1), kResp3),
-      &connections.Shared(1, connections.SlotOf(1), kResp2),
-      &connections.Shared(1, connections.SlotOf(1), kResp3)};
+      &connections.Shared(0, slot, kResp2), &connections.Shared(0, slot, kResp3),
+      &connections.Shared(1, slot, kResp2), &connections.Shared(1, slot, kResp3)};
   EXPECT_EQ(seen.size(), 4u);
-  EXPECT_EQ(connections.Shared(1, connections.SlotOf(1), kResp3).shard(), 1u);
-  EXPECT_EQ(connections.Shared(1, connections.SlotOf(1), kResp3).version(), kResp3);
+  EXPECT_EQ(connections.Shared(1, slot, kResp3).shard(), 1u);
+  EXPECT_EQ(connections.Shared(1, slot, kResp3).version(), kResp3);
 }
 
 TEST(PoolConnectionsTest, PreconnectsEverySharedConnection) {
@@ -133,7 +136,7 @@ class PoolReloadTest : public testing::Test {
     h_.Settle();
   }
   UpstreamConnection* Shared(uint32_t shard) {
-    return &h_.connections().Shared(shard, h_.connections().SlotOf(0), kResp2);
+    return &h_.connections().Shared(shard, ConnectionSlot(), kResp2);
   }
   // Until the connections that are done have been looked for.
   void Sweep() { h_.Advance(milliseconds(10)); }

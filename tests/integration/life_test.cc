@@ -10,6 +10,8 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,6 +35,24 @@ std::string OnePool(const Address& listen, const Address& shard, std::string_vie
 Address NewAddress() { return StrCat("127.0.0.1:", FreePort()); }
 
 bool Refuses(const Address& address) { return !Connect(address); }
+
+// --- Sessions ---
+
+TEST(LifeTest, ClientIdsAreUniqueInTheProcessAlsoInSeveralPools) {
+  const Address alpha = NewAddress();
+  const Address beta = NewAddress();
+  WeirProcess weir(StrCat("alpha: {listen: ", alpha, ", redis: true, servers: [127.0.0.1:1:1]}\n",
+                          "beta: {listen: ", beta, ", redis: true, servers: [127.0.0.1:1:1]}\n"));
+  std::vector<std::unique_ptr<RespClient>> clients;
+  std::set<std::string> ids;
+  for (int i = 0; i < 5; ++i) {
+    for (const Address& address : {alpha, beta}) {
+      clients.push_back(std::make_unique<RespClient>(address));
+      ids.insert(clients.back()->Ask(EncodeRequest({"CLIENT", "ID"}), 1).at(0).text);
+    }
+  }
+  EXPECT_EQ(ids.size(), clients.size());
+}
 
 // --- Starting ---
 

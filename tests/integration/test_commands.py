@@ -518,6 +518,17 @@ def test_writes_are_read_back_over_several_connections_to_a_shard(lab, shards):
                 ["OK", b"%d" % i, [b"%d" % i, None]]
 
 
+@pytest.mark.parametrize("threads, server_connections", [(2, 2), (2, 3), (4, 4)])
+def test_every_worker_uses_all_its_connections_to_a_shard(lab, threads, server_connections):
+    shard = lab.fake()
+    proxy = lab.proxy([shard], threads=threads, server_connections=server_connections)
+    clients = [proxy.client() for _ in range(4 * threads * server_connections)]
+    assert all(client.call("GET", "k") is None for client in clients)
+    assert shard.accepted == threads * server_connections
+    for client in clients:
+        client.close()
+
+
 def test_shards_are_found_where_the_keys_are(client, shards):
     groups = keys_by_shard(client, shards, count=3)
     for shard, keys in enumerate(groups):
