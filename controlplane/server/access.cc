@@ -17,6 +17,12 @@ namespace {
 constexpr absl::Duration kLookInterval = absl::Seconds(1);
 constexpr std::string_view kBearer = "Bearer ";
 
+absl::Status Refuse(const Credentials& credentials, Role needed, absl::Status status) {
+  LOG_EVENT_LIMITED(LogLevel::kWarn, "access_refused", {"peer", credentials.peer},
+                    {"needed", RoleName(needed)}, {"reason", FromAbsl(status.message())});
+  return status;
+}
+
 }  // namespace
 
 absl::StatusOr<Access::FileState> Access::Stat(const std::string& file) {
@@ -65,13 +71,6 @@ std::shared_ptr<const AccessTable> Access::CurrentTable(absl::Time now) {
     LOG_EVENT(LogLevel::kError, "access_file_refused", {"error", FromAbsl(status.message())});
   }
   return table_;
-}
-
-absl::Status Access::Refuse(const Credentials& credentials, Role needed, absl::Status status) {
-  refusals_[static_cast<size_t>(needed)].fetch_add(1);
-  LOG_EVENT_LIMITED(LogLevel::kWarn, "access_refused", {"peer", credentials.peer},
-                    {"needed", RoleName(needed)}, {"reason", FromAbsl(status.message())});
-  return status;
 }
 
 absl::StatusOr<std::string> Access::Check(const Credentials& credentials, Role needed,

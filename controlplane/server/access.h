@@ -5,11 +5,9 @@
 // again when it changes (looked at once a second, when a call comes); a mistake in it is logged
 // and the table before it stays.
 //
-// Refusals are logged (at most 10 lines a second) and counted. Thread-safe.
+// Refusals are logged (at most 10 lines a second). Thread-safe.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -40,9 +38,6 @@ class Access {
   // is theirs, PERMISSION_DENIED when its role is another. `now` paces looking at the file.
   absl::StatusOr<std::string> Check(const Credentials& credentials, Role needed, absl::Time now);
 
-  // Since the start.
-  uint64_t refusals(Role needed) const { return refusals_[static_cast<size_t>(needed)].load(); }
-
  private:
   struct FileState {  // what tells one content of the file from another
     int64_t modified_nanos = 0;
@@ -54,14 +49,12 @@ class Access {
   static absl::StatusOr<FileState> Stat(const std::string& file);
   absl::Status Load();
   std::shared_ptr<const AccessTable> CurrentTable(absl::Time now);
-  absl::Status Refuse(const Credentials& credentials, Role needed, absl::Status status);
 
   std::string file_;  // empty: open to everyone
   std::mutex mutex_;  // of the next three
   std::shared_ptr<const AccessTable> table_;
   FileState loaded_;
   absl::Time next_look_ = absl::InfinitePast();
-  std::array<std::atomic<uint64_t>, 3> refusals_{};  // by role
 };
 
 }  // namespace weir

@@ -1,0 +1,261 @@
+#include "controlplane/server/admin_service.h"
+
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "controlplane/server/caller.h"
+#include "controlplane/server/grpc_status.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+constexpr size_t kThreads = 4;
+constexpr size_t kMaxQueuedCalls = 1000;
+// A watch is queued at most once: it is woken once until it looks.
+constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+
+class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchPoolsResponse> {
+ public:
+  explicit RefusedWatch(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+// One WatchPools. `mutex_` makes its methods one at a time, on gRPC's threads and the watches'
+// thread. Owned by itself (`self_`) until OnDone, and by a Send that is under way.
+class AdminService::WatchCall final : public grpc::ServerWriteReactor<v1::WatchPoolsResponse>,
+                                      public std::enable_shared_from_this<WatchCall> {
+ public:
+  explicit WatchCall(AdminService& service) : service_(service) {}
+
+  // After construction, once.
+  void Begin(const std::string& fleet) {
+    self_ = shared_from_this();
+    const auto wake = [&threads = service_.watch_threads_, weak = weak_from_this()] {
+      (void)threads.TryAdd([weak] {
+        if (const std::shared_ptr<WatchCall> alive = weak.lock()) alive->Send();
+      });
+    };
+    {
+      const std::lock_guard lock(mutex_);
+      watch_ = service_.control_.Watch(fleet, wake);
+      wake_ = wake;
+    }
+    wake();
+  }
+
+  void End(const absl::Status& status) {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    ended_ = true;
+    Finish(ToGrpcStatus(status));
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) return End(absl::UnavailableError("the reader has gone"));
+    {
+      const std::lock_guard lock(mutex_);
+      writing_ = false;
+    }
+    wake_();
+  }
+
+  void OnCancel() override { End(absl::CancelledError("the reader has gone")); }
+
+  void OnDone() override {
+    {
+      const std::lock_guard lock(service_.mutex_);
+      service_.watches_.erase(this);
+    }
+    const std::shared_ptr<WatchCall> self = std::move(self_);  // the last touch, save by a Send
+  }
+
+ private:
+  void Send() {
+    const std::lock_guard lock(mutex_);
+    if (ended_ || writing_) return;
+    std::optional<v1::WatchPoolsResponse> response = service_.control_.NextFor(*watch_);
+    if (!response) return;
+    response_ = *std::move(response);
+    writing_ = true;
+    StartWrite(&response_);
+  }
+
+  AdminService& service_;
+  std::shared_ptr<WatchCall> self_;
+  std::function<void()> wake_;
+  std::mutex mutex_;
+  std::shared_ptr<PoolWatch> watch_;
+  v1::WatchPoolsResponse response_;
+  bool writing_ = false;
+  bool ended_ = false;
+};
+
+AdminService::AdminService(ControlPlane& control, Access& access, ControlMetrics& metrics)
+    : control_(control),
+      access_(access),
+      metrics_(metrics),
+      watch_threads_(1, kNoLimit),
+      threads_(kThreads, kMaxQueuedCalls) {}
+
+AdminService::~AdminService() = default;
+
+void AdminService::EndWatches() {
+  std::vector<std::shared_ptr<WatchCall>> watches;
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    for (WatchCall* watch : watches_) watches.push_back(watch->shared_from_this());
+  }
+  for (const std::shared_ptr<WatchCall>& watch : watches) {
+    watch->End(absl::UnavailableError("weir-control ends"));
+  }
+}
+
+AdminService::Unary* AdminService::Handle(Context* context, std::string_view method, Role role,
+                                          std::function<void(const Caller&, Finish)> work) {
+  Unary* const reactor = context->DefaultReactor();
+  Finish finish = [this, reactor, method](const absl::Status& status) {
+    metrics_.CountCall(method, FromAbsl(absl::StatusCodeToString(status.code())));
+    reactor->Finish(ToGrpcStatus(status));
+  };
+  const absl::StatusOr<std::string> name = CheckCaller(*context, role, access_, metrics_);
+  if (!name.ok()) {
+    finish(name.status());
+    return reactor;
+  }
+  Caller caller{.name = *name, .origin = StrCat("api ", PeerAddress(*context))};
+  const bool taken = threads_.TryAdd(
+      [caller = std::move(caller), finish, work = std::move(work)] { work(caller, finish); });
+  if (!taken) finish(absl::ResourceExhaustedError("too many calls are waiting: try again later"));
+  return reactor;
+}
+
+// The request and the response live until the call is finished.
+template <typename Request, typename Response>
+AdminService::Unary* AdminService::Read(
+    Context* context, std::string_view method, const Request* request, Response* response,
+    absl::StatusOr<Response> (ControlPlane::*read)(const Request&) const) {
+  return Handle(context, method, Role::kRead,
+                [this, request, response, read](const Caller&, const Finish& finish) {
+                  absl::StatusOr<Response> result = (control_.*read)(*request);
+                  if (result.ok()) *response = *std::move(result);
+                  finish(result.status());
+                });
+}
+
+template <typename Request>
+AdminService::Unary* AdminService::Change(Context* context, std::string_view method,
+                                          const Request* request, v1::ChangeResponse* response,
+                                          void (ControlPlane::*change)(const Request&,
+                                                                       const Caller&, ChangeDone)) {
+  return Handle(context, method, Role::kWrite,
+                [this, request, response, change](const Caller& caller, const Finish& finish) {
+                  (control_.*change)(*request, caller,
+                                     [response, finish](absl::StatusOr<v1::ChangeResponse> result) {
+                                       if (result.ok()) *response = *std::move(result);
+                                       finish(result.status());
+                                     });
+                });
+}
+
+AdminService::Unary* AdminService::ListPools(Context* context, const v1::ListPoolsRequest* request,
+                                             v1::ListPoolsResponse* response) {
+  return Read(context, "ListPools", request, response, &ControlPlane::ListPools);
+}
+
+AdminService::Unary* AdminService::GetPool(Context* context, const v1::GetPoolRequest* request,
+                                           v1::Pool* response) {
+  return Read(context, "GetPool", request, response, &ControlPlane::GetPool);
+}
+
+AdminService::Unary* AdminService::ListVersions(Context* context,
+                                                const v1::ListVersionsRequest* request,
+                                                v1::ListVersionsResponse* response) {
+  return Read(context, "ListVersions", request, response, &ControlPlane::ListVersions);
+}
+
+AdminService::Unary* AdminService::ListProxies(Context* context,
+                                               const v1::ListProxiesRequest* request,
+                                               v1::ListProxiesResponse* response) {
+  return Read(context, "ListProxies", request, response, &ControlPlane::ListProxies);
+}
+
+AdminService::Unary* AdminService::ExplainKey(Context* context,
+                                              const v1::ExplainKeyRequest* request,
+                                              v1::ExplainKeyResponse* response) {
+  return Read(context, "ExplainKey", request, response, &ControlPlane::ExplainKey);
+}
+
+AdminService::Unary* AdminService::CreatePool(Context* context,
+                                              const v1::CreatePoolRequest* request,
+                                              v1::ChangeResponse* response) {
+  return Change(context, "CreatePool", request, response, &ControlPlane::CreatePool);
+}
+
+AdminService::Unary* AdminService::UpdatePool(Context* context,
+                                              const v1::UpdatePoolRequest* request,
+                                              v1::ChangeResponse* response) {
+  return Change(context, "UpdatePool", request, response, &ControlPlane::UpdatePool);
+}
+
+AdminService::Unary* AdminService::DeletePool(Context* context,
+                                              const v1::DeletePoolRequest* request,
+                                              v1::ChangeResponse* response) {
+  return Change(context, "DeletePool", request, response, &ControlPlane::DeletePool);
+}
+
+AdminService::Unary* AdminService::AddShard(Context* context, const v1::AddShardRequest* request,
+                                            v1::ChangeResponse* response) {
+  return Change(context, "AddShard", request, response, &ControlPlane::AddShard);
+}
+
+AdminService::Unary* AdminService::RemoveShard(Context* context,
+                                               const v1::RemoveShardRequest* request,
+                                               v1::ChangeResponse* response) {
+  return Change(context, "RemoveShard", request, response, &ControlPlane::RemoveShard);
+}
+
+AdminService::Unary* AdminService::UpdateShard(Context* context,
+                                               const v1::UpdateShardRequest* request,
+                                               v1::ChangeResponse* response) {
+  return Change(context, "UpdateShard", request, response, &ControlPlane::UpdateShard);
+}
+
+AdminService::Unary* AdminService::DrainShard(Context* context,
+                                              const v1::DrainShardRequest* request,
+                                              v1::ChangeResponse* response) {
+  return Change(context, "DrainShard", request, response, &ControlPlane::DrainShard);
+}
+
+AdminService::Unary* AdminService::ApprovePlan(Context* context,
+                                               const v1::ApprovePlanRequest* request,
+                                               v1::ChangeResponse* response) {
+  return Change(context, "ApprovePlan", request, response, &ControlPlane::ApprovePlan);
+}
+
+AdminService::Unary* AdminService::Rollback(Context* context, const v1::RollbackRequest* request,
+                                            v1::ChangeResponse* response) {
+  return Change(context, "Rollback", request, response, &ControlPlane::Rollback);
+}
+
+grpc::ServerWriteReactor<v1::WatchPoolsResponse>* AdminService::WatchPools(
+    Context* context, const v1::WatchPoolsRequest* request) {
+  const absl::StatusOr<std::string> name = CheckCaller(*context, Role::kRead, access_, metrics_);
+  metrics_.CountCall("WatchPools", FromAbsl(absl::StatusCodeToString(name.status().code())));
+  if (!name.ok()) return new RefusedWatch(name.status());
+  auto call = std::make_shared<WatchCall>(*this);
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return new RefusedWatch(absl::UnavailableError("weir-control ends"));
+    watches_.insert(call.get());
+  }
+  call->Begin(request->fleet());
+  return call.get();
+}
+
+}  // namespace weir

@@ -1,0 +1,325 @@
+#include "controlplane/server/control_plane.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "controlplane/model/pool_changes.h"
+#include "controlplane/model/shard_changes.h"
+#include "controlplane/model/version_changes.h"
+#include "controlplane/server/error_details.h"
+#include "controlplane/server/proto_time.h"
+#include "controlplane/server/uuid.h"
+#include "proxy/base/log.h"
+#include "proxy/base/strings.h"
+#include "proxy/config/pool_message.h"
+
+namespace weir {
+namespace {
+
+constexpr size_t kRememberedDeletions = 256;
+constexpr absl::Duration kDefaultWait = absl::Seconds(10);
+
+std::vector<FieldViolation> Validate(const std::string& name, const v1::PoolSpec& spec) {
+  std::vector<FieldViolation> violations;
+  for (const FieldError& error : ReadPoolSpec(name, spec).errors) {
+    violations.push_back({.field = error.field, .description = error.what});
+  }
+  return violations;
+}
+
+AckTarget GoneTarget(const ResourceId& id) { return {.id = id, .version = {}, .uid = {}}; }
+
+void LogChange(const Change& change, const std::string& pool, const Caller& caller) {
+  const char* const event = change.effect == ChangeEffect::kHeld      ? "pool_change_held"
+                            : change.effect == ChangeEffect::kDeleted ? "pool_deleted"
+                                                                      : "pool_changed";
+  LOG_EVENT(LogLevel::kNotice, event, {"pool", pool}, {"actor", caller.name},
+            {"origin", caller.origin}, {"generation", change.record.shard_map().generation()},
+            {"plan", change.plan.id()}, {"moved_fraction", change.plan.moved_fraction()},
+            {"shards", change.plan.shards_after()},
+            {"changes", absl::StrJoin(change.plan.changes(), "; ")},
+            {"held_because", absl::StrJoin(change.plan.held_because(), "; ")});
+}
+
+}  // namespace
+
+ControlPlane::ControlPlane(const Parts& parts)
+    : parts_(parts), publisher_(parts.cache, parts.proxies, parts.wake) {}
+
+absl::Status ControlPlane::Start() {
+  absl::StatusOr<std::vector<StoredPool>> pools = parts_.store.Load();
+  if (!pools.ok()) return pools.status();
+  for (StoredPool& stored : *pools) {
+    const std::string name = stored.record.name();
+    const std::lock_guard lock(LockOf(name));
+    addresses_.SetPool(stored.record);
+    Adopt(name, MakeState(std::move(stored)));
+  }
+  RunDue(parts_.now() + Publisher::kLongestDelay);
+  return parts_.store.Watch(*this);
+}
+
+// --- changes ---
+
+void ControlPlane::CreatePool(const v1::CreatePoolRequest& request, const Caller& caller,
+                              ChangeDone done) {
+  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
+    return weir::CreatePool(record, request, context);
+  };
+  Run(request.name(), request.options(), caller, apply, std::move(done));
+}
+
+void ControlPlane::UpdatePool(const v1::UpdatePoolRequest& request, const Caller& caller,
+                              ChangeDone done) {
+  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
+    return weir::UpdatePool(record, request, context);
+  };
+  Run(request.name(), request.options(), caller, apply, std::move(done));
+}
+
+void ControlPlane::AddShard(const v1::AddShardRequest& request, const Caller& caller,
+                            ChangeDone done) {
+  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
+    return weir::AddShard(record, request, context);
+  };
+  Run(request.pool(), request.options(), caller, apply, std::move(done));
+}
+
+void ControlPlane::RemoveShard(const v1::RemoveShardRequest& request, const Caller& caller,
+                               ChangeDone done) {
+  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
+    return weir::RemoveShard(record, request, context);
+  };
+  Run(request.pool(), request.options(), caller, apply, std::move(done));
+}
+
+void ControlPlane::UpdateShard(const v1::UpdateShardRequest& request, const Caller& caller,
+                               ChangeDone done) {
+  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
+    return weir::UpdateShard(record, request, context);
+  };
+  Run(request.pool(), request.options(), caller, apply, std::move(done));
+}
+
+void ControlPlane::DrainShard(const v1::DrainShardRequest& request, const Caller& caller,
+                              ChangeDone done) {
+  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
+    return weir::DrainShard(record, request, context);
+  };
+  Run(request.pool(), request.options(), caller, apply, std::move(done));
+}
+
+void ControlPlane::ApprovePlan(const v1::ApprovePlanRequest& request, const Caller& caller,
+                               ChangeDone done) {
+  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
+    return weir::ApprovePlan(record, request, context);
+  };
+  Run(request.pool(), request.options(), caller, apply, std::move(done));
+}
+
+void ControlPlane::DeletePool(const v1::DeletePoolRequest& request, const Caller& caller,
+                              ChangeDone done) {
+  const auto apply = [this, &request](const v1::PoolRecord* record,
+                                      const ChangeContext& context) -> ChangeResult {
+    const std::optional<v1::PoolRecord> deleted =
+        record == nullptr ? FindDeleted(request.name()) : std::nullopt;
+    if (deleted) {
+      std::optional<ChangeResult> replay = ReplayDelete(*deleted, request);
+      if (replay) return *std::move(replay);
+    }
+    return weir::DeletePool(record, request, context);
+  };
+  Run(request.name(), request.options(), caller, apply, std::move(done));
+}
+
+void ControlPlane::Rollback(const v1::RollbackRequest& request, const Caller& caller,
+                            ChangeDone done) {
+  const absl::StatusOr<std::vector<v1::Version>> versions =
+      parts_.store.ListVersions(request.pool());
+  if (!versions.ok()) return done(versions.status());
+  const auto version = std::ranges::find(*versions, request.generation(), &v1::Version::generation);
+  const auto apply = [&](const v1::PoolRecord* record, const ChangeContext& context) {
+    return weir::Rollback(record, request, version == versions->end() ? nullptr : &*version,
+                          context);
+  };
+  Run(request.pool(), request.options(), caller, apply, std::move(done));
+}
+
+void ControlPlane::Run(const std::string& pool, const v1::ChangeOptions& options,
+                       const Caller& caller, const Apply& apply, ChangeDone done) {
+  absl::StatusOr<Outcome> outcome = Commit(pool, caller, apply);
+  if (!outcome.ok()) return done(outcome.status());
+  const bool waits = options.wait() == v1::WAIT_ALL_CONNECTED && !options.validate_only() &&
+                     !outcome->response.held() && !outcome->targets.empty();
+  if (!waits) return done(std::move(outcome->response));
+  const absl::Duration timeout =
+      options.has_wait_timeout() ? FromProto(options.wait_timeout()) : kDefaultWait;
+  publisher_.Await({.fleet = std::move(outcome->fleet),
+                    .pool = pool,
+                    .targets = std::move(outcome->targets),
+                    .deadline = parts_.now() + timeout,
+                    .done = [response = std::move(outcome->response),
+                             done = std::move(done)](std::vector<v1::ProxyResult> results) mutable {
+                      response.mutable_proxies()->Assign(results.begin(), results.end());
+                      done(std::move(response));
+                    }});
+}
+
+absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& pool,
+                                                           const Caller& caller,
+                                                           const Apply& apply) {
+  const std::lock_guard lock(LockOf(pool));
+  const PoolPtr before = Find(pool);
+  ChangeResult result = apply(before == nullptr ? nullptr : &before->record(), ContextOf(caller));
+  if (!result.ok()) return StatusOf(result.error());
+  Change& change = result.change();
+  PoolPtr after = before;
+  const bool deletes = change.effect == ChangeEffect::kDeleted;
+  if (change.write) {
+    const absl::Status stored = deletes ? Delete(change, before) : Write(change, before, after);
+    if (!stored.ok()) return stored;
+    LogChange(change, pool, caller);
+  }
+  Outcome outcome;
+  const bool exists = !change.record.uid().empty();  // not so after deleting what is missing
+  if (exists) {
+    const PoolResources resources = ResourcesOf(change.record, addresses_.Of(change.record));
+    *outcome.response.mutable_pool() = PoolView(change.record, resources);
+    outcome.fleet = FleetOf(change.record.spec());
+    outcome.targets =
+        deletes || after == nullptr
+            ? std::vector{GoneTarget(PoolId(pool)), GoneTarget(EndpointsId(pool))}
+            : std::vector{AckTargetOf(resources.pool), AckTargetOf(resources.endpoints)};
+  }
+  *outcome.response.mutable_plan() = std::move(change.plan);
+  outcome.response.set_held(change.held);
+  return outcome;
+}
+
+absl::Status ControlPlane::Write(const Change& change, const PoolPtr& before, PoolPtr& after) {
+  const absl::Time began = parts_.now();
+  absl::StatusOr<std::string> revision =
+      parts_.store.Write(change.record, before == nullptr ? "" : before->stored.revision,
+                         change.version ? &*change.version : nullptr);
+  Observe(parts_.metrics.store_seconds, parts_.now() - began);
+  if (!revision.ok()) return StoreFailed(change.record.name(), revision.status());
+  if (change.effect == ChangeEffect::kHeld) parts_.metrics.guard_holds_total.Increment();
+  if (change.effect == ChangeEffect::kApplied) parts_.metrics.changes_total.Increment();
+  addresses_.SetPool(change.record);
+  after = MakeState({.record = change.record, .revision = *std::move(revision)});
+  Adopt(change.record.name(), after);
+  return absl::OkStatus();
+}
+
+absl::Status ControlPlane::Delete(const Change& change, const PoolPtr& before) {
+  const std::string& pool = change.record.name();
+  const absl::Time began = parts_.now();
+  const absl::Status deleted = parts_.store.Delete(pool, before->stored.revision);
+  Observe(parts_.metrics.store_seconds, parts_.now() - began);
+  if (!deleted.ok()) return StoreFailed(pool, deleted);
+  parts_.metrics.changes_total.Increment();
+  addresses_.RemovePool(pool);
+  Adopt(pool, nullptr);
+  const std::lock_guard lock(mutex_);
+  deleted_.push_front(change.record);
+  if (deleted_.size() > kRememberedDeletions) deleted_.pop_back();
+  return absl::OkStatus();
+}
+
+absl::Status ControlPlane::StoreFailed(const std::string& pool, const absl::Status& status) const {
+  if (absl::IsAborted(status)) return status;  // a lost race, not a failure
+  parts_.metrics.store_errors_total.Increment();
+  LOG_EVENT_LIMITED(LogLevel::kError, "store_failed", {"pool", pool},
+                    {"error", FromAbsl(status.message())});
+  return status;
+}
+
+void ControlPlane::Adopt(const std::string& pool, PoolPtr state) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (state == nullptr) {
+      pools_.erase(pool);
+    } else {
+      pools_[pool] = state;
+    }
+    parts_.metrics.pools.Set(static_cast<double>(pools_.size()));
+  }
+  publisher_.SetPool(pool, std::move(state), parts_.now());
+  MarkWatches(pool);
+}
+
+PoolPtr ControlPlane::MakeState(StoredPool stored) const {
+  PoolResources resources = ResourcesOf(stored.record, addresses_.Of(stored.record));
+  return std::make_shared<const PoolState>(
+      PoolState{.stored = std::move(stored), .resources = std::move(resources)});
+}
+
+void ControlPlane::SetAddresses(const std::string& endpoint, std::vector<std::string> addresses) {
+  for (const std::string& pool : addresses_.SetAddresses(endpoint, std::move(addresses))) {
+    const std::lock_guard lock(LockOf(pool));
+    const PoolPtr state = Find(pool);
+    if (state != nullptr) Adopt(pool, MakeState(state->stored));
+  }
+}
+
+ChangeContext ControlPlane::ContextOf(const Caller& caller) const {
+  return {.now = ToProto(parts_.now()),
+          .actor = caller.name,
+          .origin = caller.origin,
+          .new_uid = RandomUuid(),
+          .validate = Validate};
+}
+
+std::mutex& ControlPlane::LockOf(const std::string& pool) {
+  return pool_locks_[std::hash<std::string>()(pool) % pool_locks_.size()];
+}
+
+PoolPtr ControlPlane::Find(const std::string& pool) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = pools_.find(pool);
+  return found == pools_.end() ? nullptr : found->second;
+}
+
+std::optional<v1::PoolRecord> ControlPlane::FindDeleted(const std::string& pool) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(deleted_, pool, &v1::PoolRecord::name);
+  if (found == deleted_.end()) return std::nullopt;
+  return *found;
+}
+
+// --- PoolStoreObserver ---
+
+void ControlPlane::OnDeclared(const std::string& pool, const v1::PoolSpec& spec) {
+  const absl::StatusOr<Outcome> outcome =
+      Commit(pool, {.name = "file", .origin = "file"},
+             [&](const v1::PoolRecord* record, const ChangeContext& context) {
+               return DeclarePool(record, pool, spec, context);
+             });
+  if (outcome.ok()) {
+    parts_.metrics.merges_total.Increment();
+  } else {
+    OnRefused(pool, std::string(outcome.status().message()));
+  }
+}
+
+void ControlPlane::OnRefused(const std::string& pool, const std::string& errors) {
+  parts_.metrics.merge_refusals_total.Increment();
+  LOG_EVENT(LogLevel::kError, "pool_file_refused", {"pool", pool}, {"errors", errors});
+}
+
+void ControlPlane::OnChanged(const StoredPool& pool) {
+  const std::string& name = pool.record.name();
+  const std::lock_guard lock(LockOf(name));
+  addresses_.SetPool(pool.record);
+  Adopt(name, MakeState(pool));
+}
+
+void ControlPlane::OnDeleted(const std::string& pool) {
+  const std::lock_guard lock(LockOf(pool));
+  addresses_.RemovePool(pool);
+  Adopt(pool, nullptr);
+}
+
+}  // namespace weir

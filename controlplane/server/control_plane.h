@@ -1,0 +1,144 @@
+// ControlPlane: what weir-control does to pools, without gRPC.
+//
+//   call or edit -> the record -> model (check, plan, guard) -> store -> memory -> publisher
+//
+// Changes of one pool are made one at a time, of different pools side by side; each is durable
+// before it is answered. Reads answer from memory, ListVersions from the store.
+//
+// Thread-safe. Calls may block on the store and on a plan (tenths of a second at worst): they are
+// made by threads that may. Time is a parameter of the publisher (RunDue); `now` dates records.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "controlplane/cache/proxy_registry.h"
+#include "controlplane/cache/resource_cache.h"
+#include "controlplane/model/change.h"
+#include "controlplane/server/address_book.h"
+#include "controlplane/server/metrics.h"
+#include "controlplane/server/pool_state.h"
+#include "controlplane/server/pool_watch.h"
+#include "controlplane/server/publisher.h"
+#include "controlplane/store/pool_store.h"
+#include "proto/weir/v1/admin.pb.h"
+
+namespace weir {
+
+// Who makes a change.
+struct Caller {
+  std::string name;    // the credential's
+  std::string origin;  // "api ADDRESS"
+};
+
+// Runs exactly once, perhaps before the call returns: with `wait`, when the proxies have answered.
+using ChangeDone = std::function<void(absl::StatusOr<v1::ChangeResponse>)>;
+
+class ControlPlane final : private PoolStoreObserver {
+ public:
+  // All of these outlive the control plane, except that the store ends before it (its thread calls
+  // here). Nothing is called after the store has ended.
+  struct Parts {
+    PoolStore& store;
+    ResourceCache& cache;
+    ProxyRegistry& proxies;
+    ControlMetrics& metrics;
+    std::function<absl::Time()> now;
+    std::function<void()> wake;  // see Publisher
+  };
+
+  explicit ControlPlane(const Parts& parts);
+  ~ControlPlane() override = default;
+  ControlPlane(const ControlPlane&) = delete;
+  ControlPlane& operator=(const ControlPlane&) = delete;
+
+  // Loads every pool, publishes them at once and begins to watch the store. Before anything else.
+  absl::Status Start();
+
+  // --- changes; see admin.proto ---
+  void CreatePool(const v1::CreatePoolRequest& request, const Caller& caller, ChangeDone done);
+  void UpdatePool(const v1::UpdatePoolRequest& request, const Caller& caller, ChangeDone done);
+  void DeletePool(const v1::DeletePoolRequest& request, const Caller& caller, ChangeDone done);
+  void AddShard(const v1::AddShardRequest& request, const Caller& caller, ChangeDone done);
+  void RemoveShard(const v1::RemoveShardRequest& request, const Caller& caller, ChangeDone done);
+  void UpdateShard(const v1::UpdateShardRequest& request, const Caller& caller, ChangeDone done);
+  void DrainShard(const v1::DrainShardRequest& request, const Caller& caller, ChangeDone done);
+  void ApprovePlan(const v1::ApprovePlanRequest& request, const Caller& caller, ChangeDone done);
+  void Rollback(const v1::RollbackRequest& request, const Caller& caller, ChangeDone done);
+
+  // --- reads ---
+  absl::StatusOr<v1::ListPoolsResponse> ListPools(const v1::ListPoolsRequest& request) const;
+  absl::StatusOr<v1::Pool> GetPool(const v1::GetPoolRequest& request) const;
+  absl::StatusOr<v1::ListVersionsResponse> ListVersions(
+      const v1::ListVersionsRequest& request) const;
+  absl::StatusOr<v1::ListProxiesResponse> ListProxies(const v1::ListProxiesRequest& request) const;
+  absl::StatusOr<v1::ExplainKeyResponse> ExplainKey(const v1::ExplainKeyRequest& request) const;
+
+  // Every pool that exists is marked already. The watch ends when the caller drops it.
+  std::shared_ptr<PoolWatch> Watch(std::string fleet, std::function<void()> wake);
+  // What `watch` is to be told next; nothing until it is woken. One call at a time for a watch.
+  std::optional<v1::WatchPoolsResponse> NextFor(PoolWatch& watch) const;
+
+  // --- time and addresses ---
+  absl::Time RunDue(absl::Time now) { return publisher_.RunDue(now); }
+  // Changes wait for no proxy any longer.
+  void EndWaits() { publisher_.EndWaits(); }
+  // The names whose addresses are to be kept current, with how often, and how to tell of them.
+  std::map<std::string, absl::Duration> NamesToResolve() const { return addresses_.Names(); }
+  void SetAddresses(const std::string& endpoint, std::vector<std::string> addresses);
+
+ private:
+  using Apply = std::function<ChangeResult(const v1::PoolRecord*, const ChangeContext&)>;
+
+  // What a change came to, and how to wait for it.
+  struct Outcome {
+    v1::ChangeResponse response;
+    std::vector<AckTarget> targets;  // empty: nothing to wait for
+    std::string fleet;
+  };
+
+  void Run(const std::string& pool, const v1::ChangeOptions& options, const Caller& caller,
+           const Apply& apply, ChangeDone done);
+  absl::StatusOr<Outcome> Commit(const std::string& pool, const Caller& caller, const Apply& apply);
+  // These need the pool's lock.
+  absl::Status Write(const Change& change, const PoolPtr& before, PoolPtr& after);
+  absl::Status Delete(const Change& change, const PoolPtr& before);
+  absl::Status StoreFailed(const std::string& pool, const absl::Status& status) const;
+  void Adopt(const std::string& pool, PoolPtr state);
+  PoolPtr MakeState(StoredPool stored) const;
+
+  ChangeContext ContextOf(const Caller& caller) const;
+  std::mutex& LockOf(const std::string& pool);
+  PoolPtr Find(const std::string& pool) const;
+  void MarkWatches(const std::string& pool);
+  std::optional<v1::PoolRecord> FindDeleted(const std::string& pool) const;
+
+  // --- PoolStoreObserver ---
+  void OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override;
+  void OnRefused(const std::string& pool, const std::string& errors) override;
+  void OnChanged(const StoredPool& pool) override;
+  void OnDeleted(const std::string& pool) override;
+
+  const Parts parts_;
+  Publisher publisher_;
+  AddressBook addresses_;
+  std::array<std::mutex, 64> pool_locks_;  // by the name's hash; held while a change is made
+
+  mutable std::mutex mutex_;  // of what follows; taken after a pool's lock
+  std::map<std::string, PoolPtr, std::less<>> pools_;
+  std::list<v1::PoolRecord> deleted_;  // the last ones, newest first: they answer retries
+  std::vector<std::weak_ptr<PoolWatch>> watches_;
+};
+
+}  // namespace weir

@@ -1,0 +1,166 @@
+// The half of ControlPlane that changes nothing.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "controlplane/server/control_plane.h"
+#include "controlplane/server/error_details.h"
+#include "controlplane/server/explain.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+constexpr int kDefaultPage = 100;
+constexpr int kMaxPage = 1000;
+// Clients take 4 MiB by default; a page ends when it is this large.
+constexpr size_t kMaxPageBytes = 2 << 20;
+constexpr size_t kWatchNames = 100;
+
+struct Page {
+  size_t size;
+  std::string after;  // the key of the last item of the page before; empty: the first page
+};
+
+absl::StatusOr<Page> ReadPage(int size, const std::string& token) {
+  if (size < 0) return InvalidField("page_size", "expected 0 to 1000");
+  Page page{.size = static_cast<size_t>(size == 0 ? kDefaultPage : std::min(size, kMaxPage)),
+            .after = {}};
+  if (!token.empty() && (!absl::WebSafeBase64Unescape(token, &page.after) || page.after.empty())) {
+    return InvalidField("page_token", "expected the next_page_token of a page before");
+  }
+  return page;
+}
+
+std::string TokenAfter(const std::string& key) { return absl::WebSafeBase64Escape(key); }
+
+absl::Status NoSuchPool(const std::string& name) {
+  return absl::NotFoundError(StrCat("there is no pool '", name, "'"));
+}
+
+// Proxies by fleet, then node id: neither has a character below the space.
+std::string ProxyKey(const ProxyState& proxy) {
+  return StrCat(proxy.fleet(), "\n", proxy.node_id());
+}
+
+}  // namespace
+
+absl::StatusOr<v1::ListPoolsResponse> ControlPlane::ListPools(
+    const v1::ListPoolsRequest& request) const {
+  const absl::StatusOr<Page> page = ReadPage(request.page_size(), request.page_token());
+  if (!page.ok()) return page.status();
+  std::vector<PoolPtr> pools;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = pools_.upper_bound(page->after); it != pools_.end(); ++it) {
+      if (!request.fleet().empty() && it->second->fleet() != request.fleet()) continue;
+      pools.push_back(it->second);
+      if (pools.size() > page->size) break;  // one more: there is a next page
+    }
+  }
+  v1::ListPoolsResponse response;
+  size_t bytes = 0;
+  for (const PoolPtr& pool : pools) {
+    const auto count = static_cast<size_t>(response.pools_size());
+    if (count == page->size || (count > 0 && bytes > kMaxPageBytes)) {
+      response.set_next_page_token(TokenAfter(response.pools().rbegin()->name()));
+      break;
+    }
+    *response.add_pools() = pool->View();
+    bytes += response.pools().rbegin()->ByteSizeLong();
+  }
+  return response;
+}
+
+absl::StatusOr<v1::Pool> ControlPlane::GetPool(const v1::GetPoolRequest& request) const {
+  const PoolPtr pool = Find(request.name());
+  if (pool == nullptr) return NoSuchPool(request.name());
+  return pool->View();
+}
+
+absl::StatusOr<v1::ListVersionsResponse> ControlPlane::ListVersions(
+    const v1::ListVersionsRequest& request) const {
+  if (Find(request.pool()) == nullptr) return NoSuchPool(request.pool());
+  absl::StatusOr<std::vector<v1::Version>> versions = parts_.store.ListVersions(request.pool());
+  if (!versions.ok()) return StoreFailed(request.pool(), versions.status());
+  v1::ListVersionsResponse response;
+  response.mutable_versions()->Assign(versions->begin(), versions->end());
+  return response;
+}
+
+absl::StatusOr<v1::ListProxiesResponse> ControlPlane::ListProxies(
+    const v1::ListProxiesRequest& request) const {
+  const absl::StatusOr<Page> page = ReadPage(request.page_size(), request.page_token());
+  if (!page.ok()) return page.status();
+  v1::ListProxiesResponse response;
+  std::string last;
+  size_t bytes = 0;
+  for (const ProxyPtr& proxy : parts_.proxies.Connected(request.fleet(), request.pool())) {
+    std::string key = ProxyKey(*proxy);
+    if (key <= page->after) continue;
+    const auto count = static_cast<size_t>(response.proxies_size());
+    if (count == page->size || (count > 0 && bytes > kMaxPageBytes)) {
+      response.set_next_page_token(TokenAfter(last));
+      break;
+    }
+    *response.add_proxies() = proxy->Describe(*parts_.cache.View(proxy->fleet()));
+    bytes += response.proxies().rbegin()->ByteSizeLong();
+    last = std::move(key);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ExplainKeyResponse> ControlPlane::ExplainKey(
+    const v1::ExplainKeyRequest& request) const {
+  const PoolPtr pool = Find(request.pool());
+  if (pool == nullptr) return NoSuchPool(request.pool());
+  return weir::ExplainKey(*pool, request);
+}
+
+std::shared_ptr<PoolWatch> ControlPlane::Watch(std::string fleet, std::function<void()> wake) {
+  auto watch = std::make_shared<PoolWatch>(std::move(fleet), std::move(wake));
+  const std::lock_guard lock(mutex_);
+  watches_.push_back(watch);
+  for (const auto& [name, pool] : pools_) watch->Mark(name);  // does not wake before a Take
+  return watch;
+}
+
+void ControlPlane::MarkWatches(const std::string& pool) {
+  std::vector<std::shared_ptr<PoolWatch>> watches;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(watches_, [](const std::weak_ptr<PoolWatch>& watch) { return watch.expired(); });
+    for (const std::weak_ptr<PoolWatch>& watch : watches_) {
+      if (auto alive = watch.lock()) watches.push_back(std::move(alive));
+    }
+  }
+  for (const std::shared_ptr<PoolWatch>& watch : watches) watch->Mark(pool);
+}
+
+std::optional<v1::WatchPoolsResponse> ControlPlane::NextFor(PoolWatch& watch) const {
+  v1::WatchPoolsResponse response;
+  const auto is_silent = [&response] {
+    return response.changed().empty() && response.removed().empty() && !response.synced();
+  };
+  do {
+    for (const std::string& name : watch.Take(kWatchNames)) {
+      const PoolPtr pool = Find(name);
+      const bool shown =
+          pool != nullptr && (watch.fleet().empty() || pool->fleet() == watch.fleet());
+      if (shown) {
+        watch.sent.insert(name);
+        *response.add_changed() = pool->View();
+      } else if (watch.sent.erase(name) > 0) {
+        response.add_removed(name);
+      }
+    }
+    if (!watch.synced && watch.empty()) {
+      watch.synced = true;
+      response.set_synced(true);
+    }
+  } while (is_silent() && !watch.empty());
+  if (is_silent()) return std::nullopt;
+  return response;
+}
+
+}  // namespace weir

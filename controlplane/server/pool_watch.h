@@ -1,0 +1,46 @@
+// What one caller of WatchPools has not been told yet.
+//
+// Names only: whoever sends looks up the pools' latest state, so that a slow reader gets that and
+// nothing in between. Thread-safe. Shared by ControlPlane, which marks changes, and the call.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace weir {
+
+class PoolWatch {
+ public:
+  // `fleet` empty: all. `wake` runs on the thread that makes a change, at most once until the next
+  // Take; it must not block or call the watch.
+  PoolWatch(std::string fleet, std::function<void()> wake)
+      : fleet_(std::move(fleet)), wake_(std::move(wake)) {}
+  PoolWatch(const PoolWatch&) = delete;
+  PoolWatch& operator=(const PoolWatch&) = delete;
+
+  // Something about the pool has changed.
+  void Mark(const std::string& pool);
+  // Up to `count` names, forgotten here; empty: nothing has changed.
+  std::vector<std::string> Take(size_t count);
+  // Nothing is marked that has not been taken.
+  bool empty() const;
+
+  const std::string& fleet() const { return fleet_; }
+
+  // --- of the call that sends, one at a time ---
+  std::set<std::string> sent;  // pools that the reader believes to exist
+  bool synced = false;         // it has been told that it has everything
+
+ private:
+  const std::string fleet_;
+  const std::function<void()> wake_;
+  mutable std::mutex mutex_;
+  std::set<std::string> marked_;
+  bool woken_ = true;  // until the first Take, which the call makes by itself
+};
+
+}  // namespace weir
