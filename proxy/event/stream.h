@@ -53,6 +53,8 @@ class Stream final : public IoHandler, public TurnEndHandler {
   void Write(ByteQueue&& bytes);
 
   size_t unsent() const { return output_.size(); }
+  // Whether output waits for the socket.
+  bool blocked() const { return blocked_; }
   // Bytes that the socket took since the beginning.
   uint64_t sent_bytes() const { return sent_bytes_; }
   // The turn in which output that had had to wait for the socket last went on.

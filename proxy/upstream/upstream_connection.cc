@@ -53,10 +53,11 @@ void UpstreamConnection::SendMore(Fragment* fragment, std::string_view bytes, bo
   if (fragment->state != FragmentState::kPending) return;
   DCHECK(pending_.tail() == fragment && request_open_);
   pending_.Extend(bytes.size());
+  // It was the client's turn until now.
+  if (!AwaitsShard() || last) last_received_ = context_.loop.now();
   Write(bytes);
   if (!last) return;
   request_open_ = false;
-  last_received_ = context_.loop.now();
   fragment->deadline = After(last_received_, settings_.timeout);
   ArmTimer();
 }
@@ -279,9 +280,7 @@ void UpstreamConnection::ArmTimer() {
 void UpstreamConnection::OnTimer() {
   const Moment now = context_.loop.now();
   if (Expire(now)) CountSilence();
-  // Who is not listened to, or has not heard the whole request, cannot be called silent.
-  const bool awaited = ready() && stream_->reading() && !request_open_;
-  if (!awaited) {
+  if (!AwaitsShard()) {
     last_received_ = now;
   } else if (!pending_.empty() && After(LastSign(), settings_.silence_limit) <= now) {
     return Lose(Failure::kSilent, ShardFailure::kSilence);
@@ -311,6 +310,11 @@ void UpstreamConnection::CutOut(const FragmentRange& range) {
   }
   stream_->DropUnsent(offset, range.bytes);
   position_base_ += range.bytes;
+}
+
+bool UpstreamConnection::AwaitsShard() const {
+  // Who is not listened to, or was not sent the whole request, cannot be called silent.
+  return ready() && stream_->reading() && (!request_open_ || stream_->blocked());
 }
 
 Moment UpstreamConnection::LastSign() const {

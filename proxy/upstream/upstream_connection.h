@@ -79,8 +79,9 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   std::optional<Failure> Send(Fragment* fragment, ByteQueue&& frames);
 
   // For requests that stream through a lease: Send for the beginning of one. SendMore appends to
-  // it, up to the `last` part; neither deadline nor silence counts until that is sent. SendMore is
-  // without effect when the fragment has failed, or was answered, meanwhile.
+  // it, up to the `last` part; until that is sent there is no deadline, and silence counts only
+  // while output waits for the shard. SendMore is without effect when the fragment has failed, or
+  // was answered, meanwhile.
   std::optional<Failure> SendBeginning(Fragment* fragment, std::string_view bytes);
   void SendMore(Fragment* fragment, std::string_view bytes, bool last);
 
@@ -162,6 +163,8 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // Fails what has waited too long; answers whether the shard was silent all the while.
   bool Expire(Moment now);
   void CutOut(const FragmentRange& range);
+  // Whether it is the shard's turn: to answer, or to take what it was sent.
+  bool AwaitsShard() const;
   // When the shard last sent something, or took on what it had not taken at once.
   Moment LastSign() const;
   void CountSilence();

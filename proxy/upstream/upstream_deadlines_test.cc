@@ -227,6 +227,27 @@ TEST_F(UpstreamDeadlinesTest, AShardThatTakesALargeRequestSlowlyIsNotSilent) {
   EXPECT_THAT(Verdicts(), ElementsAre("silence"));
 }
 
+TEST_F(UpstreamDeadlinesTest, AShardThatHangsDuringAnUploadIsSilent) {
+  settings_.timeout = milliseconds(100);
+  settings_.silence_limit = milliseconds(1000);
+  SendBeginning("1", "SET x y");
+  Fragment& upload = last_fragment();
+  // It is the client that takes its time.
+  Advance(milliseconds(5500));
+  shard_.StopsReading();
+  connection().SendMore(&upload, std::string(1'000'000, 'x'), /*last=*/false);
+  Settle();
+  EXPECT_GT(connection().unsent(), 0u);
+  Advance(milliseconds(500));
+  // Adds nothing to its patience.
+  connection().SendMore(&upload, "more", /*last=*/false);
+  Advance(milliseconds(499));
+  EXPECT_THAT(Events(), IsEmpty());
+  Advance(milliseconds(1));
+  EXPECT_THAT(Events(), ElementsAre("1 failed: silent"));
+  EXPECT_THAT(Verdicts(), ElementsAre("silence"));
+}
+
 TEST_F(UpstreamDeadlinesTest, WhatAHungShardsSocketTakesAtOnceIsNoSignOfLife) {
   settings_.silence_limit = milliseconds(1000);
   Send("1", "GET x");

@@ -199,6 +199,19 @@ def test_two_slow_commands_eject_nothing(lab):
     assert stats(proxy)["server_ejects"] == 0
 
 
+def test_a_shard_that_hangs_during_an_upload_is_found_and_its_client_kept(lab):
+    hung = socket.create_server(("127.0.0.1", 0))
+    address = f"127.0.0.1:{hung.getsockname()[1]}:1 hung"
+    proxy = lab.proxy([address], shard_silence_limit=1500, progress_limit=100, threads=1)
+    value = b"x" * 30_000_000
+    with proxy.client(seconds=30) as client, hung:
+        upload = threading.Thread(target=client.send, args=[encode("SET", "k", value)])
+        upload.start()
+        assert "shard hung is silent" in client.read()
+        upload.join()
+        assert client.call("PING") == "PONG"
+
+
 # A script that takes 0.2 s of the server's time.
 SLOW = """local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end
           redis.replicate_commands()
