@@ -73,6 +73,10 @@ class ChunkPool {
     watcher_ = watcher;
   }
 
+  // Memory is scarce: whoever can refuse to hold more, does. Said by who watches.
+  void SetScarce(bool scarce) { scarce_ = scarce; }
+  bool scarce() const { return scarce_; }
+
   // Bytes in chunks handed out, and beside them. Any thread.
   size_t bytes_in_use() const { return bytes_in_use_.load(std::memory_order_relaxed); }
 
@@ -93,6 +97,7 @@ class ChunkPool {
   size_t beside_bytes_ = 0;
   size_t watched_bytes_ = kUnwatched;
   ChunkPoolWatcher* watcher_ = nullptr;
+  bool scarce_ = false;
 };
 
 }  // namespace weir

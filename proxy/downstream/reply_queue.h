@@ -37,10 +37,11 @@ class ReplyQueue {
   bool empty() const { return head_ == nullptr; }
   uint32_t in_flight() const { return in_flight_; }
   // Whether one more request may be taken: the window has room, and what was sent for those in
-  // flight is at most 4 × large_request. One may always, however large.
+  // flight is at most 4 × large_request. One may always, however large; under memory pressure only
+  // one.
   bool HasRoom() const {
     if (in_flight_ == 0) return true;
-    return !waits_until_empty_ && in_flight_ < window_.size() &&
+    return !waits_until_empty_ && !context_.memory_pressure && in_flight_ < window_.size() &&
            sent_bytes_ <= kLargeRequests * context_.pool->config.large_request;
   }
   // At most half of the window is in use.

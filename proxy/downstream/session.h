@@ -138,8 +138,9 @@ class Session final : private StreamOwner, private TurnEndHandler {
   Moment last_active() const { return last_active_; }
   // Reply bytes held for this session.
   size_t unsent() const { return stream_.unsent() + replies_.gathered_bytes(); }
-  // Bytes held for this session in all: its unsent replies, and what it has begun to ask.
-  size_t held() const { return unsent() + input_.size() + state_->held_bytes(); }
+  // Bytes held for this session in all: its unsent replies, what it has begun to ask, and what
+  // waits for a shard on a connection of its own.
+  size_t held() const { return unsent() + input_.size() + state_->held_bytes() + lease_.unsent(); }
   // Looks again whether it may go on reading.
   void Resume();
   // Closes the session when a half-received request or half-sent reply has not moved for `limit`.

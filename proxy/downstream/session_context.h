@@ -35,8 +35,8 @@ struct SessionContext {
   PoolConnections& connections;
   RequestHandler& handler;
   PoolStats& stats;
-  // Set by the worker while the process is short of memory: sessions with unsent output are not
-  // read.
+  // Set by the worker while the process is short of memory: sessions with unsent output or requests
+  // in flight are not read.
   bool memory_pressure = false;
 };
 

@@ -460,6 +460,19 @@ TEST(SessionTest, UnderMemoryPressureASessionWithUnsentOutputIsNotRead) {
   EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a2")) << "its output is gone";
 }
 
+TEST(SessionTest, UnderMemoryPressureASessionHasOneRequestInFlight) {
+  SessionHarness h;
+  h.context().memory_pressure = true;
+  h.client().Sends("SET a1 x", "SET a2 x", "SET a3 x");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("SET a1 x"));
+  h.shard("a").Sends("+OK\r\n");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("SET a2 x"));
+  h.context().memory_pressure = false;
+  h.session(0).Resume();
+  h.client().Sends("SET a4 x");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("SET a3 x", "SET a4 x"));
+}
+
 TEST(SessionTest, AHalfClosedClientWithAnUnfinishedRequestDoesNotSpinWhileItsRepliesAreDue) {
   SessionHarness h;
   h.client().SendsBytes(FakeClient::Encode("GET a1") + "*2\r\n$3\r\nGET\r\n$2\r\n");

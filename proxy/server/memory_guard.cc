@@ -65,7 +65,10 @@ MemoryGuard::MemoryGuard(EventLoop& loop, ChunkPool& pool, ProcessMemory& memory
   pool_.Watch(memory_.unwatched_bytes(), this);
 }
 
-MemoryGuard::~MemoryGuard() { pool_.Watch(ChunkPool::kUnwatched, nullptr); }
+MemoryGuard::~MemoryGuard() {
+  pool_.Watch(ChunkPool::kUnwatched, nullptr);
+  pool_.SetScarce(false);
+}
 
 void MemoryGuard::OnTurnEnd() {
   peak_ = std::max(peak_, pool_.bytes_in_use());
@@ -88,6 +91,7 @@ void MemoryGuard::KeepLimit() {
     }
   }
   const uint64_t total = memory_.bytes_in_use();
+  pool_.SetScarce(total >= limit / 10 * 9);
   const bool pressure = total >= limit / 10 * (pressure_ ? 7 : 8);
   if (pressure == pressure_) return;
   pressure_ = pressure;

@@ -2,11 +2,13 @@
 // memory back to the system after a burst.
 //
 // One per worker, on its loop's thread; nothing happens, and no timer runs, until the worker holds
-// more than a small part of the limit. At 80 % of the limit sessions with unsent output are read no
-// more (lifted at 70 %); those with half a request are, since it takes memory until it is whole. At
-// 100 % the worker that holds most closes the sessions that hold most until all fits. What counts
-// is the memory of ChunkPools and what counts with them: replies, and requests on their way or
-// still arriving. ProcessMemory, shared by all, adds it up.
+// more than a small part of the limit. At 80 % of the limit sessions with unsent output or with
+// requests in flight are read no more (lifted at 70 %); those with half a request are, since it
+// takes memory until it is whole. At 90 % memory is scarce (ChunkPool::scarce): requests to shards
+// that do not take what they were sent are refused. At 100 % the worker that holds most closes the
+// sessions that hold most until all fits. What counts is the memory of ChunkPools and what counts
+// with them: replies, and requests on their way or still arriving. ProcessMemory, shared by all,
+// adds it up.
 #pragma once
 
 #include <atomic>

@@ -36,6 +36,7 @@ class FakeWorker final : private SessionsOfWorker {
   }
 
   bool pressure() const { return pressure_; }
+  bool scarce() const { return pool_.scarce(); }
   const std::vector<size_t>& closed() const { return closed_; }
   bool watches() { return loop_.timers().next_deadline() != kNever; }
 
@@ -75,6 +76,23 @@ TEST(MemoryGuardTest, SetsPressureFrom80PercentAndLiftsItBelow70) {
   worker.Release(1);
   worker.After(std::chrono::milliseconds(10));
   EXPECT_FALSE(worker.pressure());
+  EXPECT_TRUE(worker.closed().empty());
+}
+
+TEST(MemoryGuardTest, MemoryIsScarceFrom90PercentOn) {
+  ProcessMemory memory(100 * kMiB, [] {});
+  FakeWorker worker(memory);
+  worker.Start();
+  worker.Hold(0, 82 * kMiB);
+  worker.Turn();
+  EXPECT_TRUE(worker.pressure());
+  EXPECT_FALSE(worker.scarce());
+  worker.Hold(1, 9 * kMiB);
+  worker.Turn();
+  EXPECT_TRUE(worker.scarce());
+  worker.Release(1);
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_FALSE(worker.scarce());
   EXPECT_TRUE(worker.closed().empty());
 }
 

@@ -67,6 +67,8 @@ std::optional<Failure> UpstreamConnection::Admit() const {
   if (suspect_ && (pending_.size() >= kMaxSuspectRequests || unsent() >= kMaxSuspectBytes)) {
     return Failure::kOverloaded;
   }
+  const bool waits = !ready() || stream_->blocked();
+  if (context_.chunks.scarce() && waits && unsent() >= kMaxScarceBytes) return Failure::kOverloaded;
   return std::nullopt;
 }
 

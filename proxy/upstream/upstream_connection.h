@@ -64,6 +64,8 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // What may be queued for a shard that was silent, refused or lost and has not answered since.
   static constexpr uint32_t kMaxSuspectRequests = 1024;
   static constexpr uint64_t kMaxSuspectBytes = 1 << 20;
+  // The same while memory is scarce, for any shard whose output has to wait.
+  static constexpr uint64_t kMaxScarceBytes = 64 << 10;
 
   // `addresses` are tried in turn; one that works is kept to. The vector and `settings` are the
   // owner's and may change.

@@ -227,6 +227,17 @@ TEST_F(UpstreamDeadlinesTest, AShardThatTakesALargeRequestSlowlyIsNotSilent) {
   EXPECT_THAT(Verdicts(), ElementsAre("silence"));
 }
 
+TEST_F(UpstreamDeadlinesTest, WhileMemoryIsScarceAShardThatDoesNotReadQueuesLittle) {
+  SendMoreThanTheSocketTakes("1");
+  EXPECT_EQ(Send("2", "GET y"), std::nullopt) << "it may";
+  chunks_.SetScarce(true);
+  EXPECT_EQ(Send("3", "GET y"), Failure::kOverloaded);
+  shard_.ReadsOn();
+  Settle();
+  EXPECT_EQ(Send("4", "GET y"), std::nullopt);
+  chunks_.SetScarce(false);
+}
+
 TEST_F(UpstreamDeadlinesTest, AShardThatHangsDuringAnUploadIsSilent) {
   settings_.timeout = milliseconds(100);
   settings_.silence_limit = milliseconds(1000);

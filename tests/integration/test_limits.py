@@ -2,8 +2,10 @@
 
 import array
 import fcntl
+import select
 import socket
 import termios
+import time
 
 import pytest
 
@@ -307,6 +309,37 @@ def test_client_connections_caps_the_pool(lab, shards):
     assert all(client.is_open() for client in kept)
     kept.pop().close()
     assert eventually(lambda: (lambda client: client.is_open())(proxy.client()))
+
+
+def send_to_all_what_goes(socks, data):
+    """To many at a time, until nothing has gone for half a second."""
+    sent = {sock: 0 for sock in socks}
+    for sock in socks:
+        sock.setblocking(False)
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        _, writable, _ = select.select([], list(sent), [], 0.1)
+        for sock in writable:
+            try:
+                sent[sock] += sock.send(data[sent[sock]:])
+                until = time.monotonic() + 0.5
+            except OSError:
+                del sent[sock]
+            if sent.get(sock) == len(data):
+                del sent[sock]
+
+
+def test_requests_queued_for_a_shard_that_takes_nothing_stay_within_the_memory_limit(lab):
+    hung = socket.create_server(("127.0.0.1", 0))
+    proxy = lab.proxy([f"127.0.0.1:{hung.getsockname()[1]}:1 hung"], threads=1,
+                      flags=["--memory-limit", "64M"])
+    with hung, proxy.client() as client, PeakMemory(proxy) as memory:
+        clients = [connect(proxy.address) for _ in range(200)]
+        send_to_all_what_goes(clients, encode_all(*[["SET", "k", "x" * 60_000]] * 30))
+        assert memory.growth <= 80 * MIB, mib(memory.growth)
+        assert client.call("PING") == "PONG"
+        for one in clients:
+            one.close()
 
 
 def test_more_clients_than_open_files_leave_the_shards_their_connections(lab, shards):
