@@ -259,6 +259,15 @@ TEST(RedisHandlerTest, ATransactionThatExpiresIsDiscardedWhole) {
   EXPECT_THAT(h.client().Received(), ElementsAre("two"));
 }
 
+TEST(RedisHandlerTest, ATransactionWithoutKeysGoesToAShardThatIsNotEjected) {
+  SessionHarness h;
+  h.selector().SetHealth(h.context().pool->ring, {false, true});
+  h.client().Sends("MULTI", "PING", "EXEC");
+  EXPECT_THAT(h.shard("b").Received(), ElementsAre("MULTI", "PING", "EXEC"));
+  h.shard("b").Sends("+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK", "QUEUED", "[PONG]"));
+}
+
 // --- The session's own state ---
 
 TEST(RedisHandlerTest, AHelloThatChangesTheVersionWaitsForTheRepliesBeforeIt) {

@@ -140,7 +140,7 @@ bool RedisHandler::Exec(const Call& call) {
   AppendCommand(out, "MULTI");
   frames.Splice(chunks_, std::move(transaction->frames));
   AppendCommand(out, "EXEC");
-  const uint32_t shard = transaction->shard.value_or(0);
+  const uint32_t shard = transaction->shard.value_or(selector_.Any().shard);
   if (large) {
     call.session.SendOnLease(&request->fragment, shard, std::move(frames));
   } else {

@@ -5,6 +5,7 @@
 // assignment between turns. Selecting never allocates and never fails.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <random>
@@ -44,6 +45,12 @@ class ShardSelector {
     if (is_random_) return {ring_->Select(static_cast<uint32_t>(random_()))};
     std::string_view part = HashedPart(key, hash_tag_);
     return {ring_->Select(part.empty() ? 0 : key_hash_(part))};
+  }
+
+  // For what any shard can do: the first one that is not ejected; shard 0 when all are.
+  Target Any() const {
+    const auto live = std::ranges::find(live_, true);
+    return {live == live_.end() ? 0 : static_cast<uint32_t>(live - live_.begin())};
   }
 
   bool ejected(uint32_t shard) const { return !live_[shard]; }

@@ -56,6 +56,17 @@ TEST(ShardSelectorTest, EjectedShardsGetNoKeysOfARebuiltRing) {
   for (int i = 0; i < 1000; ++i) EXPECT_NE(selector.Select(StrCat(i * 7919)).shard, 1u);
 }
 
+TEST(ShardSelectorTest, AnyShardIsOneThatIsNotEjected) {
+  PoolSnapshotPtr pool = MakePool(3);
+  ShardSelector selector(pool, 1);
+  EXPECT_EQ(selector.Any().shard, 0u);
+  std::vector<bool> live = {false, false, true};
+  selector.SetHealth(BuildPoolRing(pool->config, live), live);
+  EXPECT_EQ(selector.Any().shard, 2u);
+  selector.SetHealth(pool->ring, {false, false, false});
+  EXPECT_EQ(selector.Any().shard, 0u);
+}
+
 TEST(ShardSelectorTest, RandomReachesEveryShard) {
   ShardSelector selector(MakePool(4, Distribution::kRandom), 1);
   std::set<uint32_t> seen;
