@@ -6,10 +6,6 @@
 namespace weir {
 namespace {
 
-constexpr uint8_t kMaxDigits = 19;  // always fits into 64 bits
-
-unsigned Digit(char c) { return static_cast<unsigned char>(c) - unsigned{'0'}; }
-
 const char* FindCr(const char* from, const char* end) {
   return static_cast<const char*>(std::memchr(from, '\r', static_cast<size_t>(end - from)));
 }
@@ -143,8 +139,7 @@ RespFrameScanner::Progress RespFrameScanner::OnType(const char*& at, const char*
   }
   if (at == end) return Progress::kOn;
   kind_ = *at++;
-  number_ = 0;
-  digits_ = 0;
+  number_ = {};
   negative_ = false;
   line_bytes_ = 0;
   switch (kind_) {
@@ -180,18 +175,16 @@ RespFrameScanner::Progress RespFrameScanner::OnType(const char*& at, const char*
 RespFrameScanner::Progress RespFrameScanner::OnNumber(const char*& at, const char* end) {
   const bool is_bulk = kind_ == '$' || kind_ == '!' || kind_ == '=';
   const uint64_t limit = is_bulk ? limits_.max_bulk_bytes : limits_.max_elements;
-  for (; at != end && Digit(*at) <= 9; ++at) {
-    number_ = number_ * 10 + Digit(*at);
-    if (number_ > limit) return Fail(is_bulk ? "bulk too large" : "too many elements");
-    if (++digits_ > kMaxDigits) return Fail("invalid length");
-  }
-  if (at == end) return Progress::kOn;
+  const DigitsEnd digits_end = TakeDigits(at, end, limit, number_);
+  if (number_.value > limit) return Fail(is_bulk ? "bulk too large" : "too many elements");
+  if (digits_end == DigitsEnd::kTooLarge) return Fail("invalid length");
+  if (digits_end == DigitsEnd::kMore) return Progress::kOn;
   const char c = *at++;
-  if (c == '\r' && digits_ > 0) {
+  if (c == '\r' && number_.digits > 0) {
     state_ = State::kNumberLf;
     return Progress::kOn;
   }
-  if (digits_ > 0 || negative_) return Fail("invalid length");
+  if (number_.digits > 0 || negative_) return Fail("invalid length");
   if (c == '?') return Fail("streamed RESP3 values are not supported");
   if (c != '-') return Fail("invalid length");
   negative_ = true;
@@ -200,13 +193,14 @@ RespFrameScanner::Progress RespFrameScanner::OnNumber(const char*& at, const cha
 
 RespFrameScanner::Progress RespFrameScanner::OnNumberComplete() {
   if (negative_) {  // the nulls of RESP2
-    const bool is_null = (kind_ == '$' || kind_ == '*') && number_ == 1 && digits_ == 1;
+    const bool is_null =
+        (kind_ == '$' || kind_ == '*') && number_.value == 1 && number_.digits == 1;
     if (!is_null) return Fail("invalid length");
     return ElementDone();
   }
-  if (kind_ != '$' && kind_ != '!' && kind_ != '=') return OnAggregate(number_);
-  body_remaining_ = number_;
-  state_ = number_ > 0 ? State::kBody : State::kBodyCr;
+  if (kind_ != '$' && kind_ != '!' && kind_ != '=') return OnAggregate(number_.value);
+  body_remaining_ = number_.value;
+  state_ = body_remaining_ > 0 ? State::kBody : State::kBodyCr;
   return Progress::kOn;
 }
 

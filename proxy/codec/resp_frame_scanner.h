@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "proxy/codec/parse_status.h"
+#include "proxy/codec/resp_digits.h"
 
 namespace weir {
 
@@ -102,10 +103,9 @@ class RespFrameScanner {
   char kind_ = 0;  // of the element in progress
   bool in_frame_ = false;
   bool negative_ = false;
-  uint8_t digits_ = 0;
   uint8_t depth_ = 0;
   uint32_t line_bytes_ = 0;
-  uint64_t number_ = 0;
+  RespNumber number_;
   uint64_t body_remaining_ = 0;
   uint32_t attribute_levels_ = 0;              // bit n: open aggregate n is an attribute
   std::array<uint32_t, kMaxDepth> remaining_;  // elements, of each open aggregate

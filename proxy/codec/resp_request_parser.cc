@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "proxy/codec/inline_args.h"
+#include "proxy/codec/resp_digits.h"
 #include "proxy/codec/resp_request_errors.h"
 
 namespace weir {
@@ -13,12 +14,10 @@ constexpr std::string_view kTooBigInline = "ERR Protocol error: too big inline r
 constexpr std::string_view kUnbalanced = "ERR Protocol error: unbalanced quotes in request";
 constexpr std::string_view kNulByte = "ERR Protocol error: NUL byte in inline request";
 
-constexpr uint64_t kSmallestBulk = 6;       // "$0\r\n\r\n"
-constexpr size_t kLongestNumber = 20;       // digits and sign of an int64
+constexpr uint64_t kSmallestBulk = 6;  // "$0\r\n\r\n"
+constexpr uint64_t kMostNegative = 999'999'999'999'999'999;
 constexpr size_t kArgsToKeep = 4096;        // capacity that survives a request
 constexpr size_t kScratchToKeep = 4 << 10;  // bytes
-
-unsigned Digit(char c) { return static_cast<unsigned char>(c) - unsigned{'0'}; }
 
 // Reads "NUMBER\r\n" character by character; as redis, without leading zeros or a plus sign.
 // A number above `limit` fails at the digit that makes it so. `at` moves only with kFrame.
@@ -29,19 +28,18 @@ unsigned Digit(char c) { return static_cast<unsigned char>(c) - unsigned{'0'}; }
   const bool negative = *p == '-';
   if (negative && !may_be_negative) return ParseStatus::kError;
   if (negative) ++p;
-  const char* first_digit = p;
-  uint64_t number = 0;
-  for (; p != end && Digit(*p) <= 9; ++p) {
-    if (p != first_digit && number == 0) return ParseStatus::kError;  // a leading zero
-    if (p - at > static_cast<ptrdiff_t>(kLongestNumber - 2)) return ParseStatus::kError;
-    number = number * 10 + Digit(*p);
-    if (!negative && number > static_cast<uint64_t>(limit)) return ParseStatus::kError;
+  RespNumber number;
+  const DigitsEnd digits_end =
+      TakeDigits(p, end, negative ? kMostNegative : static_cast<uint64_t>(limit), number);
+  if (digits_end == DigitsEnd::kTooLarge || number.leading_zero) return ParseStatus::kError;
+  if (digits_end == DigitsEnd::kMore) return ParseStatus::kNeedMore;
+  if (number.digits == 0 || (negative && number.value == 0) || *p != '\r') {
+    return ParseStatus::kError;
   }
-  if (p == end) return ParseStatus::kNeedMore;
-  if (p == first_digit || (negative && number == 0) || *p != '\r') return ParseStatus::kError;
   if (p + 1 == end) return ParseStatus::kNeedMore;
   if (p[1] != '\n') return ParseStatus::kError;
-  value = negative ? -static_cast<int64_t>(number) : static_cast<int64_t>(number);
+  value = static_cast<int64_t>(number.value);
+  if (negative) value = -value;
   at = p + 2;
   return ParseStatus::kFrame;
 }

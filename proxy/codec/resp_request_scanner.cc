@@ -3,11 +3,6 @@
 #include <algorithm>
 
 namespace weir {
-namespace {
-
-unsigned Digit(char c) { return static_cast<unsigned char>(c) - unsigned{'0'}; }
-
-}  // namespace
 
 ParseResult RespRequestScanner::Scan(std::string_view input) {
   if (!error_.empty()) return {ParseStatus::kError, 0};
@@ -63,42 +58,38 @@ RespRequestScanner::Progress RespRequestScanner::Expect(const char*& at, char wa
 RespRequestScanner::Progress RespRequestScanner::OnDigits(const char*& at, const char* end,
                                                           State next, std::string_view error) {
   const uint64_t limit = next == State::kSizeLf ? limits_.max_bulk_bytes : limits_.max_args;
-  for (; at != end && Digit(*at) <= 9; ++at) {
-    if (has_digits_ && number_ == 0) return Fail(error);
-    has_digits_ = true;
-    number_ = number_ * 10 + Digit(*at);
-    if (number_ > limit) return Fail(error);
-  }
-  if (at == end) return Progress::kOn;
-  if (*at != '\r' || !has_digits_) return Fail(error);
+  const DigitsEnd digits_end = TakeDigits(at, end, limit, number_);
+  if (digits_end == DigitsEnd::kTooLarge || number_.leading_zero) return Fail(error);
+  if (digits_end == DigitsEnd::kMore) return Progress::kOn;
+  if (*at != '\r' || number_.digits == 0) return Fail(error);
   ++at;
-  has_digits_ = false;
   state_ = next;
   return Progress::kOn;
 }
 
 RespRequestScanner::Progress RespRequestScanner::OnCount() {
   // One more than there are, for NextArgument.
-  arguments_ = number_ + 1;
+  arguments_ = number_.value + 1;
   return NextArgument();
 }
 
 RespRequestScanner::Progress RespRequestScanner::OnSize() {
-  if (scanned_ + number_ + 2 > limits_.max_request_bytes) return Fail(kTooBigRequest);
-  state_ = number_ > 0 ? State::kBody : State::kCr;
+  body_remaining_ = number_.value;
+  if (scanned_ + body_remaining_ + 2 > limits_.max_request_bytes) return Fail(kTooBigRequest);
+  state_ = body_remaining_ > 0 ? State::kBody : State::kCr;
   return Progress::kOn;
 }
 
 RespRequestScanner::Progress RespRequestScanner::OnBody(const char*& at, const char* end) {
-  const uint64_t taken = std::min<uint64_t>(number_, static_cast<uint64_t>(end - at));
+  const uint64_t taken = std::min<uint64_t>(body_remaining_, static_cast<uint64_t>(end - at));
   at += taken;
-  number_ -= taken;
-  if (number_ == 0) state_ = State::kCr;
+  body_remaining_ -= taken;
+  if (body_remaining_ == 0) state_ = State::kCr;
   return Progress::kOn;
 }
 
 RespRequestScanner::Progress RespRequestScanner::NextArgument() {
-  number_ = 0;
+  number_ = {};
   state_ = State::kDollar;
   return --arguments_ > 0 ? Progress::kOn : Progress::kFrameDone;
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "proxy/codec/parse_status.h"
+#include "proxy/codec/resp_digits.h"
 #include "proxy/codec/resp_request_errors.h"
 #include "proxy/codec/resp_request_parser.h"
 
@@ -41,10 +42,10 @@ class RespRequestScanner {
 
   RequestLimits limits_;
   State state_ = State::kStar;
-  bool has_digits_ = false;
-  uint64_t number_ = 0;     // the length in progress; then what is left of the argument
-  uint64_t arguments_ = 0;  // not yet complete
-  uint64_t scanned_ = 0;    // bytes before the input at hand
+  RespNumber number_;            // the count or size in progress
+  uint64_t body_remaining_ = 0;  // of the argument in progress
+  uint64_t arguments_ = 0;       // not yet complete
+  uint64_t scanned_ = 0;         // bytes before the input at hand
   const char* input_ = nullptr;
   std::string_view error_;
   ExpectedDollarBuffer error_buffer_ = {};
