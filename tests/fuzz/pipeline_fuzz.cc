@@ -3,6 +3,8 @@
 // close, send garbage, fall silent; time passes. Whatever happens,
 //   - a client's replies come in the order of its requests, and each is its own: values are the
 //     keys, which name client and request; only an error may stand in a reply's place;
+//   - what a client asks a shard never comes by another connection than what it asked before and is
+//     not answered yet: it could overtake that;
 //   - once everybody behaves again, each request of a client that is still there is answered;
 //   - the proxy holds nothing in the end (the harness checks that), and never spins.
 //
@@ -40,38 +42,84 @@ std::string ValueOf(std::string_view key) {
   return value;
 }
 
+constexpr size_t kNobody = SIZE_MAX;
+
 // One connection of a shard: what it has yet to say.
 struct ShardConnection {
+  // What is left to say up to the end of a reply for this client.
+  struct Owed {
+    size_t client;
+    size_t bytes;
+  };
+
   std::string unsent;
+  std::deque<Owed> owed;
+  size_t client = kNobody;  // that asked last
   bool in_transaction = false;
   std::string queued;  // elements of EXEC's reply
   int commands = 0;
 
-  void Answer(std::string_view request);
+  void Answer(const std::vector<std::string>& words, bool resp2_only);
+  void Owe(std::string_view reply);
+  // Takes the next `bytes` of what it owes.
+  std::string Say(size_t bytes);
+  void Forget();
+  bool Owes(size_t to) const {
+    return std::ranges::any_of(owed, [&](const Owed& o) { return o.client == to; });
+  }
 };
 
-void ShardConnection::Answer(std::string_view request) {
+std::vector<std::string> WordsOf(std::string_view request) {
   std::vector<std::string> words;
   for (size_t at = 0; at <= request.size();) {
     const size_t end = std::min(request.find(' ', at), request.size());
     words.emplace_back(request.substr(at, end - at));
     at = end + 1;
   }
+  return words;
+}
+
+void ShardConnection::Owe(std::string_view reply) {
+  unsent += reply;
+  size_t before = 0;
+  for (const Owed& o : owed) before += o.bytes;
+  owed.push_back({client, unsent.size() - before});
+}
+
+std::string ShardConnection::Say(size_t bytes) {
+  std::string said = unsent.substr(0, bytes);
+  unsent.erase(0, said.size());
+  for (size_t left = said.size(); left > 0;) {
+    const size_t taken = std::min(left, owed.front().bytes);
+    left -= taken;
+    if ((owed.front().bytes -= taken) == 0) owed.pop_front();
+  }
+  return said;
+}
+
+void ShardConnection::Forget() {
+  unsent.clear();
+  owed.clear();
+}
+
+void ShardConnection::Answer(const std::vector<std::string>& words, bool resp2_only) {
   std::string reply;
+  if (words[0] == "HELLO") {
+    return Owe(resp2_only ? "-NOPROTO unsupported protocol version\r\n" : "%1\r\n+proto\r\n:3\r\n");
+  }
   if (words[0] == "MULTI") {
     in_transaction = true;
-    unsent += "+OK\r\n";
-    return;
+    return Owe("+OK\r\n");
   }
   if (words[0] == "EXEC") {
-    unsent += StrCat("*", commands, "\r\n", queued);
+    Owe(StrCat("*", commands, "\r\n", queued));
     queued.clear();
     commands = 0;
     in_transaction = false;
     return;
   }
   if (words[0] == "GET") reply = EncodeBulk(ValueOf(words[1]));
-  if (words[0] == "SET") reply = "+OK\r\n";
+  if (words[0] == "SET" || words[0] == "MSET") reply = "+OK\r\n";
   if (words[0] == "DEL") reply = StrCat(":", words.size() - 1, "\r\n");
   if (words[0] == "MGET") {
     reply = StrCat("*", words.size() - 1, "\r\n");
@@ -79,12 +127,19 @@ void ShardConnection::Answer(std::string_view request) {
   }
   CHECK(!reply.empty());
   if (in_transaction) {
-    unsent += "+QUEUED\r\n";
+    Owe("+QUEUED\r\n");
     queued += reply;
     ++commands;
   } else {
-    unsent += reply;
+    Owe(reply);
   }
+}
+
+// HELLO's reply to the client of a session.
+std::string Greeting(int version, size_t session) {
+  return StrCat(version == 3 ? "{" : "[", "server, redis, version, 7.0.15, proto, :", version,
+                ", id, :", session, ", mode, standalone, role, master, modules, []",
+                version == 3 ? "}" : "]");
 }
 
 struct Client {
@@ -167,8 +222,10 @@ class Pipeline {
                            : void();
       }
       case 15: {
-        FakeShard& shard = harness_.shard(kShards[Next() % kShards.size()]);
-        return Next() % 2 == 0 ? shard.StopsReading() : shard.ReadsOn();
+        const size_t shard = Next() % kShards.size();
+        FakeShard& end = harness_.shard(kShards[shard]);
+        deaf_[shard] = Next() % 2 == 0;
+        return deaf_[shard] ? end.StopsReading() : end.ReadsOn();
       }
     }
   }
@@ -222,6 +279,30 @@ class Pipeline {
           key = Key(client, shard);
         }
         return;
+      case 11:
+      case 12: {
+        const int version = kind % 16 == 11 ? 3 : 2;
+        client.unsent += FakeClient::Encode(StrCat("HELLO ", version));
+        client.expected.push_back(Greeting(version, client.index));
+        return;
+      }
+      case 13:
+        client.unsent += FakeClient::Encode("RESET");
+        client.expected.emplace_back("RESET");
+        return;
+      case 14:
+        client.unsent += FakeClient::Encode(
+            StrCat("MSET ", key, " ", std::string(2000, 'v'), " ", Key(client, shard + 1), " v"));
+        client.expected.emplace_back("OK");
+        return;
+      case 15:
+        client.unsent += FakeClient::Encode("MULTI") +
+                         FakeClient::Encode(StrCat("SET ", key, " ", std::string(2000, 'v'))) +
+                         FakeClient::Encode("EXEC");
+        for (std::string_view reply : {"OK", "QUEUED", "[OK]"}) {
+          client.expected.emplace_back(reply);
+        }
+        return;
     }
   }
 
@@ -235,8 +316,28 @@ class Pipeline {
   void Hear() {
     for (size_t shard = 0; shard < kShards.size(); ++shard) {
       for (auto& [connection, request] : harness_.shard(kShards[shard]).ReceivedByConnection()) {
-        connections_[{shard, connection}].Answer(request);
+        const std::vector<std::string> words = WordsOf(request);
+        ShardConnection& end = connections_[{shard, connection}];
+        if (words.size() > 1 && words[0] != "HELLO") {
+          end.client = static_cast<size_t>(std::stoi(words[1].substr(1)));
+          CheckOrder(shard, connection);
+        } else if (words[0] != "EXEC") {
+          end.client = kNobody;
+        }
+        end.Answer(words, resp2_only_[shard]);
       }
+    }
+  }
+
+  // Whoever has just asked on `connection` is owed nothing on another one.
+  void CheckOrder(size_t shard, size_t connection) {
+    FakeShard& end = harness_.shard(kShards[shard]);
+    // What the proxy has given up comes late; whoever does not read sees no end.
+    if (deaf_[shard] || !end.connected(connection)) return;
+    const size_t client = connections_[{shard, connection}].client;
+    for (const auto& [place, other] : connections_) {
+      if (place.first != shard || place.second == connection) continue;
+      CHECK(!other.Owes(client) || !end.connected(place.second));
     }
   }
 
@@ -246,11 +347,9 @@ class Pipeline {
     FakeShard& end = harness_.shard(kShards[shard]);
     if (end.connections() == 0) return;
     connection = end.connections() - 1 - connection % std::min<size_t>(end.connections(), 4);
-    std::string& unsent = connections_[{shard, connection}].unsent;
-    if (!end.connected(connection)) return unsent.clear();
-    const size_t count = std::min(bytes, unsent.size());
-    end.SendsOn(connection, unsent.substr(0, count));
-    unsent.erase(0, count);
+    ShardConnection& speaker = connections_[{shard, connection}];
+    if (!end.connected(connection)) return speaker.Forget();
+    end.SendsOn(connection, speaker.Say(bytes));
   }
 
   void Leave(Client& client) {
@@ -269,14 +368,17 @@ class Pipeline {
 
   void Misbehave(size_t shard, uint8_t how) {
     FakeShard& end = harness_.shard(kShards[shard]);
+    if (how % 8 == 7) resp2_only_[shard] = !resp2_only_[shard];
     if (how % 4 == 0) return end.StopsListening();
     if (how % 4 == 1) return end.Listens();
     if (!end.connected()) return;
     // In the middle of a reply this would be its contents.
     const size_t connection = end.connections() - 1;
     if (how % 4 == 2) return end.SendsOn(connection, "?");
-    std::string& unsent = connections_[{shard, connection}].unsent;
-    if (unsent.empty()) unsent = ">2\r\n+message\r\n$3\r\nall\r\n";
+    ShardConnection& speaker = connections_[{shard, connection}];
+    if (!speaker.unsent.empty()) return;
+    speaker.client = kNobody;
+    speaker.Owe(">2\r\n+message\r\n$3\r\nall\r\n");
   }
 
   void Check() {
@@ -304,6 +406,7 @@ class Pipeline {
       harness_.shard(name).Listens();
       harness_.shard(name).ReadsOn();
     }
+    deaf_ = {};
     for (Client& client : clients_) {
       if (client.here) End(client).ReadsOn();
     }
@@ -325,6 +428,8 @@ class Pipeline {
   SessionHarness harness_;
   std::deque<Client> clients_;  // references stay when it grows
   std::map<std::pair<size_t, size_t>, ShardConnection> connections_;
+  std::array<bool, kShards.size()> resp2_only_ = {};
+  std::array<bool, kShards.size()> deaf_ = {};  // it stopped reading
 };
 
 }  // namespace
