@@ -90,14 +90,19 @@ PoolRuntime* Worker::FindPool(const std::string& name) {
   return it == pools_.end() ? nullptr : it->second.get();
 }
 
+template <typename Function>
+void Worker::ForEachPool(const Function& function) {
+  for (auto& [name, pool] : pools_) function(*pool);
+  for (LeavingPool& leaving : leaving_) function(*leaving.runtime);
+}
+
 void Worker::SetHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
                        std::vector<bool> live) {
   loop_->Post(
       [this, pool = std::move(pool), ring = std::move(ring), live = std::move(live)]() mutable {
-        PoolRuntime* runtime = FindPool(pool->config.name);
-        if (runtime != nullptr && &runtime->pool() == pool.get()) {
-          runtime->SetHealth(std::move(ring), std::move(live));
-        }
+        ForEachPool([&](PoolRuntime& runtime) {
+          if (&runtime.pool() == pool.get()) runtime.SetHealth(ring, live);
+        });
       });
 }
 
@@ -112,7 +117,7 @@ void Worker::SpeakResp2Only(PoolSnapshotPtr pool) {
 
 void Worker::SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addresses) {
   loop_->Post([this, endpoint = std::move(endpoint), addresses = std::move(addresses)] {
-    for (auto& [name, runtime] : pools_) runtime->SetAddresses(endpoint, addresses);
+    ForEachPool([&](PoolRuntime& pool) { pool.SetAddresses(endpoint, addresses); });
   });
 }
 
@@ -161,28 +166,22 @@ void Worker::Drain(std::function<void()> on_empty) {
 }
 
 void Worker::EndSessions() {
-  loop_->Post([this] {
-    for (auto& [name, pool] : pools_) pool->EndAllSessions();
-    for (LeavingPool& leaving : leaving_) leaving.runtime->EndAllSessions();
-  });
+  loop_->Post([this] { ForEachPool([](PoolRuntime& pool) { pool.EndAllSessions(); }); });
 }
 
 void Worker::SetMemoryPressure(bool pressure) {
   memory_pressure_ = pressure;
-  for (auto& [name, pool] : pools_) pool->SetMemoryPressure(pressure);
-  for (LeavingPool& leaving : leaving_) leaving.runtime->SetMemoryPressure(pressure);
+  ForEachPool([&](PoolRuntime& pool) { pool.SetMemoryPressure(pressure); });
 }
 
 bool Worker::CloseLargestSession() {
   Session* largest = nullptr;
-  const auto consider = [&](PoolRuntime& pool) {
+  ForEachPool([&](PoolRuntime& pool) {
     Session* session = pool.FindLargestSession();
     if (session != nullptr && (largest == nullptr || session->held() > largest->held())) {
       largest = session;
     }
-  };
-  for (auto& [name, pool] : pools_) consider(*pool);
-  for (LeavingPool& leaving : leaving_) consider(*leaving.runtime);
+  });
   if (largest == nullptr) return false;
   largest->context().stats.closed_by_memory_limit.Add();
   LOG_EVENT_LIMITED(LogLevel::kWarn, "closed_by_memory_limit",

@@ -86,6 +86,9 @@ class Worker final : private SessionsOfWorker {
   // Goes on closing what is to end: sessions of leaving pools, and all of them in a drain.
   void Sweep();
   void SweepLeavingPools();
+  // Those that are configured, and those that leave.
+  template <typename Function>
+  void ForEachPool(const Function& function);
   PoolRuntime* FindPool(const std::string& name);
 
   const uint32_t index_;
