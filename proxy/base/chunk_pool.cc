@@ -26,12 +26,16 @@ void* NewMemory(uint32_t size) {
   return memory;
 }
 
-void DeleteMemory(void* memory, uint32_t size) {
+// False when the system does not take the pages back, because the hole would be one mapping too
+// many (vm.max_map_count): then they are empty, and stay.
+bool DeleteMemory(void* memory, uint32_t size) {
   if (size < kPagesFrom) {
     std::free(memory);
-  } else {
-    CHECK_EQ(munmap(memory, size), 0);
+    return true;
   }
+  if (munmap(memory, size) == 0) return true;
+  madvise(memory, size, MADV_DONTNEED);
+  return false;
 }
 
 }  // namespace
@@ -39,7 +43,8 @@ void DeleteMemory(void* memory, uint32_t size) {
 ChunkPool::~ChunkPool() {
   CHECK_EQ(bytes_in_use(), 0u);
   for (uint32_t size_class = 0; size_class < kSizes.size(); ++size_class) {
-    while (free_[size_class] != nullptr) DeleteFree(size_class);
+    while (free_[size_class] != nullptr && DeleteFree(size_class)) {
+    }
   }
 }
 
@@ -73,14 +78,21 @@ void ChunkPool::Free(Chunk* chunk) {
   free_[size_class] = chunk;
   // Two for one, so that what is kept shrinks with what is in use.
   const size_t keep = std::max(kMinFreeBytes, bytes_in_use() - beside_bytes_);
-  for (int i = 0; i < 2 && free_bytes_[size_class] > keep; ++i) DeleteFree(size_class);
+  for (int i = 0; i < 2 && free_bytes_[size_class] > keep; ++i) {
+    if (!DeleteFree(size_class)) break;
+  }
 }
 
-void ChunkPool::DeleteFree(uint32_t size_class) {
+bool ChunkPool::DeleteFree(uint32_t size_class) {
   Chunk* chunk = free_[size_class];
-  free_[size_class] = chunk->next;
+  Chunk* next = chunk->next;
+  if (!DeleteMemory(chunk, kSizes[size_class])) {
+    chunk->next = next;
+    return false;
+  }
+  free_[size_class] = next;
   free_bytes_[size_class] -= kSizes[size_class];
-  DeleteMemory(chunk, kSizes[size_class]);
+  return true;
 }
 
 }  // namespace weir

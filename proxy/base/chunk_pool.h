@@ -81,7 +81,8 @@ class ChunkPool {
   size_t bytes_in_use() const { return bytes_in_use_.load(std::memory_order_relaxed); }
 
  private:
-  void DeleteFree(uint32_t size_class);
+  // Gives one back to the system; false when that does not take it.
+  bool DeleteFree(uint32_t size_class);
   void AddInUse(int64_t bytes) {
     // Only the owner writes, so a load and a store do: no locked instruction.
     const size_t in_use = bytes_in_use_.load(std::memory_order_relaxed) + bytes;
