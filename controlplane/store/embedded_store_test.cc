@@ -23,7 +23,6 @@ namespace weir {
 namespace {
 
 using ::google::protobuf::util::MessageDifferencer;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -78,8 +77,9 @@ class EmbeddedStoreTest : public ::testing::Test {
   absl::Status TryOpen() {
     store_.reset();
     auto store = EmbeddedStore::Open({.directory = directory_, .quiet = absl::Milliseconds(20)});
-    if (store.ok()) store_ = *std::move(store);
-    return store.status();
+    if (!store.ok()) return store.status();
+    store_ = *std::move(store);
+    return absl::OkStatus();
   }
   void Open() {
     const absl::Status status = TryOpen();
