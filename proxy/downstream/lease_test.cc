@@ -170,6 +170,17 @@ TEST(LeaseTest, ALargeMsetOverSeveralShardsKeepsNobodyWaiting) {
   EXPECT_EQ(h.requests().in_use(), 3u);
 }
 
+TEST(LeaseTest, WhatAShardHasNotTakenOfALargeMsetCountsAsHeld) {
+  SessionHarness h;
+  h.client().SendsBytes(Mset("a1", "a2"));
+  h.shard("a").Sends("+OK\r\n");
+  // The lease is used again, by a fragment that stays in the proxy.
+  h.shard("a").StopsReading();
+  h.client().SendsBytes(
+      FakeClient::Encode(StrCat("MSET a1 ", std::string(3 * kLarge, 'x'), " b1 y")));
+  EXPECT_GT(h.session(0).held(), 2 * kLarge);
+}
+
 TEST(LeaseTest, OnlyTheLargeFragmentOfAnMsetHasALease) {
   SessionHarness h;
   h.client(0).SendsBytes(Mset("a1", "b1"));

@@ -69,6 +69,12 @@ void SessionLease::End() {
   late_.push_back(connection);
 }
 
+size_t SessionLease::unsent() const {
+  size_t bytes = connection_ == nullptr ? 0 : connection_->unsent();
+  for (const UpstreamConnection* late : late_) bytes += late->unsent();
+  return bytes;
+}
+
 UpstreamConnection* SessionLease::FindLate(uint32_t shard) const {
   auto found = std::ranges::find_if(late_, [&](const UpstreamConnection* late) {
     return late->shard() == shard && late->pending() > 0;

@@ -65,10 +65,10 @@ class SessionLease {
   bool uploading() const { return uploading_; }
   void BeginUpload() { uploading_ = true; }
   void EndUpload() { uploading_ = false; }
-  // Bytes that the shard has not taken yet.
-  size_t unsent() const { return connection_ == nullptr ? 0 : connection_->unsent(); }
+  // Bytes that shards have not taken yet, on any connection of the session's own.
+  size_t unsent() const;
   // Whether the client of the upload may be read on.
-  bool TakesMore() const { return unsent() <= kPaceBytes; }
+  bool TakesMore() const { return connection_ == nullptr || connection_->unsent() <= kPaceBytes; }
   // Reads the shard's reply only while its client keeps up: it has `unsent` bytes to come.
   void PaceReply(size_t unsent) {
     if (connection_ != nullptr) connection_->SetReading(unsent <= kPaceBytes);
