@@ -1,0 +1,71 @@
+// A PoolStore in memory, for tests: what is written is there, and it fails when told to.
+//
+// Not thread-safe. Revisions are numbers.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controlplane/store/pool_store.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+
+class MemoryStore final : public PoolStore {
+ public:
+  absl::StatusOr<std::vector<StoredPool>> Load() override {
+    std::vector<StoredPool> result;
+    for (const auto& [name, pool] : pools_) result.push_back(pool);
+    return result;
+  }
+
+  absl::Status Watch(PoolStoreObserver& observer) override {
+    observer_ = &observer;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::string> Write(const v1::PoolRecord& record, std::string_view expected,
+                                    const v1::Version* version) override {
+    if (!failure.ok()) return failure;
+    if (RevisionOf(record.name()) != expected) return absl::AbortedError("another revision");
+    ++writes;
+    const std::string revision = StrCat(++revision_);
+    pools_[record.name()] = {.record = record, .revision = revision};
+    if (version != nullptr) {
+      versions_[record.name()].insert(versions_[record.name()].begin(), *version);
+    }
+    return revision;
+  }
+
+  absl::Status Delete(const std::string& pool, std::string_view expected) override {
+    if (!failure.ok()) return failure;
+    if (RevisionOf(pool) != expected) return absl::AbortedError("another revision");
+    pools_.erase(pool);
+    versions_.erase(pool);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) override {
+    return versions_[pool];
+  }
+
+  PoolStoreObserver& observer() { return *observer_; }
+
+  absl::Status failure;  // of the next writes
+  int writes = 0;
+
+ private:
+  std::string RevisionOf(const std::string& pool) const {
+    const auto found = pools_.find(pool);
+    return found == pools_.end() ? "" : found->second.revision;
+  }
+
+  std::map<std::string, StoredPool> pools_;
+  std::map<std::string, std::vector<v1::Version>> versions_;
+  int revision_ = 0;
+  PoolStoreObserver* observer_ = nullptr;
+};
+
+}  // namespace weir

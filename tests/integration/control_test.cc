@@ -1,0 +1,204 @@
+// weir-control as its clients see it: real gRPC on loopback, the embedded store below.
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "controlplane/server/control_process.h"
+#include "gmock/gmock.h"
+#include "grpcpp/security/credentials.h"
+#include "gtest/gtest.h"
+#include "proto/google/rpc/error_details.pb.h"
+#include "proto/google/rpc/status.pb.h"
+#include "proxy/base/strings.h"
+#include "tests/integration/control_client.h"
+#include "tests/support/temp_directory.h"
+
+namespace weir {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class ControlTest : public ::testing::Test {
+ protected:
+  ControlTest() { Start(); }
+
+  ControlOptions Options() const {
+    ControlOptions options;
+    options.data_dir = StrCat(directory_.path(), "/data");
+    options.listen_discovery = TcpEndpoint("127.0.0.1", 0);
+    options.listen_admin = TcpEndpoint("127.0.0.1", 0);
+    options.http = TcpEndpoint("127.0.0.1", 0);
+    return options;
+  }
+
+  void Start() {
+    auto process = ControlProcess::Start(Options());
+    ASSERT_TRUE(process.ok()) << process.status();
+    process_ = *std::move(process);
+    channel_ = grpc::CreateChannel(StrCat("127.0.0.1:", process_->admin_port()),
+                                   grpc::InsecureChannelCredentials());
+    admin_ = v1::AdminService::NewStub(channel_);
+  }
+
+  // Makes a call; expects it to succeed.
+  template <typename Request, typename Response>
+  Response Call(grpc::Status (v1::AdminService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                               Response*),
+                const Request& request) {
+    grpc::ClientContext context;
+    Response response;
+    const grpc::Status status = (admin_.get()->*method)(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_code() << " " << status.error_message();
+    return response;
+  }
+
+  // With WAIT_ALL_CONNECTED the pool is published when this returns, else a moment later.
+  void CreatesAlpha(v1::WaitFor wait = v1::WAIT_ALL_CONNECTED) {
+    v1::CreatePoolRequest request;
+    request.mutable_options()->set_wait(wait);
+    request.set_name("alpha");
+    request.mutable_spec()->mutable_policy()->set_listen("127.0.0.1:22121");
+    request.mutable_spec()->mutable_policy()->set_redis(true);
+    v1::ShardSpec& shard = *request.mutable_spec()->add_servers();
+    shard.set_name("a");
+    shard.set_endpoint("127.0.0.1:6379");
+    Call(&v1::AdminService::Stub::CreatePool, request);
+  }
+
+  static v1::AddShardRequest AddB(v1::WaitFor wait) {
+    v1::AddShardRequest request;
+    request.set_pool("alpha");
+    request.mutable_shard()->set_name("b");
+    request.mutable_shard()->set_endpoint("127.0.0.1:6380");
+    request.mutable_options()->set_force(true);
+    request.mutable_options()->set_wait(wait);
+    return request;
+  }
+
+  std::future<v1::ChangeResponse> AddsBInTheBackground() {
+    return std::async(std::launch::async, [this] {
+      return Call(&v1::AdminService::Stub::AddShard, AddB(v1::WAIT_ALL_CONNECTED));
+    });
+  }
+
+  TempDirectory directory_;
+  std::unique_ptr<ControlProcess> process_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::AdminService::Stub> admin_;
+};
+
+TEST_F(ControlTest, AProxySeesAPoolThenAnAddedShardAndItsAckAnswersWait) {
+  StreamClient proxy(channel_);
+  proxy.Opens("p1");
+  EXPECT_THAT(proxy.Takes().changed(), IsEmpty());  // nothing is missing
+  CreatesAlpha(v1::WAIT_NONE);
+  EXPECT_THAT(RingOf(proxy.Takes()), ElementsAre("a"));
+
+  std::future<v1::ChangeResponse> added = AddsBInTheBackground();
+  const v1::DiscoveryResponse response = proxy.Takes();
+  EXPECT_THAT(RingOf(response), ElementsAre("a", "b"));
+  EXPECT_EQ(response.changed_size(), 2);  // the pool and its endpoints
+  const v1::ChangeResponse answer = added.get();
+  ASSERT_EQ(answer.proxies_size(), 1);
+  EXPECT_EQ(answer.proxies(0).node_id(), "p1");
+  EXPECT_EQ(answer.proxies(0).outcome(), v1::PROXY_ACKED);
+  EXPECT_GT(answer.plan().moved_fraction(), 0.3);
+}
+
+TEST_F(ControlTest, ARefusalIsToldToWhoWaitsAndToWhoListsProxies) {
+  CreatesAlpha();
+  StreamClient proxy(channel_);
+  proxy.Opens("p1");
+  EXPECT_THAT(RingOf(proxy.Takes()), ElementsAre("a"));
+  std::future<v1::ChangeResponse> added = AddsBInTheBackground();
+  proxy.Takes("no room");
+  const v1::ChangeResponse answer = added.get();
+  ASSERT_EQ(answer.proxies_size(), 1);
+  EXPECT_EQ(answer.proxies(0).outcome(), v1::PROXY_NACKED);
+  EXPECT_EQ(answer.proxies(0).reason(), "no room");
+  const auto list = Call(&v1::AdminService::Stub::ListProxies, v1::ListProxiesRequest());
+  ASSERT_EQ(list.proxies_size(), 1);
+  EXPECT_EQ(list.proxies(0).node().id(), "p1");
+  EXPECT_FALSE(list.proxies(0).in_sync());
+  EXPECT_GE(list.proxies(0).errors_size(), 1);
+}
+
+TEST_F(ControlTest, AfterARestartEverythingIsThereAndNothingIsSentAgain) {
+  CreatesAlpha();
+  std::vector<v1::HeldResource> held;
+  {
+    StreamClient proxy(channel_);
+    proxy.Opens("p1");
+    held = HeldAfter(proxy.Takes());
+    EXPECT_EQ(held.size(), 2u);  // the pool and its endpoints
+  }
+  process_.reset();
+  Start();
+  StreamClient proxy(channel_);
+  proxy.Opens("p1", held);
+  EXPECT_THAT(proxy.Takes().changed(), IsEmpty());
+  v1::GetPoolRequest request;
+  request.set_name("alpha");
+  EXPECT_EQ(Call(&v1::AdminService::Stub::GetPool, request).shard_map().slots_size(), 1);
+}
+
+TEST_F(ControlTest, ASecondWriterIsRefused) {
+  EXPECT_THAT(ControlProcess::Start(Options()).status().ToString(),
+              HasSubstr("another weir-control has it open"));
+}
+
+TEST_F(ControlTest, StreamsEndWithUnavailableWhenTheProcessEnds) {
+  StreamClient proxy(channel_);
+  proxy.Opens("p1");
+  proxy.Takes();
+  std::future<grpc::Status> end = std::async(std::launch::async, [&proxy] { return proxy.Ends(); });
+  process_->Shutdown();
+  EXPECT_EQ(end.get().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ControlTest, AProxyThatBreaksTheProtocolIsToldAndOthersAreServedOn) {
+  StreamClient good(channel_);
+  good.Opens("p1");
+  good.Takes();
+  StreamClient bad(channel_);
+  bad.Opens("");  // no node id
+  EXPECT_EQ(bad.Ends().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  CreatesAlpha(v1::WAIT_NONE);
+  EXPECT_THAT(RingOf(good.Takes()), ElementsAre("a"));
+}
+
+TEST_F(ControlTest, AnErrorHasItsFieldsInTheDetails) {
+  v1::CreatePoolRequest request;
+  request.set_name("alpha");
+  request.mutable_spec()->mutable_policy()->set_listen("nowhere");
+  grpc::ClientContext context;
+  v1::ChangeResponse response;
+  const grpc::Status status = admin_->CreatePool(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  google::rpc::BadRequest bad_request;
+  ASSERT_EQ(details.details_size(), 1);
+  ASSERT_TRUE(details.details(0).UnpackTo(&bad_request));
+  EXPECT_EQ(bad_request.field_violations(0).field(), "spec.policy.listen");
+}
+
+TEST_F(ControlTest, AWatchGetsThePoolsAndThenTheirChanges) {
+  CreatesAlpha();
+  grpc::ClientContext context;
+  const auto reader = admin_->WatchPools(&context, v1::WatchPoolsRequest());
+  v1::WatchPoolsResponse news;
+  ASSERT_TRUE(reader->Read(&news));
+  EXPECT_EQ(news.changed(0).name(), "alpha");
+  EXPECT_TRUE(news.synced());
+  Call(&v1::AdminService::Stub::AddShard, AddB(v1::WAIT_NONE));
+  ASSERT_TRUE(reader->Read(&news));
+  EXPECT_EQ(news.changed(0).shard_map().slots_size(), 2);
+  context.TryCancel();
+}
+
+}  // namespace
+}  // namespace weir
