@@ -19,10 +19,11 @@ constexpr Duration kLongestBackOff = std::chrono::seconds(1);
 }  // namespace
 
 Connector::Connector(EventLoop& loop, const std::vector<ResolvedAddress>& addresses,
-                     const Duration& limit, ConnectorOwner& owner)
+                     const Duration& limit, const ShardLabel& label, ConnectorOwner& owner)
     : loop_(loop),
       addresses_(addresses),
       limit_(limit),
+      label_(label),
       owner_(owner),
       timer_(loop.timers(), [this] { OnTimer(); }) {}
 
@@ -52,7 +53,8 @@ void Connector::TryNextAddress() {
     }
     ++address_;
     if (!absl::IsResourceExhausted(fd.status())) failure_ = ConnectFailure::kShard;
-    LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"address", address.ToString()},
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"pool", label_.pool},
+                      {"shard", label_.shard}, {"address", address.ToString()},
                       {"error", FromAbsl(fd.status().message())});
   }
   // Fails by the timer, never inside of Connect.
@@ -70,8 +72,8 @@ void Connector::OnReady(Readiness ready) {
   }
   const std::string address =
       addresses_.empty() ? "" : addresses_[address_ % addresses_.size()].ToString();
-  LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"address", address},
-                    {"error", std::strerror(error)});
+  LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"pool", label_.pool},
+                    {"shard", label_.shard}, {"address", address}, {"error", std::strerror(error)});
   ++address_;
   failure_ = ConnectFailure::kShard;
   CloseSocket();

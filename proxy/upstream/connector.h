@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "proxy/base/clock.h"
@@ -30,6 +31,12 @@ enum class ConnectFailure : uint8_t {
   kOwn,    // the proxy has no descriptor, memory or local port left for a socket
 };
 
+// For logs.
+struct ShardLabel {
+  std::string pool;
+  std::string shard;
+};
+
 class ConnectorOwner {
  public:
   virtual ~ConnectorOwner() = default;
@@ -42,10 +49,10 @@ class ConnectorOwner {
 
 class Connector final : private IoHandler {
  public:
-  // `addresses` and `limit`, of one attempt, are the owner's and may change between turns. A shard
-  // without an address (a name that is not resolved yet) is waited for.
+  // `addresses`, `limit`, of one attempt, and `label` are the owner's and may change between turns.
+  // A shard without an address (a name that is not resolved yet) is waited for.
   Connector(EventLoop& loop, const std::vector<ResolvedAddress>& addresses, const Duration& limit,
-            ConnectorOwner& owner);
+            const ShardLabel& label, ConnectorOwner& owner);
   ~Connector() override;
 
   // Begins an attempt, from kIdle or before the back-off is over; else without effect.
@@ -80,6 +87,7 @@ class Connector final : private IoHandler {
   EventLoop& loop_;
   const std::vector<ResolvedAddress>& addresses_;
   const Duration& limit_;
+  const ShardLabel& label_;
   ConnectorOwner& owner_;
   State state_ = State::kIdle;
   uint32_t failed_attempts_ = 0;                   // in a row

@@ -16,11 +16,12 @@ Duration ToDuration(absl::Duration duration) {
   return absl::ToChronoNanoseconds(duration);
 }
 
-ConnectionSettings SettingsOf(const PoolConfig& config) {
+ConnectionSettings SettingsOf(const PoolConfig& config, const ShardConfig& shard) {
   return {.timeout = ToDuration(config.timeout),
           .silence_limit = ToDuration(config.shard_silence_limit),
           .auth = config.redis_auth,
-          .db = config.redis_db};
+          .db = config.redis_db,
+          .label = {.pool = config.name, .shard = shard.name}};
 }
 
 size_t VersionIndex(RespVersion version) { return version == RespVersion::kResp3 ? 1 : 0; }
@@ -42,7 +43,7 @@ std::unique_ptr<PoolConnections::Shard> PoolConnections::NewShard(
     const ShardConfig& config, std::shared_ptr<ShardStats> stats) {
   auto shard = std::make_unique<Shard>();
   shard->stats = std::move(stats);
-  shard->settings = SettingsOf(pool_->config);
+  shard->settings = SettingsOf(pool_->config, config);
   std::optional<ResolvedAddress> literal = LiteralAddress(config.endpoint);
   if (literal.has_value()) shard->addresses.push_back(*literal);
   return shard;
@@ -173,7 +174,7 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
 void PoolConnections::Keep(uint32_t index) {
   Shard& shard = *shards_[index];
   const Duration old_timeout = shard.settings.timeout;
-  shard.settings = SettingsOf(pool_->config);
+  shard.settings = SettingsOf(pool_->config, pool_->config.servers[index]);
   const bool shorter = shard.settings.timeout < old_timeout;
   ForEachConnection(shard, [&](UpstreamConnection& connection) {
     connection.SetShard(index);

@@ -18,7 +18,7 @@ UpstreamConnection::UpstreamConnection(const UpstreamContext& context,
       stats_(stats),
       shard_(shard),
       version_(version),
-      connector_(context.loop, addresses, settings.silence_limit, *this),
+      connector_(context.loop, addresses, settings.silence_limit, settings.label, *this),
       pending_(context.sink, context.pool_stats, stats),
       timer_(context.loop.timers(), [this] { OnTimer(); }) {}
 
@@ -150,8 +150,8 @@ void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
     case Handshake::State::kDone:
       return BecomeReady();
     case Handshake::State::kFailed:
-      LOG_EVENT_LIMITED(LogLevel::kWarn, "handshake_failed", {"shard", shard_},
-                        {"error", handshake_->error()});
+      LOG_EVENT_LIMITED(LogLevel::kWarn, "handshake_failed", {"pool", settings_.label.pool},
+                        {"shard", settings_.label.shard}, {"error", handshake_->error()});
       // A shard that knows RESP2 only is not at fault.
       if (handshake_->refused_resp3()) {
         context_.observer.OnResp3Refused(shard_);
@@ -242,7 +242,8 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
   if (count > 0) context_.sink.OnReplyParts({parts, count});
   if (!ready()) return;
   if (!wrong.empty()) {
-    LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_broke_protocol", {"shard", shard_}, {"error", wrong});
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_broke_protocol", {"pool", settings_.label.pool},
+                      {"shard", settings_.label.shard}, {"error", wrong});
     return Lose(Failure::kProtocol, ShardFailure::kProtocol);
   }
   // The rest of that request must not meet a shard that takes it for another one. As if the shard

@@ -44,6 +44,7 @@ struct ConnectionSettings {
   Duration silence_limit = std::chrono::seconds(30);
   std::string auth;  // password; empty: none
   uint32_t db = 0;
+  ShardLabel label = {};
 };
 
 // The parts of a worker that a connection uses; borrowed, they outlive it.
