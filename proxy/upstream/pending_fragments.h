@@ -2,9 +2,9 @@
 // the output, and the gauges that count it.
 //
 // Each fragment goes in by Push and comes out once: its reply came (FinishHead), its deadline
-// passed before it was written (DropDue), or the connection was lost (FailAll). The sink is told of
-// all but a reply that is wanted, which the connection passes on. The sink may close the connection
-// from inside any of these.
+// passed before it was written (TakeDue, then Drop), or the connection was lost (FailAll). The sink
+// is told of all but a reply that is wanted, which the connection passes on. The sink may close the
+// connection from inside any of these.
 //
 // A member of its UpstreamConnection, used on that loop's thread; owns no fragment. It ends empty.
 #pragma once
