@@ -126,7 +126,7 @@ void HealthOwner::OnAddressesChanged(const Endpoint& endpoint) {
   }
 }
 
-void HealthOwner::ReportFailure(std::string pool, std::string shard, FailureKind kind) {
+void HealthOwner::ReportFailure(std::string pool, std::string shard, ShardFailure kind) {
   Post([this, pool_name = std::move(pool), shard = std::move(shard), kind] {
     Pool* pool = FindPool(pool_name);
     if (pool == nullptr) return;
@@ -215,7 +215,7 @@ void HealthOwner::OnEject(Pool& pool, const HealthAction& action) {
   const PoolConfig& config = pool.snapshot->config;
   LOG_EVENT(
       LogLevel::kWarn, "shard_ejected", {"pool", config.name},
-      {"shard", config.servers[action.shard].name}, {"failure", FailureKindName(action.failure)},
+      {"shard", config.servers[action.shard].name}, {"failure", ShardFailureName(action.failure)},
       {"failures", action.failures}, {"probe_in_ms", Milliseconds(action.ejection_time)},
       {"live", config.servers.size() - pool.tracker.ejected()}, {"shards", config.servers.size()});
 }

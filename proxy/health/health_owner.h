@@ -61,7 +61,7 @@ class HealthOwner {
   void SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addresses);
 
   // From workers; names that are unknown (any more) are ignored.
-  void ReportFailure(std::string pool, std::string shard, FailureKind kind);
+  void ReportFailure(std::string pool, std::string shard, ShardFailure kind);
   void ReportSuccess(std::string pool, std::string shard);
 
  private:

@@ -98,7 +98,7 @@ class HealthOwnerTest : public testing::Test {
   }
 
   void Fails(const std::string& shard, int times = 1) {
-    for (int i = 0; i < times; ++i) owner_.ReportFailure("alpha", shard, FailureKind::kConnect);
+    for (int i = 0; i < times; ++i) owner_.ReportFailure("alpha", shard, ShardFailure::kConnect);
   }
 
   // Returns when the owner has done all that it was told before.
@@ -253,7 +253,7 @@ TEST_F(HealthOwnerTest, ReportsOfUnknownPoolsAndShardsAreIgnored) {
   Fails("a");  // before any snapshot
   Apply(Alpha());
   Fails("c", 2);
-  owner_.ReportFailure("beta", "a", FailureKind::kReset);
+  owner_.ReportFailure("beta", "a", ShardFailure::kReset);
   owner_.ReportSuccess("beta", "a");
   Settle();
   EXPECT_EQ(stats_->pool(0).server_ejects.Get(), 0);

@@ -7,27 +7,13 @@
 
 namespace weir {
 
-std::string_view FailureKindName(FailureKind kind) {
-  switch (kind) {
-    case FailureKind::kConnect:
-      return "connect";
-    case FailureKind::kReset:
-      return "reset";
-    case FailureKind::kProtocolError:
-      return "protocol_error";
-    case FailureKind::kSilence:
-      return "silence";
-  }
-  return "unknown";
-}
-
 HealthTracker::HealthTracker(const HealthPolicy& policy, std::vector<std::string> shards)
     : policy_(policy), shards_(shards.size()), live_(shards.size(), true) {
   CHECK(!shards.empty());
   for (size_t i = 0; i < shards.size(); ++i) shards_[i].name = std::move(shards[i]);
 }
 
-HealthTracker::Actions HealthTracker::OnFailure(size_t shard, FailureKind kind, Moment now) {
+HealthTracker::Actions HealthTracker::OnFailure(size_t shard, ShardFailure kind, Moment now) {
   CHECK_LT(shard, shards_.size());
   Shard& failed = shards_[shard];
   if (failed.state != State::kLive) return {};
@@ -38,7 +24,7 @@ HealthTracker::Actions HealthTracker::OnFailure(size_t shard, FailureKind kind, 
   failed.failure = kind;
   if (failed.failures < policy_.server_failure_limit) return {};
   if (!MayEject()) return {};
-  const bool proof = kind == FailureKind::kConnect || kind == FailureKind::kProtocolError;
+  const bool proof = kind == ShardFailure::kConnect || kind == ShardFailure::kProtocol;
   if (proof) return {Eject(shard, now)};
   const bool asked = failed.probe_id != 0;
   if (asked) return {};
@@ -136,8 +122,8 @@ Moment HealthTracker::next_deadline() const {
   return next;
 }
 
-Duration HealthTracker::SameEvent(FailureKind kind) const {
-  return kind == FailureKind::kSilence ? std::max(kSameEvent, policy_.silence_time) : kSameEvent;
+Duration HealthTracker::SameEvent(ShardFailure kind) const {
+  return kind == ShardFailure::kSilence ? std::max(kSameEvent, policy_.silence_time) : kSameEvent;
 }
 
 Duration HealthTracker::FirstEjectionTime() const {

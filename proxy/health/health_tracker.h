@@ -5,26 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "proxy/base/clock.h"
+#include "proxy/upstream/shard_failure.h"
 
 namespace weir {
-
-// What went wrong on a connection. One failure is reported per connection and silence, never per
-// request; an idle close, an error reply and time spent queued in the proxy are none and are never
-// reported.
-enum class FailureKind : uint8_t {
-  kConnect,        // refused, or no connection in time
-  kReset,          // closed or reset with requests pending
-  kProtocolError,  // answered with what is not the protocol, or what nobody asked for
-  kSilence,        // a deadline passed with nothing received since that request was written
-};
-
-// For logs: `connect`, `reset`, `protocol_error`, `silence`.
-std::string_view FailureKindName(FailureKind kind);
 
 enum class ProbeResult : uint8_t {
   kServes,   // the shard said +PONG
@@ -52,7 +39,7 @@ struct HealthAction {
   Kind kind;
   size_t shard;  // index into the names that the tracker has now
   // kEject: the latest failure that counted, and how many there were in a row.
-  FailureKind failure = FailureKind::kConnect;
+  ShardFailure failure = ShardFailure::kConnect;
   uint32_t failures = 0;
   // kEject: how long the shard is left alone before it is probed.
   Duration ejection_time = Duration::zero();
@@ -105,7 +92,7 @@ class HealthTracker {
 
   // A worker's connection to `shard` failed. Of an ejected shard it is old news and changes
   // nothing.
-  [[nodiscard]] Actions OnFailure(size_t shard, FailureKind kind, Moment now);
+  [[nodiscard]] Actions OnFailure(size_t shard, ShardFailure kind, Moment now);
 
   // A worker got a reply from `shard` (reported for the first one after a failure): the row of
   // failures is broken. It never restores an ejected shard: a probe does.
@@ -143,9 +130,9 @@ class HealthTracker {
   struct Shard {
     std::string name;
     State state = State::kLive;
-    uint32_t failures = 0;                        // in a row, while live
-    Moment failed_at = {};                        // the latest of them
-    FailureKind failure = FailureKind::kConnect;  // its kind
+    uint32_t failures = 0;                          // in a row, while live
+    Moment failed_at = {};                          // the latest of them
+    ShardFailure failure = ShardFailure::kConnect;  // its kind
     // Of the latest ejection; zero while the record is clean.
     Duration ejection_time = Duration::zero();
     Moment restored_at = {};
@@ -154,7 +141,7 @@ class HealthTracker {
   };
 
   // How long what is reported after a failure that counted is the same one.
-  Duration SameEvent(FailureKind kind) const;
+  Duration SameEvent(ShardFailure kind) const;
   Duration FirstEjectionTime() const;
   Duration LongestEjectionTime() const;
   Duration NextEjectionTime(const Shard& shard, Moment now) const;

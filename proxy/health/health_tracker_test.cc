@@ -27,7 +27,7 @@ class Harness {
   Harness(HealthPolicy policy, std::vector<std::string> shards)
       : names_(shards), tracker_(policy, std::move(shards)) {}
 
-  Said Fails(std::string_view shard, int times = 1, FailureKind kind = FailureKind::kConnect) {
+  Said Fails(std::string_view shard, int times = 1, ShardFailure kind = ShardFailure::kConnect) {
     Said said;
     for (int i = 0; i < times; ++i) {
       now_ += HealthTracker::kSameEvent;
@@ -36,7 +36,7 @@ class Harness {
     return said;
   }
   // Many connections report the same at once.
-  Said FailsEverywhere(std::string_view shard, FailureKind kind) {
+  Said FailsEverywhere(std::string_view shard, ShardFailure kind) {
     Said said;
     for (int i = 0; i < 8; ++i) Say(&said, tracker_.OnFailure(Index(shard), kind, now_));
     return said;
@@ -90,7 +90,7 @@ class Harness {
       if (action.kind == HealthAction::Kind::kEject) {
         said->push_back(StrCat("eject ", shard, " for ",
                                absl::FormatDuration(absl::FromChrono(action.ejection_time)),
-                               " after ", action.failures, " ", FailureKindName(action.failure)));
+                               " after ", action.failures, " ", ShardFailureName(action.failure)));
       } else if (action.kind == HealthAction::Kind::kStartProbe) {
         last_probe_ = action.probe_id;
         said->push_back(StrCat("probe ", shard));
@@ -143,10 +143,10 @@ TEST(HealthTrackerTest, FailuresAreCountedPerShard) {
 
 TEST(HealthTrackerTest, EveryKindOfFailureCountsAndTheLastOneIsNamed) {
   Harness h(Ejecting(absl::Seconds(2), 4), {"a", "b"});
-  h.Fails("a", 1, FailureKind::kConnect);
-  h.Fails("a", 1, FailureKind::kReset);
-  h.Fails("a", 1, FailureKind::kSilence);
-  EXPECT_THAT(h.Fails("a", 1, FailureKind::kProtocolError),
+  h.Fails("a", 1, ShardFailure::kConnect);
+  h.Fails("a", 1, ShardFailure::kReset);
+  h.Fails("a", 1, ShardFailure::kSilence);
+  EXPECT_THAT(h.Fails("a", 1, ShardFailure::kProtocol),
               ElementsAre("eject a for 2s after 4 protocol_error"));
 }
 
@@ -154,36 +154,36 @@ TEST(HealthTrackerTest, AStallMetByManyConnectionsCountsByItsLength) {
   HealthPolicy policy = Ejecting(absl::Seconds(30), 3);
   policy.silence_time = 100ms;
   Harness h(policy, {"a", "b"});
-  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kSilence), IsEmpty());
+  EXPECT_THAT(h.FailsEverywhere("a", ShardFailure::kSilence), IsEmpty());
   h.Waits(99ms);
-  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kSilence), IsEmpty());
+  EXPECT_THAT(h.FailsEverywhere("a", ShardFailure::kSilence), IsEmpty());
   h.Waits(1ms);
-  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kSilence), IsEmpty());
+  EXPECT_THAT(h.FailsEverywhere("a", ShardFailure::kSilence), IsEmpty());
   h.Waits(100ms);
-  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kSilence), ElementsAre("probe a"));
+  EXPECT_THAT(h.FailsEverywhere("a", ShardFailure::kSilence), ElementsAre("probe a"));
 }
 
 TEST(HealthTrackerTest, ASilentShardThatAnswersAProbeIsNotEjected) {
   Harness h(Ejecting(), {"a", "b"});
-  EXPECT_THAT(h.Fails("a", 2, FailureKind::kSilence), ElementsAre("probe a"));
+  EXPECT_THAT(h.Fails("a", 2, ShardFailure::kSilence), ElementsAre("probe a"));
   EXPECT_THAT(h.Probe(true), IsEmpty());
-  EXPECT_THAT(h.Fails("a", 1, FailureKind::kSilence), IsEmpty());
+  EXPECT_THAT(h.Fails("a", 1, ShardFailure::kSilence), IsEmpty());
   EXPECT_EQ(h.Live(), "ab");
 }
 
 TEST(HealthTrackerTest, ASilentShardThatDoesNotAnswerAProbeIsEjected) {
   Harness h(Ejecting(), {"a", "b"});
-  EXPECT_THAT(h.Fails("a", 2, FailureKind::kSilence), ElementsAre("probe a"));
+  EXPECT_THAT(h.Fails("a", 2, ShardFailure::kSilence), ElementsAre("probe a"));
   EXPECT_THAT(h.Probe(false), ElementsAre("eject a for 2s after 2 silence"));
   EXPECT_EQ(h.Live(), "b");
 }
 
 TEST(HealthTrackerTest, AProbeThatTheProxyCouldNotMakeChangesNothing) {
   Harness h(Ejecting(), {"a", "b"});
-  h.Fails("a", 2, FailureKind::kSilence);
+  h.Fails("a", 2, ShardFailure::kSilence);
   EXPECT_THAT(h.Probe(ProbeResult::kUnknown), IsEmpty());
   EXPECT_EQ(h.Live(), "ab");
-  EXPECT_THAT(h.Fails("a", 1, FailureKind::kSilence), ElementsAre("probe a"));
+  EXPECT_THAT(h.Fails("a", 1, ShardFailure::kSilence), ElementsAre("probe a"));
   EXPECT_THAT(h.Probe(false), ElementsAre("eject a for 2s after 3 silence"));
   EXPECT_THAT(h.Waits(2s), ElementsAre("probe a"));
   EXPECT_THAT(h.Probe(ProbeResult::kUnknown), IsEmpty());
@@ -192,8 +192,8 @@ TEST(HealthTrackerTest, AProbeThatTheProxyCouldNotMakeChangesNothing) {
 }
 
 TEST(HealthTrackerTest, ALossSeenByAllWorkersAtOnceIsOneFailure) {
-  for (const FailureKind kind :
-       {FailureKind::kConnect, FailureKind::kReset, FailureKind::kProtocolError}) {
+  for (const ShardFailure kind :
+       {ShardFailure::kConnect, ShardFailure::kReset, ShardFailure::kProtocol}) {
     Harness h(Ejecting(absl::Seconds(2), 3), {"a", "b"});
     EXPECT_THAT(h.FailsEverywhere("a", kind), IsEmpty());
     EXPECT_THAT(h.Fails("a"), IsEmpty());
@@ -203,25 +203,25 @@ TEST(HealthTrackerTest, ALossSeenByAllWorkersAtOnceIsOneFailure) {
 
 TEST(HealthTrackerTest, AFailureAfterAReplyCountsHoweverSoonItComes) {
   Harness h(Ejecting(absl::Seconds(2), 1), {"a", "b"});
-  h.FailsEverywhere("a", FailureKind::kReset);
+  h.FailsEverywhere("a", ShardFailure::kReset);
   h.Answers("a");
-  EXPECT_THAT(h.FailsEverywhere("a", FailureKind::kConnect),
+  EXPECT_THAT(h.FailsEverywhere("a", ShardFailure::kConnect),
               ElementsAre("eject a for 2s after 1 connect"));
 }
 
 TEST(HealthTrackerTest, LostConnectionsEjectOnlyAShardThatFailsAProbe) {
   Harness h(Ejecting(), {"a", "b"});
-  EXPECT_THAT(h.Fails("a", 5, FailureKind::kReset), ElementsAre("probe a"));
+  EXPECT_THAT(h.Fails("a", 5, ShardFailure::kReset), ElementsAre("probe a"));
   EXPECT_EQ(h.Live(), "ab");
   EXPECT_THAT(h.Probe(true), IsEmpty());
-  EXPECT_THAT(h.Fails("a", 2, FailureKind::kReset), ElementsAre("probe a"));
+  EXPECT_THAT(h.Fails("a", 2, ShardFailure::kReset), ElementsAre("probe a"));
   EXPECT_THAT(h.Probe(false), ElementsAre("eject a for 2s after 2 reset"));
   EXPECT_EQ(h.Live(), "b");
 }
 
 TEST(HealthTrackerTest, AProofOfFailureEjectsWithoutWaitingForTheProbe) {
   Harness h(Ejecting(), {"a", "b"});
-  h.Fails("a", 2, FailureKind::kReset);
+  h.Fails("a", 2, ShardFailure::kReset);
   EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 2s after 3 connect"));
   EXPECT_THAT(h.Probe(true), IsEmpty());
   EXPECT_EQ(h.Live(), "b");
@@ -230,7 +230,7 @@ TEST(HealthTrackerTest, AProofOfFailureEjectsWithoutWaitingForTheProbe) {
 
 TEST(HealthTrackerTest, AReplyDuringTheProbeOfALiveShardOutweighsIt) {
   Harness h(Ejecting(), {"a", "b"});
-  h.Fails("a", 2, FailureKind::kReset);
+  h.Fails("a", 2, ShardFailure::kReset);
   h.Answers("a");
   EXPECT_THAT(h.Probe(false), IsEmpty());
   EXPECT_EQ(h.Live(), "ab");
@@ -238,10 +238,10 @@ TEST(HealthTrackerTest, AReplyDuringTheProbeOfALiveShardOutweighsIt) {
 
 TEST(HealthTrackerTest, AnUpdateDropsTheProbeOfALiveShard) {
   Harness h(Ejecting(), {"a", "b"});
-  h.Fails("a", 2, FailureKind::kReset);
+  h.Fails("a", 2, ShardFailure::kReset);
   h.Update(Ejecting(), {"a", "b", "c"});
   EXPECT_THAT(h.Probe(false), IsEmpty());
-  EXPECT_THAT(h.Fails("a", 1, FailureKind::kReset), ElementsAre("probe a"));
+  EXPECT_THAT(h.Fails("a", 1, ShardFailure::kReset), ElementsAre("probe a"));
 }
 
 TEST(HealthTrackerTest, WithoutAutoEjectHostsNothingIsEjected) {

@@ -32,20 +32,6 @@ std::string HostName() {
   return name;
 }
 
-FailureKind KindOf(ShardFailure failure) {
-  switch (failure) {
-    case ShardFailure::kConnect:
-      return FailureKind::kConnect;
-    case ShardFailure::kReset:
-      return FailureKind::kReset;
-    case ShardFailure::kProtocol:
-      return FailureKind::kProtocolError;
-    case ShardFailure::kSilence:
-      return FailureKind::kSilence;
-  }
-  return FailureKind::kConnect;
-}
-
 }  // namespace
 
 Server::Server(const Options& options, EventLoop& main_loop)
@@ -145,7 +131,7 @@ void Server::EndSessions() {
 
 void Server::ReportFailure(const std::string& pool, const ShardConfig& shard,
                            ShardFailure failure) {
-  health_.ReportFailure(pool, shard.name, KindOf(failure));
+  health_.ReportFailure(pool, shard.name, failure);
   names_.Refresh(shard.endpoint);
 }
 

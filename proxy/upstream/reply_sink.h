@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "proxy/upstream/fragment.h"
+#include "proxy/upstream/shard_failure.h"
 
 namespace weir {
 
@@ -49,9 +50,6 @@ class ReplySink {
   virtual void OnFragmentFailed(Fragment* fragment, Failure failure) = 0;
   virtual void OnFragmentReleased(Fragment* fragment) = 0;
 };
-
-// What counts against a shard: once per connection and silence, not once per request.
-enum class ShardFailure : uint8_t { kConnect, kReset, kProtocol, kSilence };
 
 class ShardObserver {
  public:
