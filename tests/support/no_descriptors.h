@@ -9,6 +9,13 @@
 
 namespace weir {
 
+// The sanitizers open pipes to check pointers, and report what they could not check.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kNeedsDescriptors = true;
+#else
+inline constexpr bool kNeedsDescriptors = false;
+#endif
+
 class NoDescriptors {
  public:
   NoDescriptors() {
