@@ -10,9 +10,9 @@
 #include "controlplane/model/version_changes.h"
 #include "controlplane/server/error_details.h"
 #include "controlplane/server/proto_time.h"
-#include "controlplane/server/uuid.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
+#include "proxy/base/uuid.h"
 #include "proxy/config/pool_message.h"
 
 namespace weir {

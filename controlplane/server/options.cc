@@ -142,18 +142,6 @@ absl::Status CheckTogether(const ControlOptions& options) {
 
 std::span<const FlagSpec> ControlFlags() { return kFlags; }
 
-bool IsLoopback(const Endpoint& endpoint) {
-  if (endpoint.kind == EndpointKind::kUnix || endpoint.host == "localhost") return true;
-  const std::optional<ResolvedAddress> address = LiteralAddress(endpoint.host, 1);
-  if (!address) return false;
-  if (address->family() == AF_INET6) {
-    return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address->get())->sin6_addr);
-  }
-  const uint32_t host =
-      ntohl(reinterpret_cast<const sockaddr_in*>(address->get())->sin_addr.s_addr);
-  return host >> 24 == IN_LOOPBACKNET;
-}
-
 absl::StatusOr<ControlOptions> ParseControlOptions(std::span<const char* const> argv) {
   ControlOptions options;
   absl::Status status =

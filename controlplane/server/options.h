@@ -55,7 +55,4 @@ std::string ControlVersionText();
 // Every flag, in the order of the usage text.
 std::span<const FlagSpec> ControlFlags();
 
-// Reached only from this machine: a Unix socket, `localhost` or an address of the loopback.
-bool IsLoopback(const Endpoint& endpoint);
-
 }  // namespace weir

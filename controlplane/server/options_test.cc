@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proxy/base/socket_address.h"
 #include "proxy/base/strings.h"
 
 namespace weir {

@@ -40,4 +40,7 @@ ResolvedAddress MakeAddress(const sockaddr* address, socklen_t length);
 std::optional<ResolvedAddress> LiteralAddress(std::string_view host, uint16_t port);
 std::optional<ResolvedAddress> LiteralAddress(const Endpoint& endpoint);
 
+// Reached only from this machine: a Unix socket, `localhost` or an address of the loopback.
+bool IsLoopback(const Endpoint& endpoint);
+
 }  // namespace weir

@@ -1,4 +1,4 @@
-#include "controlplane/server/uuid.h"
+#include "proxy/base/uuid.h"
 
 #include <array>
 #include <cstdint>
