@@ -85,8 +85,9 @@ absl::Status Take(std::span<const FlagSpec> flags, const FlagSpec& flag, std::st
 
 }  // namespace
 
-absl::Status ParseFlags(std::span<const FlagSpec> flags, std::span<const char* const> argv,
-                        const ApplyFlag& apply) {
+absl::StatusOr<std::vector<std::string>> ParseFlagsAndWords(std::span<const FlagSpec> flags,
+                                                            std::span<const char* const> argv,
+                                                            const ApplyFlag& apply) {
   // getopt reorders the pointers and leaves the characters alone.
   std::vector<char*> words;
   for (const char* word : argv) words.push_back(const_cast<char*>(word));
@@ -113,14 +114,19 @@ absl::Status ParseFlags(std::span<const FlagSpec> flags, std::span<const char* c
     absl::Status status = Take(flags, *flag, optarg == nullptr ? "" : optarg, apply);
     if (!status.ok()) return status;
   }
-  if (optind < count) {
-    return InvalidArgument("found '", words[optind], "', expected options only; -h lists them");
-  }
-  return absl::OkStatus();
+  return std::vector<std::string>(words.begin() + optind, words.end() - 1);
 }
 
-std::string FlagsUsage(std::string_view program, std::span<const FlagSpec> flags) {
-  std::string text = StrCat("Usage: ", program, " [OPTION]...\n\nOptions:\n");
+absl::Status ParseFlags(std::span<const FlagSpec> flags, std::span<const char* const> argv,
+                        const ApplyFlag& apply) {
+  const absl::StatusOr<std::vector<std::string>> words = ParseFlagsAndWords(flags, argv, apply);
+  if (!words.ok()) return words.status();
+  if (words->empty()) return absl::OkStatus();
+  return InvalidArgument("found '", words->front(), "', expected options only; -h lists them");
+}
+
+std::string FlagLines(std::span<const FlagSpec> flags) {
+  std::string text;
   for (const FlagSpec& flag : flags) {
     std::string names =
         flag.short_name == 0 ? "    " : StrCat("-", std::string(1, flag.short_name), ", ");
@@ -131,6 +137,10 @@ std::string FlagsUsage(std::string_view program, std::span<const FlagSpec> flags
     text += '\n';
   }
   return text;
+}
+
+std::string FlagsUsage(std::string_view program, std::span<const FlagSpec> flags) {
+  return StrCat("Usage: ", program, " [OPTION]...\n\nOptions:\n", FlagLines(flags));
 }
 
 }  // namespace weir

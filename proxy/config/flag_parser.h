@@ -8,8 +8,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace weir {
 
@@ -32,7 +34,16 @@ using ApplyFlag = std::function<absl::Status(size_t index, std::string_view argu
 absl::Status ParseFlags(std::span<const FlagSpec> flags, std::span<const char* const> argv,
                         const ApplyFlag& apply);
 
-// `Usage: PROGRAM [OPTION]...` and a line for each flag.
+// The same, where words that are no flags may stand between them: those, in order. After `--` all
+// are words.
+absl::StatusOr<std::vector<std::string>> ParseFlagsAndWords(std::span<const FlagSpec> flags,
+                                                            std::span<const char* const> argv,
+                                                            const ApplyFlag& apply);
+
+// A line for each flag.
+std::string FlagLines(std::span<const FlagSpec> flags);
+
+// `Usage: PROGRAM [OPTION]...` and FlagLines.
 std::string FlagsUsage(std::string_view program, std::span<const FlagSpec> flags);
 
 }  // namespace weir

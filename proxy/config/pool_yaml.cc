@@ -151,6 +151,29 @@ void ReadGuard(const YamlNode& value, std::string_view pool, v1::PoolSpec& spec,
   }
 }
 
+// The pool whose keys are those of `map`, which stands at `line`; good for nothing after an error.
+v1::PoolSpec ReadDeclared(YamlNode map, int line, std::string_view pool_name,
+                          ConfigErrors& errors) {
+  v1::PoolSpec extras;
+  if (const auto fleet = TakeKey(map, "fleet", pool_name, errors)) {
+    ReadFleet(fleet->value, pool_name, extras, errors);
+  }
+  if (const auto guard = TakeKey(map, "guard", pool_name, errors)) {
+    ReadGuard(guard->value, pool_name, extras, errors);
+  }
+  YamlEntry pool;
+  pool.key.kind = YamlKind::kScalar;
+  pool.key.line = line;
+  pool.key.text = pool_name;
+  pool.value = std::move(map);
+  ReadPool(pool, PoolOrigin::kDeclared, errors);
+  if (!errors.empty()) return {};
+
+  v1::PoolSpec spec = SpecOfMap(pool.value);
+  spec.MergeFrom(extras);
+  return spec;
+}
+
 // The value of the only key, `declared`; null after an error.
 YamlNode* FindDeclared(YamlNode& document, ConfigErrors& errors) {
   YamlNode* declared = nullptr;
@@ -261,28 +284,40 @@ absl::StatusOr<v1::PoolSpec> ParseDeclaredPool(std::string_view text, std::strin
   YamlNode* declared = FindDeclared(*document, errors);
   if (declared == nullptr) return errors.ToStatus();
 
-  v1::PoolSpec extras;
-  if (const auto fleet = TakeKey(*declared, "fleet", pool_name, errors)) {
-    ReadFleet(fleet->value, pool_name, extras, errors);
-  }
-  if (const auto guard = TakeKey(*declared, "guard", pool_name, errors)) {
-    ReadGuard(guard->value, pool_name, extras, errors);
-  }
-  YamlEntry pool;
-  pool.key.kind = YamlKind::kScalar;
-  pool.key.line = declared->line;
-  pool.key.text = pool_name;
-  pool.value = std::move(*declared);
-  ReadPool(pool, PoolOrigin::kDeclared, errors);
+  const int line = declared->line;
+  v1::PoolSpec spec = ReadDeclared(std::move(*declared), line, pool_name, errors);
   if (!errors.empty()) return errors.ToStatus();
-
-  v1::PoolSpec spec = SpecOfMap(pool.value);
-  spec.MergeFrom(extras);
   return spec;
 }
 
-std::string FormatDeclaredPool(const v1::PoolSpec& spec) {
-  std::string text = StrCat(kDeclared, ":");
+absl::StatusOr<std::vector<NamedPool>> ParsePools(std::string_view text,
+                                                  std::string_view file_name) {
+  absl::StatusOr<YamlNode> document = ParseYaml(text, file_name);
+  if (!document.ok()) return document.status();
+  ConfigErrors errors(file_name);
+  if (document->kind != YamlKind::kMap || document->entries.empty()) {
+    errors.Add(std::max(document->line, 1),
+               StrCat("found ", DescribeFound(*document),
+                      ", expected a map of pools by name, each with listen, servers and more"));
+  }
+  std::vector<NamedPool> pools;
+  for (YamlEntry& entry : document->entries) {
+    const std::string name = entry.key.text;
+    if (entry.key.kind != YamlKind::kScalar || !IsResourceName(name)) {
+      errors.Add(entry.key.line,
+                 StrCat("found ", DescribeFound(entry.key), ", expected ", kResourceNameForm));
+    } else if (std::ranges::find(pools, name, &NamedPool::name) != pools.end()) {
+      errors.Add(entry.key.line, StrCat("found pool '", name, "' a second time, expected once"));
+    } else {
+      pools.push_back({name, ReadDeclared(std::move(entry.value), entry.key.line, name, errors)});
+    }
+  }
+  if (!errors.empty()) return errors.ToStatus();
+  return pools;
+}
+
+std::string FormatPool(std::string_view name, const v1::PoolSpec& spec) {
+  std::string text = StrCat(Quoted(name), ":");
   if (!spec.fleet().empty()) StrAppend(&text, "\n  fleet: ", Quoted(spec.fleet()));
   AppendFields(spec.policy(), "\n  ", text);
   text += "\n  servers:";
@@ -295,6 +330,8 @@ std::string FormatDeclaredPool(const v1::PoolSpec& spec) {
   }
   return text + '\n';
 }
+
+std::string FormatDeclaredPool(const v1::PoolSpec& spec) { return FormatPool(kDeclared, spec); }
 
 absl::StatusOr<std::vector<ImportedPool>> ImportPools(std::string_view text,
                                                       std::string_view file_name) {

@@ -27,6 +27,19 @@ absl::StatusOr<v1::PoolSpec> ParseDeclaredPool(std::string_view text, std::strin
 // endpoints and weights normalised. `spec` is one that ReadPoolSpec (pool_message.h) accepts.
 std::string FormatDeclaredPool(const v1::PoolSpec& spec);
 
+struct NamedPool {
+  std::string name;
+  v1::PoolSpec spec;
+};
+
+// Declared pools under their names, by the order of `text`: what people write for weirctl. At least
+// one; names are of weir.v1's form. Errors as ParseDeclaredPool's, of all pools at once.
+absl::StatusOr<std::vector<NamedPool>> ParsePools(std::string_view text,
+                                                  std::string_view file_name);
+
+// FormatDeclaredPool's lines under `name` in place of "declared", as ParsePools reads them.
+std::string FormatPool(std::string_view name, const v1::PoolSpec& spec);
+
 struct ImportedPool {
   std::string name;  // as in the file; perhaps none that weir.v1 allows: ReadPoolSpec tells
   v1::PoolSpec spec;

@@ -164,6 +164,44 @@ TEST(PoolYamlTest, ATwemproxyFileIsTheSamePoolsByMessageAsByItself) {
   }
 }
 
+TEST(PoolYamlTest, ReadsAndWritesPoolsUnderTheirNames) {
+  const std::string text =
+      "alpha:\n"
+      "  fleet: eu-1\n"
+      "  listen: h:1\n"
+      "  redis: true\n"
+      "  servers:\n"
+      "    - 127.0.0.1:6379:1 one\n"
+      "  guard:\n"
+      "    min_shards: 2\n"
+      "beta:\n"
+      "  listen: h:2\n"
+      "  servers:\n"
+      "    - 127.0.0.1:11211:1 one\n";
+  const absl::StatusOr<std::vector<NamedPool>> pools = ParsePools(text, "f.yml");
+  ASSERT_TRUE(pools.ok()) << pools.status();
+  ASSERT_EQ(pools->size(), 2u);
+  EXPECT_EQ(pools->at(0).spec.guard().min_shards(), 2u);
+  std::string written;
+  for (const NamedPool& pool : *pools) written += FormatPool(pool.name, pool.spec);
+  EXPECT_EQ(written, text);
+}
+
+TEST(PoolYamlTest, TellsTheMistakesOfAllPoolsAtOnce) {
+  const auto error_of = [](std::string_view text) {
+    const absl::StatusOr<std::vector<NamedPool>> pools = ParsePools(text, "f.yml");
+    return pools.ok() ? "no error" : std::string(FromAbsl(pools.status().message()));
+  };
+  const std::string error =
+      error_of("alpha: {listen: \"h:1\", timeout: x, servers: [\"h:2:1 a\"]}\nbeta: 3\nC: {}\n");
+  EXPECT_THAT(error, HasSubstr("f.yml:1: pool 'alpha', key 'timeout'"));
+  EXPECT_THAT(error, HasSubstr("f.yml:2: pool 'beta'"));
+  EXPECT_THAT(error, HasSubstr("f.yml:3: found 'C'"));
+  EXPECT_THAT(error_of(""), HasSubstr("expected a map of pools"));
+  constexpr std::string_view kPool = "a: {listen: \"h:1\", servers: [\"h:2:1 a\"]}\n";
+  EXPECT_THAT(error_of(StrCat(kPool, kPool)), HasSubstr("f.yml:2: found pool 'a' a second time"));
+}
+
 TEST(PoolYamlTest, ImportsThePasswordApartFromTheSpec) {
   const absl::StatusOr<std::vector<ImportedPool>> pools = ImportPools(
       "alpha: {listen: \"h:1\", redis: true, redis_auth: hunter2, servers: [\"h:2:1\"]}", "f.yml");
