@@ -287,9 +287,10 @@ TEST_F(WeirctlTest, AppliesWhatItExportsWithoutAnyChange) {
 }
 
 TEST_F(WeirctlTest, AppliesByCreatingOrUpdating) {
-  const std::string path = WriteFile("pools.yml",
-                                     "alpha: {listen: \"h:1\", servers: [\"h:2:1 a\"]}\n"
-                                     "beta: {listen: \"h:2\", servers: [\"h:3:1 a\"]}\n");
+  const std::string path =
+      WriteFile("pools.yml",
+                "alpha: {listen: \"h:1\", redis: true, servers: [\"h:2:1 a\"]}\n"
+                "beta: {listen: \"h:2\", redis: true, servers: [\"h:3:1 a\"]}\n");
   EXPECT_EQ(Run({"apply", "-f", path}), ExitCode::kDone) << err();
   EXPECT_THAT(admin_.calls, ElementsAre("UpdatePool alpha", "CreatePool beta"));
   EXPECT_EQ(admin_.changes[0].etag(), "e1");

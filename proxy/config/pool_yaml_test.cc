@@ -176,6 +176,7 @@ TEST(PoolYamlTest, ReadsAndWritesPoolsUnderTheirNames) {
       "    min_shards: 2\n"
       "beta:\n"
       "  listen: h:2\n"
+      "  redis: true\n"
       "  servers:\n"
       "    - 127.0.0.1:11211:1 one\n";
   const absl::StatusOr<std::vector<NamedPool>> pools = ParsePools(text, "f.yml");
