@@ -40,7 +40,7 @@ class AdminClient {
   absl::StatusOr<Response> Call(Method<Request, Response> method, const Request& request,
                                 absl::Duration extra = absl::ZeroDuration()) const {
     Response response;
-    const absl::Status status = WithRetries(
+    absl::Status status = WithRetries(
         [&](grpc::ClientContext& context) {
           return ((*stub_).*method)(&context, request, &response);
         },

@@ -23,7 +23,7 @@ absl::StatusOr<std::string> ReadInputFile(const std::string& path) {
   char chunk[1 << 14];
   size_t count = 0;
   while ((count = std::fread(chunk, 1, sizeof(chunk), file)) > 0) content.append(chunk, count);
-  const absl::Status status = std::ferror(file) != 0 ? CannotRead(path) : absl::OkStatus();
+  absl::Status status = std::ferror(file) != 0 ? CannotRead(path) : absl::OkStatus();
   if (!is_stdin) std::fclose(file);
   if (!status.ok()) return status;
   return content;

@@ -44,7 +44,7 @@ void Emit(const YAML::Node& node, YAML::Emitter& emitter) {
 }  // namespace
 
 std::string FormatMessage(const google::protobuf::Message& message, OutputFormat format) {
-  const std::string json = Json(message, true);
+  std::string json = Json(message, true);
   if (format == OutputFormat::kJson) return json;
   YAML::Emitter emitter;
   Emit(YAML::Load(json), emitter);  // every JSON text is YAML

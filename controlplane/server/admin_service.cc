@@ -1,5 +1,6 @@
 #include "controlplane/server/admin_service.h"
 
+#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -142,9 +143,10 @@ AdminService::Unary* AdminService::Read(
     absl::StatusOr<Response> (ControlPlane::*read)(const Request&) const) {
   return Handle(context, method, Role::kRead,
                 [this, request, response, read](const Caller&, const Finish& finish) {
-                  absl::StatusOr<Response> result = (control_.*read)(*request);
-                  if (result.ok()) *response = *std::move(result);
-                  finish(result.status());
+                  absl::StatusOr<Response> result = std::invoke(read, control_, *request);
+                  if (!result.ok()) return finish(result.status());
+                  *response = *std::move(result);
+                  finish(absl::OkStatus());
                 });
 }
 
@@ -155,11 +157,13 @@ AdminService::Unary* AdminService::Change(Context* context, std::string_view met
                                                                        const Caller&, ChangeDone)) {
   return Handle(context, method, Role::kWrite,
                 [this, request, response, change](const Caller& caller, const Finish& finish) {
-                  (control_.*change)(*request, caller,
-                                     [response, finish](absl::StatusOr<v1::ChangeResponse> result) {
-                                       if (result.ok()) *response = *std::move(result);
-                                       finish(result.status());
-                                     });
+                  // Not (control_.*change)(…): g++ 12 checks that with an uninitialised address.
+                  std::invoke(change, control_, *request, caller,
+                              [response, finish](absl::StatusOr<v1::ChangeResponse> result) {
+                                if (!result.ok()) return finish(result.status());
+                                *response = *std::move(result);
+                                finish(absl::OkStatus());
+                              });
                 });
 }
 

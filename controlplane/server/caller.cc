@@ -9,7 +9,7 @@
 namespace weir {
 namespace {
 
-std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
+std::string_view View(const grpc::string_ref& text) { return {text.data(), text.size()}; }
 
 // The common name of a client certificate that the transport has verified; empty: none.
 std::string CommonName(const grpc::CallbackServerContext& context) {
@@ -38,7 +38,7 @@ absl::StatusOr<std::string> CheckCaller(const grpc::CallbackServerContext& conte
 
 std::string PeerAddress(const grpc::CallbackServerContext& context) {
   // "ipv4:127.0.0.1:40312", "ipv6:%5B::1%5D:40312", "unix:".
-  const std::string peer = context.peer();
+  std::string peer = context.peer();
   if (peer.starts_with("unix")) return "unix";
   const size_t colon = peer.find(':');
   if (colon == peer.npos) return peer;

@@ -178,7 +178,7 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& po
   PoolPtr after = before;
   const bool deletes = change.effect == ChangeEffect::kDeleted;
   if (change.write) {
-    const absl::Status stored = deletes ? Delete(change, before) : Write(change, before, after);
+    absl::Status stored = deletes ? Delete(change, before) : Write(change, before, after);
     if (!stored.ok()) return stored;
     LogChange(change, pool, caller);
   }
