@@ -204,7 +204,8 @@ class Program {
     for (const std::string_view name : kNames) {
       for (const std::string_view fleet : {"blue", "green"}) cache_.RemovePool(fleet, name);
     }
-    cache_.SetPool(fleet_, NewPool("alpha", "new", {.generation = ++generation_}),
+    ++generation_;
+    cache_.SetPool(fleet_, NewPool("alpha", "new", {.generation = generation_}),
                    NewEndpoints("alpha", "new", {.generation = generation_}));
     Ask(Subscription(0));
     for (int rounds = 0; rounds < 20; ++rounds) {
