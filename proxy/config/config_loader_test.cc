@@ -444,6 +444,9 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithTheFileAsAWhole) {
   EXPECT_EQ(ErrorOf("alpha:\n  a: 1\n   b: 2\n"), "f.yml:3: not YAML: illegal map value");
   EXPECT_EQ(ErrorOf("alpha:\n\ta: 1\n"),
             "f.yml:2: not YAML: illegal map value; indent with spaces, YAML takes no tabs");
+  // What yaml-cpp quotes as it stands broke an error in two when that was the end of a line.
+  EXPECT_EQ(ErrorOf("alpha: \"\\\x01\"\n"), "f.yml:1: not YAML: unknown escape character: \\x01");
+  EXPECT_EQ(ErrorOf(std::string("alph\0\n  listen: [::1]:1\n", 24)).find('\n'), std::string::npos);
   EXPECT_EQ(ErrorOf(std::string((16 << 20) + 1, ' ')),
             "f.yml:1: found a larger file, expected at most 16777216 bytes");
   EXPECT_EQ(ErrorOf("alpha: *nobody\n"), "f.yml:1: not YAML: the referenced anchor is not defined");

@@ -199,7 +199,9 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text, std::string_view file_
     return ParseOrThrow(std::string(text), file_name);
   } catch (const YAML::Exception& error) {
     const int line = error.mark.is_null() ? 1 : error.mark.line + 1;
-    return InvalidArgument(file_name, ":", line, ": not YAML: ", error.msg, Hint(text, line));
+    // yaml-cpp quotes what it found as it stands, line ends among it.
+    return InvalidArgument(file_name, ":", line, ": not YAML: ", Printable(error.msg),
+                           Hint(text, line));
   } catch (const std::exception& error) {
     return InvalidArgument(file_name, ":1: not YAML: ", error.what());
   }
