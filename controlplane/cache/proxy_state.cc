@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "controlplane/model/proto_time.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -14,13 +15,6 @@ std::string Cut(std::string_view text, size_t bytes) {
   if (text.size() <= bytes) return std::string(text);
   while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
   return std::string(text.substr(0, bytes));
-}
-
-void SetTime(absl::Time time, google::protobuf::Timestamp* to) {
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  to->set_seconds(seconds);
-  to->set_nanos(
-      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
 v1::HeldResource HeldOf(const CachedResource& resource) {
@@ -265,7 +259,7 @@ v1::Proxy ProxyState::Describe(const FleetView& view) const {
   v1::Proxy proxy;
   *proxy.mutable_node() = node_;
   proxy.set_address(address_);
-  SetTime(connected_, proxy.mutable_connected());
+  *proxy.mutable_connected() = ToProto(connected_);
   for (const auto& [id, entry] : entries_) {
     const bool known = entry.held != nullptr && !entry.held->version().empty();
     if (known && id.type != v1::RESOURCE_SECRET) {
@@ -277,7 +271,7 @@ v1::Proxy ProxyState::Describe(const FleetView& view) const {
   }
   if (report_ != nullptr) {
     *proxy.mutable_report() = *report_;
-    SetTime(reported_, proxy.mutable_reported());
+    *proxy.mutable_reported() = ToProto(reported_);
   }
   proxy.set_in_sync(InSync(view));
   return proxy;

@@ -1,15 +1,13 @@
 #include "controlplane/model/canonical.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstdint>
 #include <vector>
 
 #include "google/protobuf/descriptor.h"
 #include "proxy/base/check.h"
+#include "proxy/base/sha256.h"
 
 namespace weir {
 namespace {
@@ -133,16 +131,8 @@ std::string CanonicalEncoding(const Message& message) {
 }
 
 std::string ShortHash(std::string_view bytes) {
-  constexpr size_t kBytes = 8;
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
-  SHA256(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), digest.data());
-  std::string text;
-  for (size_t i = 0; i < kBytes; ++i) {
-    text.push_back(kHex[digest[i] >> 4]);
-    text.push_back(kHex[digest[i] & 0xf]);
-  }
-  return text;
+  constexpr size_t kDigits = 16;
+  return Sha256Hex(bytes).substr(0, kDigits);
 }
 
 std::string ContentVersion(const Message& message) { return ShortHash(CanonicalEncoding(message)); }

@@ -1,15 +1,13 @@
 #include "controlplane/server/access_table.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_split.h"
+#include "proxy/base/sha256.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -28,16 +26,13 @@ std::optional<Role> ParseRole(std::string_view text) {
 }
 
 std::string TokenCredential(std::string_view token) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(), digest);
-  return StrCat(kTokenPrefix,
-                absl::BytesToHexString({reinterpret_cast<const char*>(digest), sizeof digest}));
+  return StrCat(kTokenPrefix, Sha256Hex(token));
 }
 
 bool IsTokenHash(std::string_view credential) {
   if (!credential.starts_with(kTokenPrefix)) return false;
   const std::string_view digits = credential.substr(kTokenPrefix.size());
-  return digits.size() == size_t{2} * SHA256_DIGEST_LENGTH &&
+  return digits.size() == kSha256HexDigits &&
          std::ranges::all_of(digits, [](char c) { return absl::ascii_isxdigit(c); });
 }
 

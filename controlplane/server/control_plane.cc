@@ -6,10 +6,10 @@
 
 #include "absl/strings/str_join.h"
 #include "controlplane/model/pool_changes.h"
+#include "controlplane/model/proto_time.h"
 #include "controlplane/model/shard_changes.h"
 #include "controlplane/model/version_changes.h"
 #include "controlplane/server/error_details.h"
-#include "controlplane/server/proto_time.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 #include "proxy/base/uuid.h"

@@ -22,36 +22,29 @@ constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_D
 
 absl::StatusOr<std::unique_ptr<DirectoryWatcher>> DirectoryWatcher::Start(Options options,
                                                                           Callback callback) {
-  const int inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  if (inotify_fd < 0) return Unavailable("inotify: ", std::strerror(errno));
-  if (inotify_add_watch(inotify_fd, options.directory.c_str(), kEvents) < 0) {
-    const int error = errno;
-    close(inotify_fd);
-    return Unavailable(options.directory, ": cannot be watched: ", std::strerror(error));
+  UniqueFd inotify(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (!inotify.valid()) return Unavailable("inotify: ", std::strerror(errno));
+  if (inotify_add_watch(inotify.get(), options.directory.c_str(), kEvents) < 0) {
+    return Unavailable(options.directory, ": cannot be watched: ", std::strerror(errno));
   }
-  const int stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (stop_fd < 0) {
-    const int error = errno;
-    close(inotify_fd);
-    return Unavailable("eventfd: ", std::strerror(error));
-  }
-  return std::unique_ptr<DirectoryWatcher>(
-      new DirectoryWatcher(std::move(options), std::move(callback), inotify_fd, stop_fd));
+  UniqueFd stop(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!stop.valid()) return Unavailable("eventfd: ", std::strerror(errno));
+  return std::unique_ptr<DirectoryWatcher>(new DirectoryWatcher(
+      std::move(options), std::move(callback), std::move(inotify), std::move(stop)));
 }
 
-DirectoryWatcher::DirectoryWatcher(Options options, Callback callback, int inotify_fd, int stop_fd)
+DirectoryWatcher::DirectoryWatcher(Options options, Callback callback, UniqueFd inotify,
+                                   UniqueFd stop)
     : options_(std::move(options)),
       callback_(std::move(callback)),
-      inotify_fd_(inotify_fd),
-      stop_fd_(stop_fd),
+      inotify_(std::move(inotify)),
+      stop_(std::move(stop)),
       thread_([this] { Run(); }) {}
 
 DirectoryWatcher::~DirectoryWatcher() {
   CHECK(std::this_thread::get_id() != thread_.get_id());
-  CHECK_EQ(eventfd_write(stop_fd_, 1), 0);
+  CHECK_EQ(eventfd_write(stop_.get(), 1), 0);
   thread_.join();
-  close(inotify_fd_);
-  close(stop_fd_);
 }
 
 void DirectoryWatcher::Run() {
@@ -74,7 +67,7 @@ void DirectoryWatcher::Run() {
 }
 
 bool DirectoryWatcher::Wait(Moment deadline) const {
-  pollfd fds[] = {{inotify_fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
+  pollfd fds[] = {{inotify_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
   const Moment now = Clock::now();
   const Duration left = deadline > now ? deadline - now : Duration::zero();
   const timespec timeout = absl::ToTimespec(absl::FromChrono(left));
@@ -86,7 +79,7 @@ bool DirectoryWatcher::ReadEvents() {
   bool any = false;
   alignas(inotify_event) char buffer[16 * 1024];
   ssize_t length = 0;
-  while ((length = read(inotify_fd_, buffer, sizeof(buffer))) > 0) {
+  while ((length = read(inotify_.get(), buffer, sizeof(buffer))) > 0) {
     for (const char* at = buffer; at < buffer + length;) {
       const auto* event = reinterpret_cast<const inotify_event*>(at);
       any = true;

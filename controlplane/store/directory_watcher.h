@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proxy/base/clock.h"
+#include "proxy/base/unique_fd.h"
 
 namespace weir {
 
@@ -44,7 +45,7 @@ class DirectoryWatcher {
   DirectoryWatcher& operator=(const DirectoryWatcher&) = delete;
 
  private:
-  DirectoryWatcher(Options options, Callback callback, int inotify_fd, int stop_fd);
+  DirectoryWatcher(Options options, Callback callback, UniqueFd inotify, UniqueFd stop);
 
   void Run();
   // Waits for something to read, at most until `deadline`; whether to go on.
@@ -54,9 +55,9 @@ class DirectoryWatcher {
 
   const Options options_;
   const Callback callback_;
-  const int inotify_fd_;
-  const int stop_fd_;  // readable once the thread is to end
-  Changes pending_;    // the thread's
+  const UniqueFd inotify_;
+  const UniqueFd stop_;  // an eventfd, readable once the thread is to end
+  Changes pending_;      // the thread's
   std::thread thread_;
 };
 

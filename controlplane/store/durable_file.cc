@@ -12,26 +12,12 @@
 #include <utility>
 
 #include "proxy/base/strings.h"
+#include "proxy/base/unique_fd.h"
 
 namespace weir {
 namespace {
 
 constexpr std::string_view kTemporarySuffix = ".weir-tmp";
-
-// Closes a descriptor at the end of its scope.
-class ScopedFd {
- public:
-  explicit ScopedFd(int fd) : fd_(fd) {}
-  ScopedFd(const ScopedFd&) = delete;
-  ScopedFd& operator=(const ScopedFd&) = delete;
-  ~ScopedFd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 // errno of the first thing that failed, or 0.
 int WriteAndSync(int fd, std::string_view contents) {
@@ -45,8 +31,8 @@ int WriteAndSync(int fd, std::string_view contents) {
 }
 
 int SyncDirectory(const std::string& path) {
-  const ScopedFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0) return errno;
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return errno;
   return fsync(fd.get()) == 0 ? 0 : errno;
 }
 
@@ -58,9 +44,9 @@ absl::Status SyncDirectoryAfterChange(const std::string& path) {
 
 // Creates `path` anew with `contents` on the disk.
 int WriteNewFile(const std::string& path, std::string_view contents) {
-  const ScopedFd fd(
+  const UniqueFd fd(
       open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (fd.get() < 0) return errno;
+  if (!fd.valid()) return errno;
   return WriteAndSync(fd.get(), contents);
 }
 
@@ -117,10 +103,10 @@ absl::Status RemoveFileDurably(const std::string& directory, std::string_view na
 }
 
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t max_bytes) {
-  const ScopedFd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (fd.get() < 0 && errno != ELOOP) return FileError(path, "read", errno);
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd.valid() && errno != ELOOP) return FileError(path, "read", errno);
   struct stat status;
-  if (fd.get() < 0 || fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+  if (!fd.valid() || fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return absl::FailedPreconditionError(StrCat(path, ": expected a regular file"));
   }
   std::string contents;

@@ -2,14 +2,13 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proxy/base/strings.h"
+#include "tests/support/temp_directory.h"
 
 namespace weir {
 namespace {
@@ -20,10 +19,6 @@ using ::testing::IsEmpty;
 
 class DurableFileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    directory_ = ::testing::TempDir() + "/durableXXXXXX";
-    ASSERT_NE(mkdtemp(directory_.data()), nullptr);
-  }
   std::string Read(std::string_view name) {
     const auto text = ReadWholeFile(StrCat(directory_, "/", name), 1 << 20);
     return text.ok() ? *text : text.status().ToString();
@@ -34,7 +29,8 @@ class DurableFileTest : public ::testing::Test {
     return status.st_mode & 0777;
   }
 
-  std::string directory_;
+  const TempDirectory temporary_;
+  const std::string& directory_ = temporary_.path();
 };
 
 TEST_F(DurableFileTest, WritesAndReplacesAPrivateFile) {

@@ -22,25 +22,22 @@ constexpr size_t kMaxFileBytes = 64 << 20;
 std::string FileName(std::string_view pool) { return StrCat(pool, kSuffix); }
 
 // The lock's descriptor. It is let go when the process ends, however it ends.
-absl::StatusOr<int> TakeLock(const std::string& directory) {
+absl::StatusOr<UniqueFd> TakeLock(const std::string& directory) {
   const std::string path = StrCat(directory, "/lock");
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return FileError(path, "opened", errno);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid()) return FileError(path, "opened", errno);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
     char pid[32] = {};
-    const ssize_t length = pread(fd, pid, sizeof(pid), 0);
-    close(fd);
+    const ssize_t length = pread(fd.get(), pid, sizeof(pid), 0);
     if (error != EWOULDBLOCK) return FileError(path, "locked", error);
     return absl::FailedPreconditionError(
         StrCat(directory, ": another weir-control has it open, pid ",
                std::string_view(pid, length > 0 ? static_cast<size_t>(length) : 0)));
   }
   const std::string pid = std::to_string(getpid());
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
-    const int error = errno;
-    close(fd);
-    return FileError(path, "written", error);
+  if (ftruncate(fd.get(), 0) != 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
+    return FileError(path, "written", errno);
   }
   return fd;
 }
@@ -52,23 +49,21 @@ bool IsDone(const absl::Status& status) { return status.ok() || absl::IsDataLoss
 
 absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(Options options) {
   if (absl::Status status = MakePrivateDirectory(options.directory); !status.ok()) return status;
-  const absl::StatusOr<int> lock_fd = TakeLock(options.directory);
-  if (!lock_fd.ok()) return lock_fd.status();
-  auto store = std::unique_ptr<EmbeddedStore>(new EmbeddedStore(std::move(options), *lock_fd));
+  absl::StatusOr<UniqueFd> lock = TakeLock(options.directory);
+  if (!lock.ok()) return lock.status();
+  auto store =
+      std::unique_ptr<EmbeddedStore>(new EmbeddedStore(std::move(options), *std::move(lock)));
   if (absl::Status status = store->ReadAll(); !status.ok()) return status;
   return store;
 }
 
-EmbeddedStore::EmbeddedStore(Options options, int lock_fd)
+EmbeddedStore::EmbeddedStore(Options options, UniqueFd lock)
     : options_(std::move(options)),
       pools_directory_(StrCat(options_.directory, "/pools")),
-      lock_fd_(lock_fd),
+      lock_(std::move(lock)),
       history_(StrCat(options_.directory, "/history")) {}
 
-EmbeddedStore::~EmbeddedStore() {
-  watcher_.reset();
-  close(lock_fd_);
-}
+EmbeddedStore::~EmbeddedStore() = default;
 
 std::string EmbeddedStore::PathOf(const std::string& pool) const {
   return StrCat(pools_directory_, "/", FileName(pool));

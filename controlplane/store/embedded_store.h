@@ -34,6 +34,7 @@
 #include "controlplane/store/pool_file.h"
 #include "controlplane/store/pool_store.h"
 #include "controlplane/store/version_history.h"
+#include "proxy/base/unique_fd.h"
 
 namespace weir {
 
@@ -74,7 +75,7 @@ class EmbeddedStore : public PoolStore {
     std::string refused;
   };
 
-  EmbeddedStore(Options options, int lock_fd);
+  EmbeddedStore(Options options, UniqueFd lock);
 
   absl::Status ReadAll();
   absl::Status ReadPool(const std::string& pool);
@@ -105,7 +106,7 @@ class EmbeddedStore : public PoolStore {
 
   const Options options_;
   const std::string pools_directory_;
-  const int lock_fd_;
+  const UniqueFd lock_;
 
   std::mutex mutex_;  // guards what follows, and the files
   std::map<std::string, PoolState> pools_;

@@ -8,7 +8,6 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <iterator>
@@ -18,6 +17,7 @@
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "proxy/base/strings.h"
+#include "tests/support/temp_directory.h"
 
 namespace weir {
 namespace {
@@ -67,12 +67,7 @@ class Listener : public PoolStoreObserver {
 
 class EmbeddedStoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    directory_ = ::testing::TempDir() + "/storeXXXXXX";
-    ASSERT_NE(mkdtemp(directory_.data()), nullptr);
-    directory_ += "/data";
-    Open();
-  }
+  void SetUp() override { Open(); }
 
   absl::Status TryOpen() {
     store_.reset();
@@ -132,7 +127,8 @@ class EmbeddedStoreTest : public ::testing::Test {
     EXPECT_EQ(listener_.waiting(), 0u);
   }
 
-  std::string directory_;
+  const TempDirectory temporary_;
+  std::string directory_ = temporary_.path() + "/data";
   Listener listener_;
   std::unique_ptr<EmbeddedStore> store_;
 };

@@ -1,13 +1,11 @@
 #include "controlplane/store/pool_file.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 
-#include "absl/strings/escaping.h"
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
 #include "proxy/base/check.h"
+#include "proxy/base/sha256.h"
 #include "proxy/base/strings.h"
 #include "proxy/config/pool_yaml.h"
 
@@ -28,13 +26,6 @@ size_t FindLine(std::string_view text, std::string_view key) {
   if (text.starts_with(key)) return 0;
   const size_t found = text.find(StrCat("\n", key));
   return found == text.npos ? found : found + 1;
-}
-
-std::string Sha256Hex(std::string_view text) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
 }
 
 std::string Dump(const Json& json) {

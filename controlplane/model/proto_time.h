@@ -8,10 +8,11 @@
 namespace weir {
 
 inline google::protobuf::Timestamp ToProto(absl::Time time) {
-  const int64_t nanos = absl::ToUnixNanos(time);
+  const int64_t seconds = absl::ToUnixSeconds(time);  // rounded down, so that nanos is not negative
   google::protobuf::Timestamp result;
-  result.set_seconds(nanos / 1'000'000'000);
-  result.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+  result.set_seconds(seconds);
+  result.set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
   return result;
 }
 
