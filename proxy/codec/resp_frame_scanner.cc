@@ -211,8 +211,7 @@ RespFrameScanner::Progress RespFrameScanner::OnAggregate(uint64_t count) {
   state_ = State::kType;
   if (count == 0) return is_attribute ? Progress::kOn : ElementDone();
   if (depth_ >= std::min(limits_.max_depth, kMaxDepth)) return Fail("nested too deeply");
-  const uint32_t level = 1u << depth_;
-  attribute_levels_ = is_attribute ? attribute_levels_ | level : attribute_levels_ & ~level;
+  attribute_levels_[depth_] = is_attribute;
   remaining_[depth_++] = static_cast<uint32_t>(count);
   return Progress::kOn;
 }
@@ -243,7 +242,7 @@ RespFrameScanner::Progress RespFrameScanner::ElementDone() {
     if (--remaining_[depth_ - 1] > 0) return Progress::kOn;
     --depth_;
     // The end of an attribute completes nothing: what it belongs to follows.
-    if ((attribute_levels_ >> depth_ & 1) != 0) return Progress::kOn;
+    if (attribute_levels_[depth_]) return Progress::kOn;
   }
   in_frame_ = false;
   return Progress::kFrameDone;

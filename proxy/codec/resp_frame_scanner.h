@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -14,8 +15,8 @@ namespace weir {
 
 // What one frame may hold. Sizes in bytes.
 struct FrameLimits {
-  uint32_t max_line_bytes = 64 << 10;      // a simple string, error, number…, without its CRLF
-  uint32_t max_depth = 32;                 // nested aggregates; at most RespFrameScanner::kMaxDepth
+  uint32_t max_line_bytes = 1 << 20;       // a simple string, error, number…, without its CRLF
+  uint32_t max_depth = 128;                // nested aggregates; at most RespFrameScanner::kMaxDepth
   uint32_t max_elements = 1u << 30;        // announced by one aggregate (a map's: pairs)
   uint64_t max_bulk_bytes = 512ull << 20;  // one bulk, verbatim string or bulk error
 };
@@ -31,7 +32,7 @@ struct FrameLimits {
 class RespFrameScanner {
  public:
   using Result = ParseResult;
-  static constexpr uint32_t kMaxDepth = 32;
+  static constexpr uint32_t kMaxDepth = 128;
 
   explicit RespFrameScanner(const FrameLimits& limits = {}) : limits_(limits) {}
 
@@ -107,11 +108,11 @@ class RespFrameScanner {
   uint32_t line_bytes_ = 0;
   RespNumber number_;
   uint64_t body_remaining_ = 0;
-  uint32_t attribute_levels_ = 0;              // bit n: open aggregate n is an attribute
+  std::bitset<kMaxDepth> attribute_levels_;    // n: whether open aggregate n is an attribute
   std::array<uint32_t, kMaxDepth> remaining_;  // elements, of each open aggregate
   const char* error_ = "";
 };
 
-static_assert(std::is_trivially_copyable_v<RespFrameScanner> && sizeof(RespFrameScanner) <= 320);
+static_assert(std::is_trivially_copyable_v<RespFrameScanner> && sizeof(RespFrameScanner) <= 640);
 
 }  // namespace weir

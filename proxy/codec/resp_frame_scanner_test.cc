@@ -207,7 +207,7 @@ TEST(RespFrameScannerTest, TakesWhatIsExactlyAtItsLimits) {
   }
 }
 
-TEST(RespFrameScannerTest, NestsToThirtyTwoLevels) {
+TEST(RespFrameScannerTest, NestsToItsDepth) {
   std::string frame;
   for (uint32_t i = 0; i < RespFrameScanner::kMaxDepth; ++i) frame += "*1\r\n";
   RespFrameScanner scanner;

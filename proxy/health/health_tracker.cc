@@ -24,8 +24,7 @@ HealthTracker::Actions HealthTracker::OnFailure(size_t shard, ShardFailure kind,
   failed.failure = kind;
   if (failed.failures < policy_.server_failure_limit) return {};
   if (!MayEject()) return {};
-  const bool proof = kind == ShardFailure::kConnect || kind == ShardFailure::kProtocol;
-  if (proof) return {Eject(shard, now)};
+  if (kind == ShardFailure::kConnect) return {Eject(shard, now)};
   const bool asked = failed.probe_id != 0;
   if (asked) return {};
   return {StartProbe(shard)};

@@ -1,4 +1,7 @@
 // Which shards of one pool are live: counts failures, ejects, has ejected shards probed, restores.
+//
+// Pure: events and moments in, actions out, for HealthOwner, who owns one per pool and calls it on
+// its thread only. It simply ends; nothing is under way in it.
 #pragma once
 
 #include <chrono>

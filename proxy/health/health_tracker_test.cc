@@ -146,8 +146,8 @@ TEST(HealthTrackerTest, EveryKindOfFailureCountsAndTheLastOneIsNamed) {
   h.Fails("a", 1, ShardFailure::kConnect);
   h.Fails("a", 1, ShardFailure::kReset);
   h.Fails("a", 1, ShardFailure::kSilence);
-  EXPECT_THAT(h.Fails("a", 1, ShardFailure::kProtocol),
-              ElementsAre("eject a for 2s after 4 protocol_error"));
+  EXPECT_THAT(h.Fails("a", 1, ShardFailure::kProtocol), ElementsAre("probe a"));
+  EXPECT_THAT(h.Probe(false), ElementsAre("eject a for 2s after 4 protocol_error"));
 }
 
 TEST(HealthTrackerTest, AStallMetByManyConnectionsCountsByItsLength) {
