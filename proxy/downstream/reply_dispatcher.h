@@ -1,6 +1,7 @@
 // ReplyDispatcher: hands what arrives from the shards to the sessions that asked.
 //
-// One per worker, on its thread. A request whose session is gone lets its reply pass unread.
+// A value of its worker, on its thread; ends after the connections. A request whose session is gone
+// lets its reply pass unread.
 #pragma once
 
 #include <span>

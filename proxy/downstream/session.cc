@@ -207,7 +207,7 @@ void Session::SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames)
   UpstreamConnection* last_way = LastWay(shard);
   if (last_way != nullptr && (last_way != lease_.LateTo(shard) || !MayFollow(*last_way))) {
     if (!too_large_to_share) return Send(fragment, shard, std::forward<Frames>(frames));
-    return RefuseFragment(fragment, shard, Failure::kOverloaded);
+    return RefuseFragment(fragment, shard, Failure::kOutOfOrder);
   }
   if (!lease_.Begin(shard, version_)) {
     if (!too_large_to_share) return Send(fragment, shard, std::forward<Frames>(frames));

@@ -106,7 +106,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
     if (connection == nullptr) [[likely]] {
       connection = &context_.connections.Shared(shard, slot_, version_);
     } else if (!MayFollow(*connection)) {
-      return RefuseFragment(fragment, shard, Failure::kOverloaded);
+      return RefuseFragment(fragment, shard, Failure::kOutOfOrder);
     }
     context_.requests.Hold(fragment->request);
     replies_.CountSent(fragment->request, frames.size());

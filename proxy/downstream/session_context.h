@@ -1,5 +1,5 @@
 // SessionContext: what a worker's sessions of one pool share. Borrowed by them; owned by the
-// worker, used on its thread.
+// worker, used on its thread. Ends after the last of them.
 #pragma once
 
 #include <cstdint>

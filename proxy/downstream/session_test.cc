@@ -176,8 +176,9 @@ TEST(SessionTest, HoldsWhatItHasReadOfAnUnfinishedRequest) {
   SessionHarness h;
   h.client().SendsBytes(
       StrCat("*3\r\n$4\r\nMSET\r\n$2\r\na1\r\n$5000\r\n", std::string(1000, 'x')));
-  EXPECT_EQ(h.session(0).held(), 1029u);
-  EXPECT_EQ(h.chunks().bytes_in_use(), 1029u);
+  EXPECT_GE(h.session(0).held(), 1029u);
+  EXPECT_LE(h.session(0).held(), 1300u) << "and what its parser knows so far";
+  EXPECT_EQ(h.chunks().bytes_in_use(), h.session(0).held());
   h.client().SendsBytes(std::string(4000, 'x') + "\r\n");
   EXPECT_EQ(h.session(0).held(), 0u);
 }

@@ -45,6 +45,8 @@ UniqueFd AcceptFrom(int listen_fd);
 
 // Small writes leave at once (no effect on Unix sockets).
 void SetNoDelay(int fd);
+// Closing it ends the connection with a reset: the kernel drops what it holds for the peer.
+void ResetOnClose(int fd);
 // The kernel probes idle peers and notices dead ones.
 void SetKeepAlive(int fd);
 

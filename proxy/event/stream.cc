@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/event/socket.h"
 
 namespace weir {
 namespace {
@@ -40,6 +41,12 @@ void Stream::Close() {
   loop_.Unwatch(transport_->fd());
   transport_.reset();
   output_.Clear();
+}
+
+void Stream::Abort() {
+  if (transport_ == nullptr) return;
+  ResetOnClose(transport_->fd());
+  Close();
 }
 
 void Stream::OnReady(Readiness ready) {

@@ -80,6 +80,8 @@ class Stream final : public IoHandler, public TurnEndHandler {
 
   // Ends the stream; unsent output is lost. No callback follows.
   void Close();
+  // Close, after which the peer gets nothing more either, not even of what was written: a reset.
+  void Abort();
   // Closed by either side: nothing can be read or written any more.
   bool closed() const { return transport_ == nullptr || error_ != 0; }
 

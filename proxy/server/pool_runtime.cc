@@ -118,6 +118,11 @@ void PoolRuntime::OnShardFailure(uint32_t shard, ShardFailure failure) {
   worker_.health.ReportFailure(config.name, config.servers[shard], failure);
 }
 
+void PoolRuntime::OnIdleClose(uint32_t shard) {
+  if (leaving_ || shard == kRemovedShard) return;
+  worker_.health.ReportIdleClose(context_.pool->config.servers[shard]);
+}
+
 void PoolRuntime::OnResp3Refused(uint32_t shard) {
   if (leaving_ || shard == kRemovedShard) return;
   LOG_EVENT_LIMITED(LogLevel::kWarn, "pool_speaks_resp2_only", {"pool", pool().config.name},

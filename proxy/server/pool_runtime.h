@@ -31,6 +31,9 @@ class HealthReporter {
   virtual void ReportFailure(const std::string& pool, const ShardConfig& shard,
                              ShardFailure failure) = 0;
   virtual void ReportSuccess(const std::string& pool, const ShardConfig& shard) = 0;
+  // The shard closed a connection that was idle: no failure, but its name may lead elsewhere by
+  // now.
+  virtual void ReportIdleClose(const ShardConfig& shard) = 0;
   // A shard of `pool` refused HELLO 3.
   virtual void ReportResp2Only(const PoolSnapshotPtr& pool) = 0;
 };
@@ -97,6 +100,7 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   void OnSessionClosed(Session* session) override;
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override;
+  void OnIdleClose(uint32_t shard) override;
   void OnResp3Refused(uint32_t shard) override;
 
   const WorkerParts worker_;

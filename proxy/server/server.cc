@@ -139,6 +139,8 @@ void Server::ReportSuccess(const std::string& pool, const ShardConfig& shard) {
   health_.ReportSuccess(pool, shard.name);
 }
 
+void Server::ReportIdleClose(const ShardConfig& shard) { names_.Refresh(shard.endpoint); }
+
 void Server::ReportResp2Only(const PoolSnapshotPtr& pool) {
   for (auto& worker : workers_) worker->SpeakResp2Only(pool);
 }

@@ -56,6 +56,7 @@ class Server final : private HealthReporter, private HealthPublisher {
   void ReportFailure(const std::string& pool, const ShardConfig& shard,
                      ShardFailure failure) override;
   void ReportSuccess(const std::string& pool, const ShardConfig& shard) override;
+  void ReportIdleClose(const ShardConfig& shard) override;
   void ReportResp2Only(const PoolSnapshotPtr& pool) override;
   // HealthPublisher; the health owner's thread.
   void PublishHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,

@@ -1,7 +1,8 @@
 // SessionCounts: how many sessions of a pool each worker has, so that a new one goes to the worker
 // with the fewest.
 //
-// One per pool, shared by all workers and kept across reloads. Any thread: the accepting worker
+// One per pool, shared by all workers and kept across reloads; ends with the last who holds it. Any
+// thread: the accepting worker
 // counts a session up before it hands it over, the worker that serves it counts it down at its end.
 // Relaxed atomics: a choice made on numbers of a moment ago is as good.
 #pragma once

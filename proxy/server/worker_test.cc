@@ -22,6 +22,7 @@ class NoHealth final : public HealthReporter {
   void ReportFailure(const std::string& pool, const ShardConfig& shard,
                      ShardFailure failure) override {}
   void ReportSuccess(const std::string& pool, const ShardConfig& shard) override {}
+  void ReportIdleClose(const ShardConfig& shard) override {}
   void ReportResp2Only(const PoolSnapshotPtr& pool) override {}
 };
 

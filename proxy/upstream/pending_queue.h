@@ -3,8 +3,9 @@
 //   head                     last_expired                      tail
 //   [expired or begun] ... [expired or begun] [live, by deadline] ...
 //
-// All deadlines of a connection have the same length, so the live part is sorted by deadline and
-// expiry only ever eats its front. A value of its connection, same thread; owns no fragment.
+// Deadlines never lie before those in front of them (all have the same length, and ShortenDeadlines
+// keeps the order), so expiry only ever eats the live part's front. A value of its connection, same
+// thread; owns no fragment.
 #pragma once
 
 #include <cstdint>

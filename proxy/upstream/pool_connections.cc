@@ -173,9 +173,10 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
 
 void PoolConnections::Keep(uint32_t index) {
   Shard& shard = *shards_[index];
-  const Duration old_timeout = shard.settings.timeout;
+  const ConnectionSettings before = shard.settings;
   shard.settings = SettingsOf(pool_->config, pool_->config.servers[index]);
-  const bool shorter = shard.settings.timeout < old_timeout;
+  const bool shorter = shard.settings.timeout < before.timeout ||
+                       shard.settings.silence_limit < before.silence_limit;
   ForEachConnection(shard, [&](UpstreamConnection& connection) {
     connection.SetShard(index);
     if (shorter) connection.ShortenDeadlines();

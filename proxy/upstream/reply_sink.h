@@ -1,5 +1,6 @@
 // What upstream connections tell the layers above: replies and failures of fragments, and whether a
-// shard works. Implemented once per worker; all calls come on its loop's thread.
+// shard works. Implemented by the worker (ReplySink) and by its part of each pool (ShardObserver),
+// which outlive the connections; all calls come on the worker's loop.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@ enum class Failure : uint8_t {
   kNoSocket,        // the same, because the proxy has no descriptor, memory or port for it
   kOverloaded,      // too much is queued already for a shard that does not answer
   kReset,           // the connection was lost
+  kOutOfOrder,      // it could overtake an expired request of its session
   kProtocol,        // the shard sent what is not the protocol
   kSilent,          // nothing came for shard_silence_limit
   kTimedOut,        // the deadline passed; a write may still take effect
@@ -57,6 +59,8 @@ class ShardObserver {
   virtual void OnShardFailure(uint32_t shard, ShardFailure failure) = 0;
   // The first reply after a failure.
   virtual void OnShardSuccess(uint32_t shard) = 0;
+  // The shard closed a connection of which nothing was wanted. No failure of its.
+  virtual void OnIdleClose(uint32_t shard) = 0;
   // The shard refuses HELLO 3: it speaks RESP2 only. No failure of its.
   virtual void OnResp3Refused(uint32_t shard) = 0;
 };

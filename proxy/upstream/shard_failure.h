@@ -1,4 +1,4 @@
-// ShardFailure: what counts against a shard.
+// ShardFailure: what counts against a shard. A value; any thread.
 #pragma once
 
 #include <cstdint>

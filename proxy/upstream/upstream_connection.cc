@@ -349,7 +349,10 @@ void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> repor
   }
   suspect_ = suspect_ || !idle_close;
   const bool counted = std::exchange(silence_counted_, false) && reported == ShardFailure::kSilence;
-  pending_.FailAll(failure);
+  // Before it was ready nothing had been written that could have an effect.
+  pending_.FailAll(!was_ready && failure == Failure::kReset ? Failure::kUnavailable : failure);
+  // Whoever answers at the shard's name may be at another address by now.
+  if (idle_close) context_.observer.OnIdleClose(shard_);
   if (!idle_close && !counted && reported.has_value()) {
     failure_told_ = true;
     context_.observer.OnShardFailure(shard_, *reported);
@@ -366,6 +369,7 @@ bool UpstreamConnection::ConnectAnew() {
   ByteQueue unsent = stream_->TakeUnsent();
   CHECK_EQ(unsent.size(), pending_.end_position() - SentPosition());
   stats_.server_eof.Add();
+  context_.observer.OnIdleClose(shard_);
   Disconnect();
   waiting_ = std::move(unsent);
   suspect_ = true;
@@ -375,7 +379,9 @@ bool UpstreamConnection::ConnectAnew() {
 
 void UpstreamConnection::Disconnect() {
   if (stream_ != nullptr) {
-    stream_->Close();
+    // What was given up and is on its way must not take effect behind what is sent by another
+    // connection later, so the kernel is to drop what it holds of it.
+    pending_.empty() ? stream_->Close() : stream_->Abort();
     context_.loop.DeleteLater(std::move(stream_));
     stats_.server_connections.Subtract();
     context_.process_stats.CountClosed();

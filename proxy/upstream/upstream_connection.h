@@ -112,7 +112,8 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
 
   // The shard has another index now, or kRemovedShard. What is pending goes on.
   void SetShard(uint32_t shard);
-  // The settings' timeout became shorter: what is pending gets no more time than a request of now.
+  // The settings' timeout or silence limit became shorter: what is pending gets no more time than a
+  // request of now.
   void ShortenDeadlines();
 
   // Reads at the holder's pace; for leases only, or when nobody waits behind the reply.

@@ -198,6 +198,7 @@ TEST_F(UpstreamConnectionTest, AnIdleConnectionThatTheShardClosesIsNoFailure) {
   shard_.Sends("$1\r\nX\r\n");
   shard_.ClosesConnection();
   EXPECT_THAT(Verdicts(), IsEmpty());
+  EXPECT_EQ(sink_.idle_closes, 1) << "its name is worth another lookup";
   EXPECT_EQ(Send("2", "GET y"), std::nullopt);
   shard_.Sends("$1\r\nY\r\n");
   EXPECT_THAT(Events(), ElementsAre("1 X", "2 Y"));

@@ -25,6 +25,12 @@ def stats(proxy):
     return json.loads(text)["pool"]
 
 
+def connections(proxy):
+    """How many connections the proxy has to its only shard."""
+    only, = (of_shard for of_shard in stats(proxy).values() if isinstance(of_shard, dict))
+    return only["server_connections"]
+
+
 def names_of(server):
     """The identities of its connections from the proxy."""
     return sorted(client["id"] for client in server.clients())
@@ -160,6 +166,22 @@ def test_an_acknowledged_write_is_not_lost_to_a_large_one_that_timed_out_before(
                 sent += "was not sent" not in answer
             assert eventually(lambda: sets_done() == sent)  # pylint: disable=cell-var-from-loop
             assert shards[0].call("GET", "k") == b"v2"
+
+
+def test_an_acknowledged_write_is_not_undone_by_the_rest_of_a_large_one_that_was_given_up(lab):
+    shards = lab.redis(1)
+    proxy = lab.proxy(shards, timeout=100, shard_silence_limit=300, threads=1)
+    with proxy.client() as client:
+        assert client.call("SET", "k", "v1") == "OK"
+        shards[0].pause()
+        # More than the shard's socket takes, so that the kernel holds the rest for it.
+        assert "timed out" in client.call("SET", "k", "x" * 400_000)
+        assert eventually(lambda: connections(proxy) == 1)  # the large one's is given up
+        client.send(encode("SET", "k", "v2"))
+        shards[0].resume()
+        assert client.read() == "OK"
+        assert eventually(lambda: len(shards[0].clients()) == 1)  # the shard has met its end
+        assert shards[0].call("GET", "k") == b"v2"
 
 
 def test_the_late_reply_of_a_timed_out_request_goes_to_nobody(lab):
@@ -354,7 +376,7 @@ def test_an_endless_line_of_a_shard_ends_the_session_that_got_half_of_it_only(la
 
     def behaviour(connection, args):
         if endless.is_set() and args[0] == b"GET":
-            connection.sendall(b"+" + b"x" * 200_000)
+            connection.sendall(b"+" + b"x" * 2_000_000)
             raise FakeShard.HandledIt
         return None
 

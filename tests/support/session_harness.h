@@ -93,6 +93,7 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   void OnSessionClosed(Session* session) override;
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override;
+  void OnIdleClose(uint32_t shard) override {}
   void OnResp3Refused(uint32_t shard) override;
 
   void Turn();

@@ -14,6 +14,8 @@ std::string_view Text(Failure failure) {
       return "no socket";
     case Failure::kOverloaded:
       return "overloaded";
+    case Failure::kOutOfOrder:
+      return "out of order";
     case Failure::kReset:
       return "reset";
     case Failure::kProtocol:

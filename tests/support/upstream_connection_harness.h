@@ -29,10 +29,12 @@ class RecordingSink final : public ReplySink, public ShardObserver {
   void OnFragmentReleased(Fragment* fragment) override { Note(*fragment, "released"); }
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override { verdicts.emplace_back("success"); }
+  void OnIdleClose(uint32_t shard) override { ++idle_closes; }
   void OnResp3Refused(uint32_t shard) override { resp3_refused = true; }
 
   std::vector<std::string> events;  // "1 value", "2 failed: reset"
   std::vector<std::string> verdicts;
+  int idle_closes = 0;
   std::map<const Fragment*, std::string> names;
   bool resp3_refused = false;
   bool pass_on = false;  // as a session does with the replies at its head
