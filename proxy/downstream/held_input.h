@@ -1,9 +1,9 @@
 // HeldInput: the input that a session has read and not dealt with: the beginning of a request, or
 // what waits for room.
 //
-// A value of its Session. Empty it owns no buffer; what it holds counts with the worker's
-// ChunkPool, for --memory-limit. Bytes that are done with are given back in large steps, so that
-// many small requests in a large input cost no copying each.
+// A value of its Session, on its thread. Empty it owns no buffer; what it holds counts with the
+// worker's ChunkPool, for --memory-limit. Bytes that are done with are given back in large steps,
+// so that many small requests in a large input cost no copying each.
 #pragma once
 
 #include <cstddef>
@@ -25,11 +25,11 @@ class HeldInput {
 
   bool empty() const { return bytes_.empty(); }
   // Bytes of memory, also for what is done with and not given back yet.
-  size_t size() const { return bytes_.size(); }
+  size_t size() const { return counted_; }
   std::string_view rest() const { return std::string_view(bytes_).substr(begin_); }
   void Append(std::string_view bytes) {
     bytes_.append(bytes);
-    pool_.CountBeside(bytes.size());
+    Count(bytes_.capacity());
   }
 
   // The first `count` bytes of rest() are done with.
@@ -38,23 +38,30 @@ class HeldInput {
     if (begin_ == bytes_.size()) {
       Clear();
     } else if (begin_ > kStep) {
-      pool_.UncountBeside(begin_);
       bytes_.erase(0, std::exchange(begin_, 0));
-      if (bytes_.capacity() / 4 > bytes_.size()) bytes_.shrink_to_fit();
+      if (bytes_.capacity() / 2 > bytes_.size()) bytes_.shrink_to_fit();
+      Count(bytes_.capacity());
     }
   }
   void Clear() {
-    pool_.UncountBeside(bytes_.size());
     std::string().swap(bytes_);
+    Count(0);
     begin_ = 0;
   }
 
  private:
   static constexpr size_t kStep = 65536;
 
+  void Count(size_t bytes) {
+    if (bytes > counted_) pool_.CountBeside(bytes - counted_);
+    if (bytes < counted_) pool_.UncountBeside(counted_ - bytes);
+    counted_ = bytes;
+  }
+
   ChunkPool& pool_;
   std::string bytes_;
-  size_t begin_ = 0;  // done with so far
+  size_t begin_ = 0;    // done with so far
+  size_t counted_ = 0;  // bytes of memory, as told to the pool
 };
 
 }  // namespace weir

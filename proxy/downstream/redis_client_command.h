@@ -1,4 +1,5 @@
-// CLIENT and its subcommands: what a session tells of itself and is told. Private to redis_local.
+// CLIENT and its subcommands: what a session tells of itself and is told. Private to redis_local;
+// pure, on the thread of the session whose state the request names.
 #pragma once
 
 #include <string>

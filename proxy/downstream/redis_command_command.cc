@@ -135,10 +135,14 @@ void Info(const LocalRequest& request) {
     } else {
       AppendNull(request.reply, request.state.version);
     }
+    if (request.IsTooLong()) return;
   }
 }
 
 // --- COMMAND LIST ---
+
+// Bytes of a pattern; names have far fewer. Matching takes time by its length, for every name.
+constexpr size_t kMaxPattern = 1024;
 
 // Subcommands are listed, too, where redis does: when filtered by pattern, and unfiltered.
 void List(const LocalRequest& request) {
@@ -148,6 +152,7 @@ void List(const LocalRequest& request) {
   if (args.size() == 5 && IsWord(args[2], "FILTERBY")) {
     if (IsWord(args[3], "PATTERN")) {
       pattern = args[4];
+      if (pattern.size() > kMaxPattern) return request.Error("ERR the pattern is too long");
     } else if (IsWord(args[3], "MODULE") || IsWord(args[3], "ACLCAT")) {
       none = true;  // there are no modules, and no command is in a category
     } else {
@@ -216,6 +221,7 @@ void GetKeys(const LocalRequest& request, bool with_flags) {
     if (with_flags) AppendArrayHeader(request.reply, 2);
     AppendBulk(request.reply, call[position]);
     if (with_flags) AppendAccess(request, *spec);
+    if (request.IsTooLong()) return;
   }
 }
 

@@ -1,5 +1,5 @@
 // COMMAND and its subcommands: which commands there are, and where their keys are. Private to
-// redis_local.
+// redis_local; pure, on the thread of the session whose state the request names.
 #pragma once
 
 #include "proxy/downstream/redis_local_request.h"

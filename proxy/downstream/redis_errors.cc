@@ -70,6 +70,11 @@ std::string FailureError(Failure failure, std::string_view shard_name) {
     case Failure::kOverloaded:
       return StrCat("ERR shard ", shard_name,
                     " does not answer, and as much as is allowed is queued for it");
+    case Failure::kOutOfOrder:
+      return StrCat(
+          "ERR an earlier request of this connection timed out and may still take effect on"
+          " shard ",
+          shard_name, "; this one cannot be sent behind it");
     case Failure::kReset:
       return StrCat("ERR Connection reset by peer: shard ", shard_name,
                     " closed the connection; a write may have taken effect");
@@ -93,6 +98,11 @@ std::string FailureError(Failure failure, std::string_view shard_name) {
       return StrCat("ERR shard ", shard_name, " was removed; a write may have taken effect");
   }
   return "ERR";
+}
+
+std::string_view CodeOf(std::string_view frame) {
+  if (frame.starts_with('-')) frame.remove_prefix(1);
+  return frame.substr(0, std::min(frame.find_first_of(" \r\n"), kMaxCause));
 }
 
 std::string_view CauseOf(std::string_view frame) {

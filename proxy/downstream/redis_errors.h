@@ -25,6 +25,10 @@ std::string RefusedError(const CommandSpec& spec, std::string_view reason);
 // them.
 std::string FailureError(Failure failure, std::string_view shard_name);
 
+// The first word of an error reply, by which clients tell errors: "OOM", "READONLY"; most say
+// "ERR".
+std::string_view CodeOf(std::string_view frame);
+
 // What an error reply says, without framing and its "ERR", for telling of it in another error: at
 // most 120 bytes. Answers a view into `frame`.
 std::string_view CauseOf(std::string_view frame);

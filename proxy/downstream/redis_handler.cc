@@ -22,12 +22,20 @@ constexpr size_t kArgsToDecide = 8;
 constexpr size_t kMaxCauses = 8;
 // A request may be so large before the password is given: redis' limit for an argument then.
 constexpr uint64_t kMaxLockedRequest = 16384;
+constexpr size_t kKeptScratchBytes = 1 << 16;  // of an answer of the proxy's own, for the next one
 constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
 
 RequestLimits LimitsOf(const PoolConfig& config) {
   RequestLimits limits;
   limits.max_request_bytes = std::max<uint64_t>(config.max_request, 600ull << 20);
   return limits;
+}
+
+// Whether the shard, or the proxy for want of it, answered any part with an error.
+bool AnyFailed(const Split& split) {
+  return std::ranges::any_of(split.fragments, [](const Fragment& fragment) {
+    return fragment.reply.front().starts_with('-');
+  });
 }
 
 }  // namespace
@@ -61,7 +69,7 @@ size_t RedisHandler::HandleInput(Session& session, std::string_view input) {
   auto& state = static_cast<RedisSessionState&>(session.state());
   size_t used = state.upload != nullptr ? ContinueUpload(session, state, input) : 0;
   while (used < input.size() && session.CanTake()) {
-    RespRequestParser& parser = state.parser != nullptr ? *state.parser : parser_;
+    RespRequestParser& parser = state.parser != nullptr ? state.parser->parser() : parser_;
     const std::string_view rest = input.substr(used);
     const ParseResult result = parser.Parse(rest);
     if (result.status == ParseStatus::kNeedMore) {
@@ -310,8 +318,10 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
                               "ERR the request is larger than the pool's max_request", rest);
     }
   }
-  if (state.parser == nullptr) {
-    state.parser = std::make_unique<RespRequestParser>(parser_);
+  if (state.parser != nullptr) {
+    state.parser->Count();
+  } else {
+    state.parser = std::make_unique<HeldParser>(chunks_, RespRequestParser(parser_));
     parser_.Reset();
   }
   return 0;
@@ -386,6 +396,7 @@ void RedisHandler::AnswerItself(const Call& call) {
       .started_at = started_at_,
       .workers = workers_,
       .sessions = static_cast<uint64_t>(session.context().stats.client_connections.Get()),
+      .max_reply = pool_->config.session_output_limit,
       .resp2_only = resp2_only_,
       .version = kVersion};
   scratch_.clear();
@@ -400,6 +411,7 @@ void RedisHandler::AnswerItself(const Call& call) {
     case LocalOutcome::kNoReply:
       break;
   }
+  if (scratch_.capacity() > kKeptScratchBytes) std::string().swap(scratch_);
 }
 
 void RedisHandler::EncodeFailure(const Request& request, Failure failure, uint32_t shard,
@@ -414,21 +426,22 @@ void RedisHandler::Merge(const Request& request, ByteQueue* out) {
     ByteQueueWriter writer(chunks_, *out);
     return AppendError(writer, "ERR the reply is larger than the pool's session_output_limit");
   }
-  if (split.failed > 0 && split.merge != Merge::kConcat) {
+  if (split.merge != Merge::kConcat && AnyFailed(split)) {
     // What was applied elsewhere stays applied, so the error says where it was not.
-    // Errors that shards answered themselves count as well.
     std::string failed;
+    std::string_view code;
     size_t failures = 0;
     for (const Fragment& fragment : split.fragments) {
       const std::string_view reply = fragment.reply.front();
       if (!reply.starts_with('-')) continue;
+      code = failures == 0 || CodeOf(reply) == code ? CodeOf(reply) : "ERR";
       StrAppend(&failed, failures == 0 ? "" : ", ", ShardName(fragment.shard));
       if (failures++ < kMaxCauses) StrAppend(&failed, ": ", CauseOf(reply));
     }
     ByteQueueWriter writer(chunks_, *out);
     return AppendError(
-        writer, StrCat("ERR ", failures, " of ", split.fragments.size(), " shards failed (", failed,
-                       "); what the others did stays done"));
+        writer, StrCat(code, " ", failures, " of ", split.fragments.size(), " shards failed (",
+                       failed, "); what the others did stays done"));
   }
   merger_.Merge(split, pool_->config.partial_mget == PartialMget::kElements, chunks_, out);
 }

@@ -1,8 +1,9 @@
 // RedisHandler: requests of the redis protocol → fragments for shards, or answers of the proxy's
 // own.
 //
-// One per worker and pool, on that worker's thread. Keeps scratch memory, so that a request costs
-// no allocation in steady state. What each class of command does is in docs/commands.md.
+// One per worker and pool, on that worker's thread. Keeps scratch memory, at most a few
+// hundred KiB between requests, so that one costs no allocation in steady state. What each class of
+// command does is in docs/commands.md.
 #pragma once
 
 #include <memory>
@@ -102,7 +103,7 @@ class RedisHandler final : public RequestHandler {
                               std::string_view stray, uint32_t stray_shard) const;
   std::string_view ShardName(uint32_t shard) const {
     return shard < pool_->shard_count() ? std::string_view(pool_->config.servers[shard].name)
-                                        : "a removed shard";
+                                        : "(removed)";
   }
 
   PoolSnapshotPtr pool_;

@@ -152,6 +152,31 @@ TEST(RedisHandlerTest, AFailedMsetSaysWhichShardsItMissedAndWhy) {
                         HasSubstr("); what the others did stays done"))));
 }
 
+TEST(RedisHandlerTest, AnErrorReplyToAPartOfAnMsetSaysWhichShardGaveIt) {
+  SessionHarness h;
+  h.client().Sends("MSET a1 x b1 y", "DEL a1 b1");
+  h.shard("a").Sends("+OK\r\n");
+  h.shard("b").Sends("-OOM command not allowed\r\n");
+  h.shard("a").Sends("-OOM command not allowed\r\n");
+  h.shard("b").Sends("-READONLY no\r\n");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre("-OOM 1 of 2 shards failed (b: OOM command not allowed); what the others "
+                          "did stays done",
+                          StartsWith("-ERR 2 of 2 shards failed (a: OOM command not allowed, b: "
+                                     "READONLY no)")));
+}
+
+TEST(RedisHandlerTest, WhatTheParserOfAnUnfinishedRequestHoldsCounts) {
+  SessionHarness h;
+  h.client().SendsBytes("*100001\r\n$4\r\nMGET\r\n");
+  std::string arguments;
+  for (int i = 0; i < 50'000; ++i) arguments += "$0\r\n\r\n";
+  h.client().SendsBytes(arguments);
+  EXPECT_GE(h.chunks().bytes_in_use(), arguments.size() + 50'000 * sizeof(uint64_t));
+  h.client().Leaves();
+  EXPECT_EQ(h.chunks().bytes_in_use(), 0u);
+}
+
 TEST(RedisHandlerTest, InfoTellsTheVersionAndClientInfoTheAge) {
   SessionHarness h;
   h.client().Sends("INFO server", "CLIENT INFO");
@@ -169,7 +194,8 @@ TEST(RedisHandlerTest, AnErrorThatShardsAnswerIsPassedOnWithItsCode) {
   h.client().Sends("MSET a1 x b1 y", "GET a1");
   h.shard("a").Sends("+OK\r\n-LOADING wait\r\n");
   h.shard("b").Sends("-OOM command not allowed\r\n");
-  EXPECT_THAT(h.client().Received(), ElementsAre("-OOM command not allowed", "-LOADING wait"));
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(StartsWith("-OOM 1 of 2 shards failed"), "-LOADING wait"));
   EXPECT_THAT(h.TakeVerdicts(), IsEmpty()) << "error replies are no failures";
 }
 
@@ -313,7 +339,7 @@ TEST(RedisHandlerTest, AWriteInAnotherVersionNeverOvertakesOneThatTimedOut) {
   h.shard("b").Replies("b");
   EXPECT_THAT(h.client().Received(),
               ElementsAre(StartsWith("-ERR Connection timed out"), StartsWith("[server"),
-                          StartsWith("-ERR shard a does not answer"), "b"));
+                          StartsWith("-ERR an earlier request of this connection timed out"), "b"));
   // Back in its version it may follow.
   h.client().Sends("HELLO 3", "SET a1 third");
   EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "SET a1 third")));

@@ -1,4 +1,5 @@
-// INFO: the proxy's own state in redis' format. Private to redis_local.
+// INFO: the proxy's own state in redis' format. Private to redis_local; any
+// thread. Nothing but the process' id comes from outside of its arguments.
 #pragma once
 
 #include <string>

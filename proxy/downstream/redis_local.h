@@ -1,9 +1,9 @@
 // Commands that the proxy answers itself: HELLO, AUTH, PING, CLIENT, COMMAND, INFO, SELECT…
 //
 // They are what a redis 7.0 server would answer, so that clients find the one they know; where a
-// proxy must answer otherwise, the code says why. Pure: arguments and session state in, encoded
-// reply out; no sockets and no clock (the caller passes what such answers need). Any thread, though
-// the state belongs to one session's.
+// proxy must answer otherwise, the code says why. Arguments and session state in, encoded reply
+// out; no sockets and no clock (the caller passes what such answers need), and of the process only
+// its id. Any thread, though the state belongs to one session's.
 #pragma once
 
 #include <cstddef>
@@ -35,6 +35,7 @@ struct LocalContext {
   absl::Time started_at = {};           // of the process
   uint32_t workers = 1;
   uint64_t sessions = 0;          // of this pool on this worker
+  uint64_t max_reply = 64 << 20;  // bytes; a longer one becomes an error
   bool resp2_only = false;        // a shard refused HELLO 3
   std::string_view version = {};  // Weir's own
 };

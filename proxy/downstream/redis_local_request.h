@@ -26,6 +26,14 @@ struct LocalRequest {
   RedisLocal local() const { return RedisLocalOf(spec); }
   void Ok() const { AppendSimple(reply, "OK"); }
   void Error(std::string_view text) const { AppendError(reply, text); }
+  // Where a short request may ask for a long reply: whether that is too long by now, and is an
+  // error instead. REQUIRES: the reply was empty at first.
+  bool IsTooLong() const {
+    if (reply.size() <= context.max_reply) return false;
+    std::string().swap(reply);
+    Error("ERR the reply is larger than the pool's session_output_limit");
+    return true;
+  }
 };
 
 inline constexpr std::string_view kSyntaxError = "ERR syntax error";

@@ -424,6 +424,24 @@ TEST_F(RedisLocalTest, CommandListFiltersByPattern) {
   }
 }
 
+TEST_F(RedisLocalTest, ALongPatternDoesNotHoldUpTheWorker) {
+  const std::string pattern = "*[" + std::string(10'000'000, 'x');
+  EXPECT_EQ(Ask({"COMMAND", "LIST", "FILTERBY", "PATTERN", pattern}),
+            "-ERR the pattern is too long\r\n");
+}
+
+TEST_F(RedisLocalTest, AReplyMuchLongerThanItsRequestIsAnErrorBeyondTheLimit) {
+  context_.max_reply = 100'000;
+  std::vector<std::string> words = {"COMMAND", "INFO"};
+  words.resize(100, "client");
+  EXPECT_EQ(Ask(words).substr(0, 5), "*98\r\n");
+  words.resize(10'000, "client");
+  EXPECT_EQ(Ask(words), "-ERR the reply is larger than the pool's session_output_limit\r\n");
+  words = {"COMMAND", "GETKEYSANDFLAGS", "MGET"};
+  words.resize(10'000, "k");
+  EXPECT_EQ(Ask(words), "-ERR the reply is larger than the pool's session_output_limit\r\n");
+}
+
 TEST_F(RedisLocalTest, CommandDocsHasNone) {
   EXPECT_EQ(Says("COMMAND DOCS"), "*0\r\n");
   Says("HELLO 3");

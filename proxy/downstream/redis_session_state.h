@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/time/time.h"
+#include "proxy/base/chunk_pool.h"
 #include "proxy/codec/resp_encoder.h"
 #include "proxy/codec/resp_request_parser.h"
 #include "proxy/codec/resp_request_scanner.h"
@@ -48,9 +50,38 @@ class RedisUpload {
   RespRequestScanner scanner_;
 };
 
+// The parser of an unfinished request. What it holds beside itself counts with `pool`, borrowed,
+// for
+// --memory-limit.
+class HeldParser {
+ public:
+  HeldParser(ChunkPool& pool, RespRequestParser&& parser)
+      : pool_(pool), parser_(std::move(parser)) {
+    Count();
+  }
+  ~HeldParser() { pool_.UncountBeside(counted_); }
+  HeldParser(const HeldParser&) = delete;
+  HeldParser& operator=(const HeldParser&) = delete;
+
+  RespRequestParser& parser() { return parser_; }
+  size_t held_bytes() const { return counted_; }
+  // To be called when it has parsed more.
+  void Count() {
+    const size_t bytes = parser_.memory_bytes();
+    pool_.UncountBeside(std::exchange(counted_, bytes));
+    pool_.CountBeside(bytes);
+  }
+
+ private:
+  ChunkPool& pool_;
+  RespRequestParser parser_;
+  size_t counted_ = 0;
+};
+
 struct RedisSessionState final : ProtocolState {
   size_t held_bytes() const override {
-    return transaction == nullptr ? 0 : transaction->frames.size();
+    return (transaction == nullptr ? 0 : transaction->frames.size()) +
+           (parser == nullptr ? 0 : parser->held_bytes());
   }
 
   RespVersion version = RespVersion::kResp2;
@@ -59,7 +90,7 @@ struct RedisSessionState final : ProtocolState {
   absl::Time connected_at;  // the session's begin, for CLIENT INFO
   std::string client_name;  // CLIENT SETNAME, HELLO … SETNAME
   std::string library;      // CLIENT SETINFO, "name version"; empty: neither
-  std::unique_ptr<RespRequestParser> parser;
+  std::unique_ptr<HeldParser> parser;
   bool gathers = false;  // with `parser`: that request cannot be streamed, however large
   std::unique_ptr<RedisUpload> upload;  // between the beginning and the end of a large request
   std::unique_ptr<RedisTransaction> transaction;  // between MULTI and EXEC or DISCARD

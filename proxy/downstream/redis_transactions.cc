@@ -88,7 +88,8 @@ void RedisHandler::LocateAgain(RedisTransaction& transaction) {
   transaction.shard.reset();
   transaction.stray_shard.reset();
   transaction.selector_version = selector_.version();
-  RespRequestParser parser;
+  // Each was within the limits when it was queued; a reload may have lowered them since.
+  RespRequestParser parser(RequestLimits{.max_request_bytes = UINT64_MAX});
   std::string scratch;
   std::string_view rest = transaction.frames.Flatten(&scratch);
   while (!rest.empty()) {

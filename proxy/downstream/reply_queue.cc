@@ -52,7 +52,6 @@ void ReplyQueue::Fail(Request* request, Fragment* fragment, Failure failure) {
   fragment->reply.Clear();
   context_.handler.EncodeFailure(*request, failure, fragment->shard, &fragment->reply);
   gathered_bytes_ += fragment->reply.size();
-  if (request->split != nullptr) ++request->split->failed;
 }
 
 bool ReplyQueue::EmitDone() {

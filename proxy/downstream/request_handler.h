@@ -1,7 +1,11 @@
 // RequestHandler: what a protocol does with the bytes of a session. One protocol each: redis now.
 //
 // One per worker and pool, on the worker's thread. The session knows order, windows and limits; the
-// handler knows frames and commands. Called once per read and per failure, not once per request.
+// handler knows frames and commands. Called per read, per failed fragment and per split reply, not
+// per request.
+//
+// Owned by the pool's part of its worker (PoolRuntime) and outlives the sessions that use it; it
+// ends with the last of them.
 #pragma once
 
 #include <cstddef>

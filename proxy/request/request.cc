@@ -34,7 +34,7 @@ void RequestPool::Release(Request* request) {
     split.fragments.clear();
     split.fragment_of_key.clear();
     split.merge = Merge::kNone;
-    split.remaining = split.failed = 0;
+    split.remaining = 0;
     split.gathered = 0;
     split.too_large = false;
     spare_splits_.push_back(std::move(request->split));

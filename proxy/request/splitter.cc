@@ -10,6 +10,7 @@ size_t Splitter::Assign(CommandArgs args, const KeyPositions& keys, ShardSelecto
   fragment_of_shard_.resize(selector.shard_count(), kNone);
   shards_.clear();
   shard_of_key_.clear();
+  if (shard_of_key_.capacity() > kKeptKeys) std::vector<uint32_t>().swap(shard_of_key_);
   keys_of_fragment_.clear();
   first_stray_ = 0;
   for (uint32_t position : keys) {

@@ -34,6 +34,7 @@ class Splitter {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr size_t kKeptKeys = 1 << 14;  // memory for so many is kept between requests
 
   std::vector<uint32_t> shard_of_key_;
   std::vector<uint32_t> fragment_of_shard_;  // kNone where there is none

@@ -21,8 +21,9 @@ keys). No error closes the connection.
   error that names two of them; a hash tag keeps keys together.
 - **split**: sent to every shard that has some of the keys, and the replies made into one. When
   shards fail, MGET is answered with the first error (`partial_mget` chooses an error for each value
-  instead), the others with one that names each failed shard and, for the first 8, says why in at
-  most 120 bytes; what the other shards did stays done.
+  instead), the others with one that names each shard that failed or answered an error and, for the
+  first 8, says why in at most 120 bytes (its code is the shards' when they agree, as OOM, else ERR);
+  what the other shards did stays done.
 - **Weir**: answered by Weir itself.
 - **transaction**: opens, runs or drops a MULTI block. The block goes to one shard, so all of its keys
   must be there.
