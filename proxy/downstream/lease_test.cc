@@ -451,8 +451,7 @@ TEST(LeaseTest, ALargeSetThatIsRefusedBehindWhatTimedOutLeavesThatInItsPlace) {
   EXPECT_THAT(h.client().Received(), SizeIs(UpstreamConnection::kMaxSuspectRequests - 1));
   h.shard("a").Received();
   h.client().SendsBytes(SetHeader("a1", kLarge) + std::string(kLarge, 'y') + "\r\n");
-  EXPECT_THAT(h.client().Received(),
-              ElementsAre(StartsWith("-ERR shard a does not answer")));
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR shard a does not answer")));
   EXPECT_TRUE(h.shard("a").connected(0));
   h.shard("a").SendsOn(0, "+late\r\n");
   h.client().Sends("SET a1 v2");

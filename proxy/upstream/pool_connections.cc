@@ -211,7 +211,14 @@ void PoolConnections::EndHandovers(const UpstreamConnection* connection) {
 void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
   ForEachConnection(*shard,
                     [](UpstreamConnection& connection) { connection.SetShard(kRemovedShard); });
+  // Nothing that follows in its session would wait for what expired there: it is to be dropped, so
+  // that it takes no effect behind that.
+  std::vector<UpstreamConnection*> late;
+  for (const auto& lease : shard->leased) {
+    if (lease->expired() > 0) late.push_back(lease.get());
+  }
   retired_.push_back(std::move(shard));
+  for (UpstreamConnection* lease : late) lease->Close(Failure::kRemoved);
 }
 
 void PoolConnections::SweepRetired() {

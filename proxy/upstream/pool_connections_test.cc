@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/base/strings.h"
 #include "tests/support/session_harness.h"
 
 namespace weir {
@@ -230,6 +231,23 @@ TEST_F(PoolReloadTest, OrderHoldsOverPasswordsThatChangeFasterThanReplies) {
   EXPECT_THAT(shard.Received(), ElementsAre("GET a2"));
   shard.Replies("other");
   EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "old", "other"));
+}
+
+TEST_F(PoolReloadTest, WithAnotherPasswordALargeRequestThatTimedOutIsNotLeftToOvertake) {
+  Reload([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  const std::string value(300 << 10, 'x');
+  h_.client().SendsBytes(
+      StrCat("*3\r\n$3\r\nSET\r\n$2\r\na1\r\n$", value.size(), "\r\n", value, "\r\n"));
+  h_.Advance(milliseconds(100));
+  EXPECT_THAT(h_.client().Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  EXPECT_TRUE(h_.shard("a").connected(0));
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  EXPECT_FALSE(h_.shard("a").connected(0)) << "the shard may not have run it yet";
+  h_.client().Sends("SET a1 new");
+  h_.shard("a").SendsOn(1, "+OK\r\n");  // AUTH
+  h_.shard("a").SendsOn(1, "+OK\r\n");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("OK"));
+  EXPECT_EQ(h_.stats().leases.Get(), 0);
 }
 
 TEST_F(PoolReloadTest, WithAnotherPasswordAQuietSessionWaitsForNobody) {
