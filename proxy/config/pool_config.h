@@ -32,6 +32,15 @@ struct ShardConfig {
   // What the ring hashes, see hashing/ring_name.h: the name if one is given, else `host:port` or
   // the like, as written. Unique in its pool.
   std::string ring_name;
+  // Further places of the same shard, tried in turn after `endpoint`: literal addresses, which only
+  // the control plane gives.
+  std::vector<Endpoint> more_endpoints = {};
+
+  // Nowhere: the control plane knows no address of the shard. Its requests fail.
+  bool HasNoPlace() const { return endpoint.host.empty() && endpoint.path.empty(); }
+  bool SamePlaceAs(const ShardConfig& other) const {
+    return endpoint == other.endpoint && more_endpoints == other.more_endpoints;
+  }
 
   friend bool operator==(const ShardConfig&, const ShardConfig&) = default;
 };

@@ -10,9 +10,10 @@
 
 namespace weir {
 
-// `previous` lends the pools that did not change, so that equal pools share one PoolSnapshot; null
-// for the first snapshot. An error has one line for each pool that cannot be served, with its place
-// in the file if it has one, its name and the key.
+// `previous` lends what did not change, so that equal pools share one PoolSnapshot, and those that
+// differ in other things than their ring share the ring; null for the first snapshot. An error has
+// one line for each pool that cannot be served, with its place in the file if it has one, its name
+// and the key.
 absl::StatusOr<SnapshotPtr> BuildSnapshot(const Config& config, const Snapshot* previous);
 
 // The ring of a pool in which only the shards with live[i] get keys. REQUIRES: live.size() ==

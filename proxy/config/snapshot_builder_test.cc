@@ -107,6 +107,20 @@ TEST(SnapshotBuilderTest, APoolThatOnlyMovedInItsFileIsShared) {
   EXPECT_EQ((*BuildSnapshot(ConfigOf({moved}), first.get()))->pools[0], first->pools[0]);
 }
 
+TEST(SnapshotBuilderTest, AShardThatMovedIsNoReasonToBuildTheRingAnew) {
+  const SnapshotPtr first = *BuildSnapshot(ConfigOf({Pool("alpha", {"a", "b"})}), nullptr);
+  PoolConfig moved = Pool("alpha", {"a", "b"});
+  moved.servers[0].endpoint = TcpEndpoint("127.0.0.1", 9999);
+  moved.timeout = absl::Milliseconds(77);
+  const SnapshotPtr second = *BuildSnapshot(ConfigOf({moved}), first.get());
+  EXPECT_NE(second->pools[0], first->pools[0]);
+  EXPECT_EQ(second->pools[0]->config, moved);
+  EXPECT_EQ(second->pools[0]->ring, first->pools[0]->ring);
+  moved.servers[0].weight = 2;
+  EXPECT_NE((*BuildSnapshot(ConfigOf({moved}), second.get()))->pools[0]->ring,
+            first->pools[0]->ring);
+}
+
 TEST(SnapshotBuilderTest, ARingWithoutAShardKeepsTheOthersNumbers) {
   const PoolConfig pool = Pool("alpha", {"a", "b", "c"});
   const std::shared_ptr<const Ring> ring = BuildPoolRing(pool, {true, false, true});

@@ -56,7 +56,7 @@ std::vector<size_t> MovedShards(const PoolConfig& before, const PoolConfig& conf
   for (size_t i = 0; i < config.servers.size(); ++i) {
     const std::optional<size_t> old = FindShard(before, config.servers[i].name);
     if (!old.has_value()) continue;
-    if (all || before.servers[*old].endpoint != config.servers[i].endpoint) moved.push_back(i);
+    if (all || !before.servers[*old].SamePlaceAs(config.servers[i])) moved.push_back(i);
   }
   return moved;
 }
@@ -232,7 +232,7 @@ void HealthOwner::OnRestore(Pool& pool, const HealthAction& action) {
 void HealthOwner::StartProbe(Pool& pool, const HealthAction& action) {
   stats_->pool(pool.stats_index).probes.Add();
   const PoolConfig& config = pool.snapshot->config;
-  ProbeTarget target = {.addresses = AddressesOf(config.servers[action.shard].endpoint),
+  ProbeTarget target = {.addresses = AddressesOf(config.servers[action.shard]),
                         .auth = config.redis_auth,
                         .db = config.redis_db,
                         .timeout = ProbeTimeout(config, pool.tracker.live()[action.shard])};
@@ -269,9 +269,15 @@ void HealthOwner::Publish(const Pool& pool) {
       pool.tracker.live());
 }
 
-std::vector<ResolvedAddress> HealthOwner::AddressesOf(const Endpoint& endpoint) const {
-  if (std::optional<ResolvedAddress> literal = LiteralAddress(endpoint)) return {*literal};
-  auto found = resolved_.find(FormatEndpoint(endpoint));
+std::vector<ResolvedAddress> HealthOwner::AddressesOf(const ShardConfig& shard) const {
+  if (std::optional<ResolvedAddress> literal = LiteralAddress(shard.endpoint)) {
+    std::vector<ResolvedAddress> addresses = {*literal};
+    for (const Endpoint& endpoint : shard.more_endpoints) {
+      if ((literal = LiteralAddress(endpoint))) addresses.push_back(*literal);
+    }
+    return addresses;
+  }
+  auto found = resolved_.find(FormatEndpoint(shard.endpoint));
   return found == resolved_.end() ? std::vector<ResolvedAddress>() : found->second;
 }
 

@@ -85,7 +85,7 @@ class HealthOwner {
   void OnProbeDone(const std::string& pool_name, size_t shard, uint64_t probe_id,
                    const absl::Status& result);
   void Publish(const Pool& pool);
-  std::vector<ResolvedAddress> AddressesOf(const Endpoint& endpoint) const;
+  std::vector<ResolvedAddress> AddressesOf(const ShardConfig& shard) const;
   Pool* FindPool(const std::string& name);
   void OnTimer();
   void ArmTimer();

@@ -36,10 +36,10 @@ void RemoveUnixFile(const ListenConfig& listen) {
 
 }  // namespace
 
-absl::Status ListenerSet::Open(const Snapshot& snapshot) {
+std::vector<ListenError> ListenerSet::Open(const Snapshot& snapshot) {
   const std::set<std::string> needed = AddressesOf(snapshot);
   Sockets opened;
-  std::string mistakes;
+  std::vector<ListenError> errors;
   for (const PoolSnapshotPtr& pool : snapshot.pools) {
     const std::string address = FormatEndpoint(pool->config.listen.endpoint);
     if (sockets_.contains(address)) continue;
@@ -50,14 +50,15 @@ absl::Status ListenerSet::Open(const Snapshot& snapshot) {
     for (const Socket* socket : in_the_way) SetReusePort(socket->fd, socket->reuseport);
     if (status.ok()) continue;
     opened.erase(address);
-    StrAppend(&mistakes, mistakes.empty() ? "" : "\n", FromAbsl(status.message()));
+    errors.push_back(
+        {pool->config.name, pool->config.place.text, std::string(FromAbsl(status.message()))});
   }
-  if (mistakes.empty()) {
+  if (errors.empty()) {
     sockets_.merge(opened);
-    return absl::OkStatus();
+    return errors;
   }
   for (const auto& [other, socket] : opened) RemoveUnixFile(socket.listen);
-  return InvalidArgument(mistakes);
+  return errors;
 }
 
 std::vector<const ListenerSet::Socket*> ListenerSet::UnusedOnPort(
@@ -74,17 +75,11 @@ std::vector<const ListenerSet::Socket*> ListenerSet::UnusedOnPort(
 
 absl::Status ListenerSet::OpenOne(const PoolConfig& pool, bool beside_another, Socket* socket) {
   absl::StatusOr<ResolvedAddress> address = ResolveNow(pool.listen.endpoint);
-  if (!address.ok()) {
-    return InvalidArgument(pool.place.text, "pool '", pool.name,
-                           "', key 'listen': ", FromAbsl(address.status().message()));
-  }
+  if (!address.ok()) return address.status();
   absl::StatusOr<UniqueFd> fd = ListenOn(*address, {.backlog = static_cast<int>(pool.backlog),
                                                     .reuse_port = pool.reuseport || beside_another,
                                                     .unix_mode = pool.listen.unix_mode});
-  if (!fd.ok()) {
-    return InvalidArgument(pool.place.text, "pool '", pool.name,
-                           "', key 'listen': ", FromAbsl(fd.status().message()));
-  }
+  if (!fd.ok()) return fd.status();
   if (!pool.reuseport) SetReusePort(fd->get(), false);
   socket->id = ++next_id_;
   socket->worker = static_cast<uint32_t>(socket->id % workers_.size());

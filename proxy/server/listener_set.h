@@ -25,6 +25,13 @@
 
 namespace weir {
 
+// A pool whose address cannot be had.
+struct ListenError {
+  std::string pool;
+  std::string place;  // where the pool was said (ConfigPlace)
+  std::string what;
+};
+
 class ListenerSet {
  public:
   using Workers = std::vector<std::unique_ptr<Worker>>;
@@ -33,8 +40,8 @@ class ListenerSet {
 
   // Opens the sockets that `snapshot` needs and that are not open, without accepting yet; also
   // where one that is about to be closed is in the way, as 0.0.0.0:P is of 127.0.0.1:P. On an
-  // error, which has a line for each pool whose address cannot be had, nothing has changed.
-  absl::Status Open(const Snapshot& snapshot);
+  // error nothing has changed.
+  std::vector<ListenError> Open(const Snapshot& snapshot);
   // Closes the sockets that `snapshot` does not need; what waits in their queues is accepted first.
   // Returns when that is done.
   void CloseUnused(const Snapshot& snapshot);

@@ -1,12 +1,18 @@
 #include "proxy/server/options.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "proxy/base/endpoint.h"
+#include "proxy/base/socket_address.h"
 #include "proxy/base/strings.h"
+#include "proxy/config/shard_item.h"
 #include "proxy/server/usable_cores.h"
 #include "proxy/stats/pool_stats.h"
 
@@ -35,6 +41,18 @@ constexpr FlagSpec kFlags[] = {
     {0, "drain-delay", "MSEC", "0", "After a SIGTERM, how long to go on accepting connections."},
     {0, "memory-limit", "BYTES", "none",
      "Most memory for requests and replies on their way; K, M or G may follow the number."},
+    {0, "control", "ADDRS", "none",
+     "Control planes, host:port[,host:port]..., tried in turn; without -c, all pools come there."},
+    {0, "node-id", "ID", "host name:stats port", "This proxy's name, unique in its fleet."},
+    {0, "fleet", "NAME", "default", "Whose pools it serves."},
+    {0, "zone", "NAME", "none", "Where it runs, for people."},
+    {0, "control-ca", "FILE", "none", "Authorities (PEM) of the control planes; switches TLS on."},
+    {0, "control-cert", "FILE", "none", "Its certificate (PEM) towards them; with --control-key."},
+    {0, "control-key", "FILE", "none", "Private key (PEM) of --control-cert."},
+    {0, "control-token-file", "FILE", "none", "Its bearer token towards them."},
+    {0, "control-insecure", "", "", "Permit plain text to control planes on other hosts."},
+    {0, "state-dir", "DIR", "none", "Keep the last good state here, to start without them."},
+    {0, "state-secrets", "", "", "Keep secrets in --state-dir, too."},
 };
 
 // --- one function for each flag: takes the argument, or says what was expected ---
@@ -128,6 +146,41 @@ absl::Status SetMemoryLimit(std::string_view argument, Options& options) {
   return absl::OkStatus();
 }
 
+absl::Status SetControls(std::string_view argument, Options& options) {
+  options.controls.clear();
+  for (const absl::string_view item : absl::StrSplit(ToAbsl(argument), ',')) {
+    const absl::StatusOr<Endpoint> endpoint = ParseEndpoint(FromAbsl(item));
+    if (!endpoint.ok() || endpoint->kind != EndpointKind::kTcp) {
+      return InvalidArgument("host:port, or several with ',' between them");
+    }
+    options.controls.push_back(FormatEndpoint(*endpoint));
+  }
+  return absl::OkStatus();
+}
+
+// As weir.v1.Node has it.
+absl::Status SetNodeId(std::string_view argument, Options& options) {
+  const bool is_printable = std::ranges::all_of(argument, absl::ascii_isgraph);
+  if (argument.empty() || argument.size() > 253 || !is_printable) {
+    return InvalidArgument("1 to 253 printable characters without spaces");
+  }
+  options.node_id = argument;
+  return absl::OkStatus();
+}
+
+absl::Status SetFleet(std::string_view argument, Options& options) {
+  if (!IsResourceName(argument)) return InvalidArgument(kResourceNameForm);
+  options.fleet = argument;
+  return absl::OkStatus();
+}
+
+template <std::string Options::* field>
+absl::Status SetPath(std::string_view argument, Options& options) {
+  if (argument.empty()) return InvalidArgument("a path");
+  options.*field = argument;
+  return absl::OkStatus();
+}
+
 constexpr Apply kApply[] = {
     // in the order of kFlags
     SetTrue<&Options::show_help>,
@@ -147,8 +200,44 @@ constexpr Apply kApply[] = {
     SetMilliseconds<&Options::drain_timeout>,
     SetMilliseconds<&Options::drain_delay>,
     SetMemoryLimit,
+    SetControls,
+    SetNodeId,
+    SetFleet,
+    SetText<&Options::zone>,
+    SetPath<&Options::control_ca>,
+    SetPath<&Options::control_cert>,
+    SetPath<&Options::control_key>,
+    SetPath<&Options::control_token_file>,
+    SetTrue<&Options::control_insecure>,
+    SetPath<&Options::state_dir>,
+    SetTrue<&Options::state_secrets>,
 };
 static_assert(std::size(kApply) == std::size(kFlags));
+
+absl::Status CheckControl(const Options& options) {
+  if (options.controls.empty()) return absl::OkStatus();
+  if (options.control_cert.empty() != options.control_key.empty()) {
+    return InvalidArgument("found one of --control-cert and --control-key, expected both or none");
+  }
+  if (!options.control_ca.empty()) return absl::OkStatus();
+  if (!options.control_cert.empty()) {
+    return InvalidArgument("found --control-cert without --control-ca, expected both");
+  }
+  for (const std::string& control : options.controls) {
+    if (options.control_insecure || IsLoopback(*ParseEndpoint(control))) continue;
+    return InvalidArgument("option --control: plain text to '", control,
+                           "' would be open to the network; expected --control-ca, or a loopback "
+                           "address, or --control-insecure");
+  }
+  return absl::OkStatus();
+}
+
+// The same after a restart, and another one for a second proxy on the host.
+std::string DefaultNodeId(const Options& options) {
+  char name[200] = "unknown";
+  gethostname(name, sizeof(name) - 1);
+  return StrCat(name, ":", options.stats_port);
+}
 
 }  // namespace
 
@@ -156,12 +245,16 @@ std::span<const FlagSpec> Flags() { return kFlags; }
 
 absl::StatusOr<Options> ParseOptions(std::span<const char* const> argv) {
   Options options;
+  bool conf_file_given = false;
   options.threads = UsableCores();
-  absl::Status status =
-      ParseFlags(kFlags, argv, [&options](size_t index, std::string_view argument) {
-        return kApply[index](argument, options);
-      });
+  absl::Status status = ParseFlags(kFlags, argv, [&](size_t index, std::string_view argument) {
+    conf_file_given |= kFlags[index].short_name == 'c';
+    return kApply[index](argument, options);
+  });
   if (!status.ok()) return status;
+  if (status = CheckControl(options); !status.ok()) return status;
+  if (options.node_id.empty()) options.node_id = DefaultNodeId(options);
+  if (!conf_file_given && !options.controls.empty()) options.conf_file.clear();
   return options;
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -27,7 +28,7 @@ struct Options {
   bool daemonize = false;                         // -d: run in the background
   int verbose = 5;                                // -v: log level, 0 (emergency) to 11 (everything)
   std::string output;                             // -o: log file; empty: stderr
-  std::string conf_file = "conf/nutcracker.yml";  // -c
+  std::string conf_file = "conf/nutcracker.yml";  // -c; empty: none, with --control alone
   uint16_t stats_port = 22222;                    // -s
   std::string stats_addr = "0.0.0.0";             // -a: a numeric address or a host name
   absl::Duration stats_interval = absl::Milliseconds(30000);  // -i: accepted; stats are always live
@@ -41,10 +42,24 @@ struct Options {
       absl::ZeroDuration();   // accepting goes on for this long after SIGTERM
   uint64_t memory_limit = 0;  // bytes held for clients and shards; 0: none
 
+  // --- the control plane ---
+  std::vector<std::string> controls;  // host:port, tried in turn; none: the file's pools are all
+  std::string node_id;                // default when parsed: the host's name and the stats port
+  std::string fleet = "default";
+  std::string zone;
+  std::string control_ca;  // PEM; empty: plain text
+  std::string control_cert;
+  std::string control_key;
+  std::string control_token_file;
+  bool control_insecure = false;  // plain text to other hosts
+  std::string state_dir;          // of the last good state; empty: none is kept
+  bool state_secrets = false;     // secrets are part of it
+
   friend bool operator==(const Options&, const Options&) = default;
 };
 
-// Parses main's arguments, argv[0] (the program's name, ignored) included. Options may be bundled
+// Parses main's arguments, argv[0] (the program's name, ignored) included, and checks that they go
+// together: no plain text beyond loopback without --control-insecure. Options may be bundled
 // (`-dt`) and long names abbreviated, as getopt_long does. The error names the option, what was
 // found and what was expected. Not to be called by two threads at once: getopt has global state.
 absl::StatusOr<Options> ParseOptions(std::span<const char* const> argv);

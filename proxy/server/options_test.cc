@@ -11,6 +11,8 @@
 namespace weir {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -96,6 +98,42 @@ TEST(OptionsTest, ReadsMemoryLimits) {
   EXPECT_EQ(Parse({"--memory-limit", "1g"})->memory_limit, 1u << 30);
 }
 
+TEST(OptionsTest, ReadsTheFlagsOfTheControlPlane) {
+  const absl::StatusOr<Options> options =
+      Parse({"--control=control-1:18000,[::1]:18000", "--node-id=n", "--fleet=blue", "--zone=z",
+             "--control-ca=ca", "--control-cert=cert", "--control-key=key",
+             "--control-token-file=token", "--state-dir=/state", "--state-secrets"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_THAT(options->controls, ElementsAre("control-1:18000", "[::1]:18000"));
+  EXPECT_EQ(options->node_id, "n");
+  EXPECT_EQ(options->fleet, "blue");
+  EXPECT_EQ(options->zone, "z");
+  EXPECT_EQ(options->control_ca, "ca");
+  EXPECT_EQ(options->control_cert, "cert");
+  EXPECT_EQ(options->control_key, "key");
+  EXPECT_EQ(options->control_token_file, "token");
+  EXPECT_EQ(options->state_dir, "/state");
+  EXPECT_TRUE(options->state_secrets);
+}
+
+TEST(OptionsTest, WithAControlPlaneTheFileIsThereOnlyWhenItIsNamed) {
+  EXPECT_EQ(Parse({"--control=localhost:1"})->conf_file, "");
+  EXPECT_EQ(Parse({"--control=localhost:1", "-c", "a.yml"})->conf_file, "a.yml");
+}
+
+TEST(OptionsTest, TheNodeIsNamedAfterHostAndStatsPort) {
+  EXPECT_THAT(Parse({"-s", "1234"})->node_id, EndsWith(":1234"));
+}
+
+TEST(OptionsTest, PlainTextToOtherHostsNeedsAFlag) {
+  EXPECT_TRUE(Parse({"--control=127.0.0.1:1,localhost:1,[::1]:1"}).ok());
+  EXPECT_TRUE(Parse({"--control=control-1:1", "--control-insecure"}).ok());
+  EXPECT_TRUE(Parse({"--control=control-1:1", "--control-ca=ca"}).ok());
+  EXPECT_EQ(ErrorOf({"--control=localhost:1,control-1:1"}),
+            "option --control: plain text to 'control-1:1' would be open to the network; expected "
+            "--control-ca, or a loopback address, or --control-insecure");
+}
+
 TEST(OptionsTest, SaysWhatIsWrongAndWhatWasExpected) {
   struct {
     std::vector<const char*> words;
@@ -121,6 +159,10 @@ TEST(OptionsTest, SaysWhatIsWrongAndWhatWasExpected) {
       {{"--memory-limit=99999999999999G"},
        "option --memory-limit: found '99999999999999G', expected a number of bytes, such as "
        "1073741824, 1024M or 1G; 0 for none"},
+      {{"--control=a:1,"},
+       "option --control: found 'a:1,', expected host:port, or several with ',' between them"},
+      {{"--control=a:1", "--control-ca=c", "--control-cert=c"},
+       "found one of --control-cert and --control-key, expected both or none"},
       {{"-Z"}, "unknown option '-Z'; -h lists them all"},
       {{"-dZ"}, "unknown option '-Z'; -h lists them all"},
       {{"--thread-count"}, "unknown option '--thread-count'; -h lists them all"},

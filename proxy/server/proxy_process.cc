@@ -45,18 +45,20 @@ std::vector<std::string> Lines(const absl::Status& status) {
   return absl::StrSplit(status.message(), '\n', absl::SkipEmpty());
 }
 
-absl::StatusOr<SnapshotPtr> LoadSnapshot(const std::string& file, const Snapshot* previous) {
-  absl::StatusOr<Config> config = LoadConfigFile(file);
-  if (!config.ok()) return config.status();
-  return BuildSnapshot(*config, previous);
+// Without a file there are no pools of its own.
+absl::StatusOr<Config> LoadOwnConfig(const std::string& file) {
+  if (file.empty()) return Config();
+  return LoadConfigFile(file);
 }
 
 int TestConfiguration(const std::string& file) {
-  const absl::StatusOr<SnapshotPtr> snapshot = LoadSnapshot(file, nullptr);
-  if (!snapshot.ok()) Fail(snapshot.status());
+  const absl::StatusOr<Config> config = LoadOwnConfig(file);
+  absl::Status status = config.status();
+  if (config.ok()) status = BuildSnapshot(*config, nullptr).status();
+  if (!status.ok()) Fail(status);
   Print(stderr, StrCat("weir-proxy: configuration file '", file, "' syntax is ",
-                       snapshot.ok() ? "ok" : "invalid", "\n"));
-  return snapshot.ok() ? 0 : 1;
+                       status.ok() ? "ok" : "invalid", "\n"));
+  return status.ok() ? 0 : 1;
 }
 
 // Each client is a descriptor, and the usual soft limit of 1,024 is for programs that use select.
@@ -112,29 +114,38 @@ ProxyProcess::ProxyProcess(const Options& options)
       signals_(*loop_, [this](int signal) { OnSignal(signal); }),
       delay_timer_(loop_->timers(), [this] { StopAccepting(); }),
       hurry_timer_(loop_->timers(), [this] { server_->EndSessions(); }),
-      timeout_timer_(loop_->timers(), [this] { End("drain_timeout"); }) {}
+      timeout_timer_(loop_->timers(), [this] { End("drain_timeout"); }),
+      pools_([this](const SnapshotPtr& snapshot) { return server_->Apply(snapshot); }) {}
 
 absl::Status ProxyProcess::Start() {
-  absl::StatusOr<SnapshotPtr> snapshot = LoadSnapshot(options_.conf_file, nullptr);
-  if (!snapshot.ok()) return snapshot.status();
+  absl::StatusOr<Config> config = LoadOwnConfig(options_.conf_file);
+  if (!config.ok()) return config.status();
+  if (absl::Status built = BuildSnapshot(*config, nullptr).status(); !built.ok()) return built;
   if (absl::Status opened = Log::Open(options_.output); !opened.ok()) {
     return Unavailable(FromAbsl(opened.message()));
   }
   Log::SetLevel(options_.verbose);
   RaiseFileLimit();
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options_, *loop_);
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options_, *loop_, [this] {
+    if (control_ != nullptr) control_->OnHealthChanged();
+  });
   if (!server.ok()) return Unavailable(FromAbsl(server.status().message()));
   server_ = *std::move(server);
-  if (absl::Status applied = server_->Apply(*snapshot); !applied.ok()) {
-    return applied;
+  if (absl::Status applied = pools_.SetFile(*std::move(config)); !applied.ok()) return applied;
+  if (!options_.controls.empty()) {
+    absl::StatusOr<std::unique_ptr<ControlLink>> control =
+        ControlLink::Start(options_, *loop_, *server_, pools_);
+    if (!control.ok()) return control.status();
+    control_ = *std::move(control);
   }
   LOG_EVENT(LogLevel::kNotice, "started", {"version", kVersion}, {"pid", getpid()},
-            {"threads", options_.threads}, {"pools", (*snapshot)->pools.size()});
+            {"threads", options_.threads}, {"pools", pools_.snapshot()->pools.size()});
   return absl::OkStatus();
 }
 
 void ProxyProcess::Serve() {
   loop_->Run();
+  control_.reset();
   // Workers that are done post here no more once they are joined.
   server_.reset();
   LOG_EVENT(LogLevel::kNotice, "ended");
@@ -162,24 +173,27 @@ void ProxyProcess::OnSignal(int signal) {
 }
 
 void ProxyProcess::Reload() {
-  const SnapshotPtr before = server_->snapshot();
-  absl::StatusOr<SnapshotPtr> snapshot = LoadSnapshot(options_.conf_file, before.get());
+  if (options_.conf_file.empty()) return;
+  absl::StatusOr<Config> config = LoadOwnConfig(options_.conf_file);
   const absl::Status status =
-      snapshot.ok() ? server_->Apply(*snapshot) : absl::Status(snapshot.status());
+      config.ok() ? pools_.SetFile(*std::move(config)) : absl::Status(config.status());
   if (!status.ok()) {
     for (const std::string& line : Lines(status)) {
       LOG_EVENT(LogLevel::kError, "reload_error", {"error", line});
     }
     LOG_EVENT(LogLevel::kError, "reload_refused", {"file", options_.conf_file},
-              {"generation", before->generation});
+              {"generation", pools_.snapshot()->generation});
     return;
   }
   LOG_EVENT(LogLevel::kNotice, "reloaded", {"file", options_.conf_file},
-            {"generation", (*snapshot)->generation}, {"pools", (*snapshot)->pools.size()});
+            {"generation", pools_.snapshot()->generation},
+            {"pools", pools_.snapshot()->pools.size()});
 }
 
 void ProxyProcess::BeginDrain(int signal) {
   draining_ = true;
+  // From here on nothing changes any more.
+  control_.reset();
   LOG_EVENT(LogLevel::kNotice, "drain_begins", {"signal", strsignal(signal)});
   if (options_.drain_delay == absl::ZeroDuration()) return StopAccepting();
   delay_timer_.ArmAt(loop_->now() + absl::ToChronoNanoseconds(options_.drain_delay));

@@ -1,7 +1,7 @@
 // ProxyProcess: the life of weir-proxy — it starts, serves, reloads, drains and ends — as signals
 // tell it.
 //
-//   SIGHUP            reopens the log, re-reads the configuration, applies the difference live
+//   SIGHUP            reopens the log, re-reads the configuration file, applies the difference live
 //   SIGUSR1           reopens the log
 //   SIGTTIN, SIGTTOU  raise and lower the log level
 //   SIGTERM, SIGINT   drain; a second one ends at once
@@ -19,6 +19,8 @@
 #include "absl/status/status.h"
 #include "proxy/event/event_loop.h"
 #include "proxy/event/timer_queue.h"
+#include "proxy/server/control_link.h"
+#include "proxy/server/live_pools.h"
 #include "proxy/server/options.h"
 #include "proxy/server/server.h"
 #include "proxy/server/signal_watcher.h"
@@ -52,6 +54,8 @@ class ProxyProcess {
   Timer timeout_timer_;  // all stops
   bool draining_ = false;
   std::unique_ptr<Server> server_;
+  LivePools pools_;
+  std::unique_ptr<ControlLink> control_;  // null without --control, and in a drain
 };
 
 }  // namespace weir

@@ -34,9 +34,11 @@ std::string HostName() {
 
 }  // namespace
 
-Server::Server(const Options& options, EventLoop& main_loop)
+Server::Server(const Options& options, EventLoop& main_loop, std::function<void()> on_health)
     : options_(options),
       started_at_(absl::Now()),
+      main_loop_(main_loop),
+      on_health_(std::move(on_health)),
       health_(*this),
       names_({}, [this](const Endpoint& endpoint,
                         const Addresses& addresses) { PublishAddresses(endpoint, addresses); }),
@@ -53,9 +55,9 @@ Server::Server(const Options& options, EventLoop& main_loop)
   }
 }
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options,
-                                                       EventLoop& main_loop) {
-  std::unique_ptr<Server> server(new Server(options, main_loop));
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options, EventLoop& main_loop,
+                                                       std::function<void()> on_health) {
+  std::unique_ptr<Server> server(new Server(options, main_loop, std::move(on_health)));
   absl::StatusOr<ResolvedAddress> address =
       ResolveNow(TcpEndpoint(options.stats_addr, options.stats_port));
   if (!address.ok()) return address.status();
@@ -76,8 +78,8 @@ Server::~Server() {
   for (auto& worker : workers_) worker->Join();
 }
 
-absl::Status Server::Apply(SnapshotPtr snapshot) {
-  if (absl::Status opened = listeners_.Open(*snapshot); !opened.ok()) return opened;
+std::vector<ListenError> Server::Apply(const SnapshotPtr& snapshot) {
+  if (std::vector<ListenError> errors = listeners_.Open(*snapshot); !errors.empty()) return errors;
   listeners_.CloseUnused(*snapshot);
   Worker::CountsByPool counts;
   for (const PoolSnapshotPtr& pool : snapshot->pools) {
@@ -92,8 +94,8 @@ absl::Status Server::Apply(SnapshotPtr snapshot) {
   Publish(snapshot, [adopted] { adopted->count_down(); });
   listeners_.Assign(*snapshot, counts_);
   adopted->wait();
-  snapshot_ = std::move(snapshot);
-  return absl::OkStatus();
+  snapshot_ = snapshot;
+  return {};
 }
 
 void Server::Publish(const SnapshotPtr& snapshot, const std::function<void()>& on_adopted) {
@@ -147,12 +149,31 @@ void Server::ReportResp2Only(const PoolSnapshotPtr& pool) {
 
 void Server::PublishHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
                            std::vector<bool> live) {
+  bool is_news;
+  {
+    std::lock_guard lock(stats_mutex_);
+    is_news = SetEjected(pool->config, live, ejected_);
+  }
+  if (is_news) main_loop_.Post(on_health_);
   for (auto& worker : workers_) worker->SetHealth(pool, ring, live);
 }
 
 void Server::PublishAddresses(const Endpoint& endpoint, const Addresses& addresses) {
   health_.SetAddresses(endpoint, addresses);
   for (auto& worker : workers_) worker->SetAddresses(endpoint, addresses);
+}
+
+v1::Report Server::MakeReport() {
+  std::vector<std::shared_ptr<const StatsTable>> tables;
+  EjectedShards ejected;
+  {
+    std::lock_guard lock(stats_mutex_);
+    tables.assign(stats_.begin(), stats_.end());
+    ejected = ejected_;
+  }
+  v1::Report report = weir::MakeReport(tables, ejected);
+  if (snapshot_ != nullptr) report.set_snapshot_generation(snapshot_->generation);
+  return report;
 }
 
 std::string Server::StatsText() {

@@ -21,6 +21,7 @@
 #include "proxy/server/memory_guard.h"
 #include "proxy/server/options.h"
 #include "proxy/server/pool_runtime.h"
+#include "proxy/server/report.h"
 #include "proxy/server/shard_names.h"
 #include "proxy/server/worker.h"
 #include "proxy/stats/stats_server.h"
@@ -31,16 +32,20 @@ namespace weir {
 class Server final : private HealthReporter, private HealthPublisher {
  public:
   // Starts the workers and the statistics port; no pool is served yet. `main_loop` (borrowed) gets
-  // what takes too long for a worker.
+  // what takes too long for a worker, and a call of `on_health` for each ejection and restore.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const Options& options,
-                                                        EventLoop& main_loop);
+                                                        EventLoop& main_loop,
+                                                        std::function<void()> on_health);
   ~Server() override;
 
   // Serves the pools of `snapshot` instead of those before: sessions stay, as do the connections of
   // unchanged shards; pools that are gone let their sessions finish. On return every worker serves
-  // it. On an error (a socket that cannot be opened) everything stays as it was.
-  absl::Status Apply(SnapshotPtr snapshot);
-  SnapshotPtr snapshot() const { return snapshot_; }
+  // it. On an error (sockets that cannot be opened) everything stays as it was.
+  std::vector<ListenError> Apply(const SnapshotPtr& snapshot);
+
+  // For the control plane, without what is applied and rates: sessions, and each shard's health
+  // and counts.
+  v1::Report MakeReport();
 
   // Accepts what waits and closes the listening sockets; Unix sockets' files are removed.
   void StopAccepting();
@@ -50,7 +55,7 @@ class Server final : private HealthReporter, private HealthPublisher {
   void EndSessions();
 
  private:
-  Server(const Options& options, EventLoop& main_loop);
+  Server(const Options& options, EventLoop& main_loop, std::function<void()> on_health);
 
   // HealthReporter; worker threads.
   void ReportFailure(const std::string& pool, const ShardConfig& shard,
@@ -69,6 +74,8 @@ class Server final : private HealthReporter, private HealthPublisher {
 
   const Options options_;
   const absl::Time started_at_;
+  EventLoop& main_loop_;
+  const std::function<void()> on_health_;
   SnapshotPtr snapshot_;
   // Workers report to these two until the last of them is joined; both are stopped before.
   HealthOwner health_;
@@ -84,6 +91,8 @@ class Server final : private HealthReporter, private HealthPublisher {
   std::mutex stats_mutex_;
   // By worker; the health owner's is last. Guarded by stats_mutex_.
   std::vector<std::shared_ptr<StatsTable>> stats_;
+  // Of pools with ejected shards, as last published. Guarded by stats_mutex_.
+  EjectedShards ejected_;
 };
 
 }  // namespace weir

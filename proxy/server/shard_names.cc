@@ -30,10 +30,15 @@ void ShardNames::Stop() { resolver_.reset(); }
 
 void ShardNames::Apply(const Snapshot& snapshot) {
   Names next;
+  bool placeless = false;
   for (const PoolSnapshotPtr& pool : snapshot.pools) {
     const absl::Duration interval = pool->config.resolve_interval;
     for (const ShardConfig& shard : pool->config.servers) {
       if (LiteralAddress(shard.endpoint).has_value()) continue;
+      if (shard.HasNoPlace()) {
+        placeless = true;
+        continue;
+      }
       auto [it, is_new] = next.try_emplace(FormatEndpoint(shard.endpoint));
       it->second.endpoint = shard.endpoint;
       it->second.interval = is_new ? interval : ShorterInterval(it->second.interval, interval);
@@ -41,6 +46,7 @@ void ShardNames::Apply(const Snapshot& snapshot) {
   }
   {
     std::lock_guard lock(mutex_);
+    if (placeless) on_addresses_(Endpoint(), {});
     for (auto& [key, name] : next) {
       auto old = names_.find(key);
       if (old != names_.end()) name.addresses = old->second.addresses;

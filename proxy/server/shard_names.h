@@ -19,8 +19,9 @@ namespace weir {
 // Server. How it ends: Stop, after which nothing is told, then the destructor.
 class ShardNames {
  public:
-  // The addresses of `endpoint`; empty: it has none so far, its name cannot be resolved. Runs on
-  // the resolver's thread or Apply's, one call at a time; it posts and must not call back.
+  // The addresses of `endpoint`; empty: it has none so far: its name cannot be resolved, or it is
+  // that of shards without a place. Runs on the resolver's thread or Apply's, one call at a time;
+  // it posts and must not call back.
   using OnAddresses = std::function<void(const Endpoint& endpoint, const Addresses& addresses)>;
 
   ShardNames(Resolver::Options options, OnAddresses on_addresses);

@@ -46,6 +46,9 @@ std::unique_ptr<PoolConnections::Shard> PoolConnections::NewShard(
   shard->settings = SettingsOf(pool_->config, config);
   std::optional<ResolvedAddress> literal = LiteralAddress(config.endpoint);
   if (literal.has_value()) shard->addresses.push_back(*literal);
+  for (const Endpoint& endpoint : config.more_endpoints) {
+    if ((literal = LiteralAddress(endpoint))) shard->addresses.push_back(*literal);
+  }
   return shard;
 }
 
@@ -152,8 +155,8 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
   const bool same_login = before.redis_auth == now.redis_auth && before.redis_db == now.redis_db;
   for (uint32_t i = 0; i < now.servers.size(); ++i) {
     auto found = old_index.find(now.servers[i].name);
-    const bool same_place = found != old_index.end() &&
-                            before.servers[found->second].endpoint == now.servers[i].endpoint;
+    const bool same_place =
+        found != old_index.end() && before.servers[found->second].SamePlaceAs(now.servers[i]);
     if (same_place && same_login) {
       shards_.push_back(std::move(old[found->second]));
       Keep(i);

@@ -101,7 +101,7 @@ TEST(ConfigurationDocTest, SayingADefaultOfAFlagChangesNothing) {
     const char* words[] = {"weir-proxy", word.c_str()};
     EXPECT_EQ(*ParseOptions(words), *ParseOptions(program)) << word;
   }
-  EXPECT_EQ(checked, 8);
+  EXPECT_EQ(checked, 9);
 }
 
 }  // namespace

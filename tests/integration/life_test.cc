@@ -98,7 +98,8 @@ TEST(LifeTest, AProxyThatJustStartedHasTakenLittleMemory) {
   const std::string_view line = std::string_view(status).substr(at + 6, 32);
   const size_t digits = line.find_first_not_of(" \t");
   const std::string_view kib = line.substr(digits, line.find(' ', digits) - digits);
-  EXPECT_LT(ParseInt<int>(kib).value(), 14 * 1024);
+  // The libraries alone, gRPC's before all, take about 14 MiB; that buffer took 16 MiB.
+  EXPECT_LT(ParseInt<int>(kib).value(), 20 * 1024);
 }
 
 TEST(LifeTest, RefusesToStartOnAnAddressThatIsTaken) {

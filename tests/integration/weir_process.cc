@@ -39,10 +39,12 @@ Outcome RunToEnd(const std::vector<std::string>& command) {
 WeirProcess::WeirProcess(const std::string& configuration, const std::vector<std::string>& flags)
     : stats_port_(FreePort()) {
   const std::string file = directory() + "/weir.yml";
-  std::ofstream(file) << configuration;
   std::vector<std::string> command = {
-      WeirProgram(), "-c",       file, "-o", log_path(), "-s", std::to_string(stats_port_),
-      "-a",          "127.0.0.1"};
+      WeirProgram(), "-o", log_path(), "-s", std::to_string(stats_port_), "-a", "127.0.0.1"};
+  if (!configuration.empty()) {
+    std::ofstream(file) << configuration;
+    command.insert(command.end(), {"-c", file});
+  }
   command.insert(command.end(), flags.begin(), flags.end());
   process_ = std::make_unique<Process>(command, directory() + "/output");
   CHECK(Logs(" started "));

@@ -30,6 +30,7 @@ std::string WeirProgram();
 // a line of its log, for at most 20 s, and answers whether it came. Killed when the object dies.
 class WeirProcess {
  public:
+  // Without a configuration the flags say where pools come from.
   explicit WeirProcess(const std::string& configuration,
                        const std::vector<std::string>& flags = {"--threads", "2"});
 

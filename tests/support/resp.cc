@@ -67,6 +67,10 @@ size_t TakeReply(std::string_view input, Reply& reply) {
   if (!line) return 0;
   CHECK(!line->empty());
   std::optional<std::string_view> text = line->substr(1);
+  if (*line == "$-1") {
+    reply = {.type = '_', .text = ""};
+    return at;
+  }
   if ((*line)[0] == '$') {
     text = TakeBulk(input, *line, at);
     if (!text) return 0;

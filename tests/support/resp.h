@@ -20,7 +20,7 @@ size_t TakeRequest(std::string_view input, std::vector<std::string_view>& argume
 
 // A reply that is a line or a bulk string.
 struct Reply {
-  char type = 0;     // '+', '-', ':' or '$'
+  char type = 0;     // '+', '-', ':' or '$'; '_' for the null bulk string
   std::string text;  // without type, length and line ends
 
   bool is_error() const { return type == '-'; }

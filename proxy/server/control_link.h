@@ -1,0 +1,55 @@
+// ControlLink: the process's side of the control plane — it hands what comes down the stream to the
+// pools, keeps the last good state, and tells of the process.
+//
+// Made by the ProxyProcess when there is a --control; main thread. How it ends: the destructor ends
+// the stream and lets the last good state reach the disk; the pools serve on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proxy/event/event_loop.h"
+#include "proxy/server/live_pools.h"
+#include "proxy/server/options.h"
+#include "proxy/server/server.h"
+#include "proxy/xds/ads_client.h"
+#include "proxy/xds/last_good_state.h"
+
+namespace weir {
+
+class ControlLink final : private AdsHandler {
+ public:
+  // Serves the last good state, if there is one, and begins to connect. The rest is borrowed.
+  // Fails when the state's directory is not to be had.
+  static absl::StatusOr<std::unique_ptr<ControlLink>> Start(const Options& options, EventLoop& loop,
+                                                            Server& server, LivePools& pools);
+  ~ControlLink() override;
+
+  // A shard was ejected, or is back.
+  void OnHealthChanged();
+
+ private:
+  ControlLink(const Options& options, EventLoop& loop, Server& server, LivePools& pools);
+
+  // The resources of the last good state that are in force then.
+  std::vector<v1::Resource> Restore();
+
+  // AdsHandler.
+  std::vector<v1::ResourceError> ApplyChange(const HeldResources& held,
+                                             const ResourceChange& change) override;
+  void OnHeldChanged(const HeldResources& held) override;
+  v1::Report MakeReport() override;
+
+  const Options& options_;
+  EventLoop& loop_;
+  Server& server_;
+  LivePools& pools_;
+  std::unique_ptr<LastGoodState> state_;  // null: none is kept
+  std::unique_ptr<AdsClient> client_;
+  Moment last_report_;
+  uint64_t requests_at_last_report_ = 0;
+};
+
+}  // namespace weir

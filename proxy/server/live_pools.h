@@ -1,0 +1,71 @@
+// LivePools: which pools the process serves, of the configuration file and of the control plane.
+//
+// The file's pools change together or not at all; the control plane's each by itself: where one
+// cannot be served, the others change nevertheless and it stays as it was. A pool of the one may
+// have neither the name nor the address of one of the other.
+//
+// Owned by the ProxyProcess, used on the main thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proxy/config/pool_config.h"
+#include "proxy/config/snapshot.h"
+#include "proxy/server/listener_set.h"
+
+namespace weir {
+
+// A pool of the control plane that cannot be served as it was to be.
+struct RefusedPool {
+  std::string pool;
+  std::string field;  // of its Pool resource; empty: the pool as a whole
+  std::string what;
+
+  friend bool operator==(const RefusedPool&, const RefusedPool&) = default;
+};
+
+class LivePools {
+ public:
+  using Pools = std::map<std::string, PoolConfig>;
+  // Puts a snapshot in force in every worker, or says whose address cannot be had; then nothing has
+  // changed.
+  using Apply = std::function<std::vector<ListenError>(const SnapshotPtr&)>;
+
+  explicit LivePools(Apply apply) : apply_(std::move(apply)) {}
+
+  // The file's pools from now on. On an error, which has one line for each mistake, nothing has
+  // changed.
+  absl::Status SetFile(Config file);
+
+  // These pools of the control plane change, those of `removed` go. On return everything but what
+  // is returned is in force.
+  std::vector<RefusedPool> ChangeControl(const Pools& changed,
+                                         const std::set<std::string>& removed);
+
+  // What is in force; null before the first change.
+  const SnapshotPtr& snapshot() const { return snapshot_; }
+
+ private:
+  // The control plane's pools while they are being put in force.
+  struct Change;
+
+  absl::StatusOr<SnapshotPtr> Build(const Config& file, const Pools& control) const;
+  bool HasInFile(const std::string& pool) const;
+  void RefuseNames(Change& change) const;
+  void RefuseAddresses(Change& change) const;
+  void RefuseUnbuildable(Change& change) const;
+
+  const Apply apply_;
+  Config file_;
+  Pools control_;
+  SnapshotPtr snapshot_;
+};
+
+}  // namespace weir

@@ -1,0 +1,71 @@
+#include "proxy/server/report.h"
+
+#include <utility>
+
+#include "gtest/gtest.h"
+
+namespace weir {
+namespace {
+
+using Tables = std::vector<std::shared_ptr<const StatsTable>>;
+
+std::shared_ptr<StatsTable> NewTable() {
+  auto layout = std::make_shared<StatsLayout>();
+  layout->pools = {{.name = "alpha", .shards = {"a", "b"}}};
+  return std::make_shared<StatsTable>(std::move(layout));
+}
+
+PoolConfig Alpha() {
+  PoolConfig pool;
+  pool.name = "alpha";
+  for (const char* name : {"a", "b"}) {
+    pool.servers.push_back({.name = name, .endpoint = {}, .ring_name = name});
+  }
+  return pool;
+}
+
+TEST(ReportTest, TheCountsOfAllWorkersAreSummed) {
+  const std::shared_ptr<StatsTable> first = NewTable();
+  const std::shared_ptr<StatsTable> second = NewTable();
+  first->shard(0, 0).requests.Add(2);
+  second->shard(0, 0).requests.Add(3);
+  second->shard(0, 1).requests.Add(1);
+  second->shard(0, 1).server_err.Add(4);
+  second->shard(0, 1).server_timedout.Add(5);
+  first->pool(0).client_connections.Set(6);
+  second->pool(0).client_connections.Set(7);
+
+  const v1::Report report = MakeReport(Tables{first, second}, {});
+  ASSERT_EQ(report.shards_size(), 2);
+  EXPECT_EQ(report.shards(0).pool(), "alpha");
+  EXPECT_EQ(report.shards(0).shard(), "a");
+  EXPECT_EQ(report.shards(0).requests(), 5u);
+  EXPECT_FALSE(report.shards(0).ejected());
+  EXPECT_EQ(report.shards(1).errors(), 4u);
+  EXPECT_EQ(report.shards(1).timeouts(), 5u);
+  EXPECT_EQ(report.sessions(), 13u);
+  EXPECT_EQ(CountRequests(report), 6u);
+}
+
+TEST(ReportTest, AnEjectedShardIsReportedWithTheTime) {
+  EjectedShards ejected;
+  const std::shared_ptr<StatsTable> table = NewTable();
+  table->shard(0, 1).server_ejected_at.Set(7'000'000);
+  SetEjected(Alpha(), {true, false}, ejected);
+  const v1::Report report = MakeReport(Tables{table}, ejected);
+  EXPECT_FALSE(report.shards(0).ejected());
+  EXPECT_TRUE(report.shards(1).ejected());
+  EXPECT_EQ(report.shards(1).ejected_since().seconds(), 7);
+}
+
+TEST(ReportTest, AnEjectionAndARestoreAreNewsOnce) {
+  EjectedShards ejected;
+  EXPECT_FALSE(SetEjected(Alpha(), {true, true}, ejected));
+  EXPECT_TRUE(SetEjected(Alpha(), {true, false}, ejected));
+  EXPECT_FALSE(SetEjected(Alpha(), {true, false}, ejected));
+  EXPECT_TRUE(SetEjected(Alpha(), {true, true}, ejected));
+  EXPECT_TRUE(ejected.empty());
+}
+
+}  // namespace
+}  // namespace weir

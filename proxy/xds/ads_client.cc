@@ -1,0 +1,334 @@
+#include "proxy/xds/ads_client.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+#include "grpcpp/support/client_callback.h"
+#include "proto/weir/v1/discovery.grpc.pb.h"
+#include "proxy/base/check.h"
+#include "proxy/base/log.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+constexpr int kMaxResponseBytes = 16 << 20;
+constexpr int kConnectTimeoutMs = 5'000;
+// weir-control permits a ping every 5 s.
+constexpr int kKeepaliveTimeMs = 10'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+
+// From the attempt to connect to the first response.
+constexpr Duration kAnswerLimit = std::chrono::seconds(15);
+constexpr Duration kReportInterval = std::chrono::seconds(5);
+// Between two reports, however much happens.
+constexpr Duration kLeastReportInterval = std::chrono::milliseconds(200);
+// Longest wait before the next control plane, when there is one to try.
+constexpr absl::Duration kTurnDelay = absl::Milliseconds(200);
+// A stream that ends sooner was no success: its control plane is not to be asked at once again.
+constexpr Duration kSettled = std::chrono::seconds(5);
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Unavailable(path, ": cannot be read");
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsOf(
+    const ControlCredentials& credentials) {
+  if (credentials.ca_file.empty()) return grpc::InsecureChannelCredentials();
+  grpc::SslCredentialsOptions ssl;
+  const std::pair<const std::string&, std::string&> files[] = {
+      {credentials.ca_file, ssl.pem_root_certs},
+      {credentials.cert_file, ssl.pem_cert_chain},
+      {credentials.key_file, ssl.pem_private_key}};
+  for (const auto& [file, text] : files) {
+    if (file.empty()) continue;
+    absl::StatusOr<std::string> read = ReadFile(file);
+    if (!read.ok()) return read.status();
+    text = *std::move(read);
+  }
+  return grpc::SslCredentials(ssl);
+}
+
+grpc::ChannelArguments ChannelArgumentsOf() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  // Another channel to the same place would share its wait after a failed attempt.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return arguments;
+}
+
+}  // namespace
+
+// One call. Lives until gRPC is done with it and the client has let go of it.
+class AdsClient::Stream final
+    : public grpc::ClientBidiReactor<v1::DiscoveryRequest, v1::DiscoveryResponse> {
+ public:
+  Stream(EventLoop& loop, std::weak_ptr<AdsClient*> client)
+      : loop_(loop), client_(std::move(client)) {}
+
+  // Begins the call; `self` keeps it until it has ended.
+  void Start(const std::shared_ptr<grpc::Channel>& channel, const std::string& token,
+             v1::DiscoveryRequest first, std::shared_ptr<Stream> self) {
+    self_ = std::move(self);
+    stub_ = v1::DiscoveryService::NewStub(channel);
+    if (!token.empty()) context_.AddMetadata("authorization", StrCat("Bearer ", token));
+    stub_->async()->Stream(&context_, this);
+    AddHold();  // until nothing more is read
+    StartRead(&response_);
+    requests_.push_back(std::move(first));
+    StartWrite(&requests_.front());
+    StartCall();
+  }
+
+  // Requests go out in order; none is lost while the stream lives.
+  void Send(v1::DiscoveryRequest request) {
+    std::lock_guard lock(mutex_);
+    if (!writable_) return;
+    requests_.push_back(std::move(request));
+    if (requests_.size() == 1) StartWrite(&requests_.front());
+  }
+
+  // A report goes out when nothing else does; only the last one waits.
+  void SendReport(v1::DiscoveryRequest request) {
+    std::lock_guard lock(mutex_);
+    if (!writable_) return;
+    if (!requests_.empty()) {
+      report_ = std::move(request);
+      return;
+    }
+    requests_.push_back(std::move(request));
+    StartWrite(&requests_.front());
+  }
+
+  // The response was dealt with: the next one may come.
+  void ReadNext() {
+    std::lock_guard lock(mutex_);
+    if (hold_released_) return;
+    reading_ = true;
+    StartRead(&response_);
+  }
+
+  // OnDone follows.
+  void Cancel() {
+    context_.TryCancel();
+    {
+      std::lock_guard lock(mutex_);
+      if (reading_ || hold_released_) return;
+      hold_released_ = true;
+      writable_ = false;
+    }
+    RemoveHold();
+  }
+
+  // Until gRPC is done with it.
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    done_changed_.wait(lock, [this] { return done_; });
+  }
+
+ private:
+  void OnReadDone(bool ok) override {
+    {
+      std::lock_guard lock(mutex_);
+      reading_ = false;
+      if (!ok) {
+        hold_released_ = true;
+        writable_ = false;
+      }
+    }
+    if (!ok) return RemoveHold();
+    Post([this, response = std::move(response_)](AdsClient& client) mutable {
+      if (client.stream_.get() == this) client.OnResponse(std::move(response));
+    });
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::lock_guard lock(mutex_);
+    requests_.pop_front();
+    if (!ok) {
+      // What broke it ends the reads, too.
+      writable_ = false;
+      requests_.clear();
+      report_.reset();
+      context_.TryCancel();
+      return;
+    }
+    if (requests_.empty() && report_.has_value()) {
+      requests_.push_back(*std::exchange(report_, std::nullopt));
+    }
+    if (!requests_.empty() && writable_) StartWrite(&requests_.front());
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    Post([this, error = status.ok() ? "ended by the control plane"
+                                    : status.error_message()](AdsClient& client) {
+      if (client.stream_.get() == this) client.OnEnded(error);
+    });
+    const std::shared_ptr<Stream> self = std::move(self_);
+    std::lock_guard lock(mutex_);
+    done_ = true;
+    done_changed_.notify_all();
+  }
+
+  template <typename Function>
+  void Post(Function function) {
+    // The client waits for OnDone before it ends, so the loop is there.
+    loop_.Post([client = client_, function = std::move(function)]() mutable {
+      if (const std::shared_ptr<AdsClient*> there = client.lock()) function(**there);
+    });
+  }
+
+  EventLoop& loop_;
+  const std::weak_ptr<AdsClient*> client_;
+  std::shared_ptr<Stream> self_;  // until OnDone
+  std::unique_ptr<v1::DiscoveryService::Stub> stub_;
+  grpc::ClientContext context_;
+  v1::DiscoveryResponse response_;
+
+  std::mutex mutex_;  // guards the rest
+  std::condition_variable done_changed_;
+  std::deque<v1::DiscoveryRequest> requests_;  // the first is being written
+  std::optional<v1::DiscoveryRequest> report_;
+  bool reading_ = true;         // a read has begun and not ended
+  bool hold_released_ = false;  // no read begins any more
+  bool writable_ = true;        // no write has failed
+  bool done_ = false;
+};
+
+AdsClient::AdsClient(EventLoop& loop, AdsOptions options, AdsHandler& handler)
+    : loop_(loop),
+      options_(std::move(options)),
+      handler_(handler),
+      state_(options_.node, {}),
+      backoff_(std::random_device()()),
+      connect_timer_(loop.timers(), [this] { Connect(); }),
+      answer_timer_(loop.timers(), [this] { GiveUp(); }),
+      report_timer_(loop.timers(), [this] { Report(); }),
+      self_(std::make_shared<AdsClient*>(this)) {
+  CHECK(!options_.controls.empty());
+  state_.Restore(options_.restored);
+}
+
+AdsClient::~AdsClient() {
+  self_.reset();
+  if (stream_ == nullptr) return;
+  stream_->Cancel();
+  stream_->Wait();
+}
+
+void AdsClient::Start() { Connect(); }
+
+void AdsClient::Connect() {
+  const std::string& control = options_.controls[next_control_];
+  const bool secure = !options_.credentials.ca_file.empty();
+  const auto credentials = ChannelCredentialsOf(options_.credentials);
+  absl::StatusOr<std::string> token;
+  if (!options_.credentials.token_file.empty()) {
+    token = ReadFile(options_.credentials.token_file);
+  } else {
+    token = std::string();
+  }
+  for (const absl::Status& status : {credentials.status(), token.status()}) {
+    if (!status.ok()) return OnEnded(std::string(FromAbsl(status.message())));
+  }
+  const std::shared_ptr<grpc::Channel> channel =
+      grpc::CreateCustomChannel(control, *credentials, ChannelArgumentsOf());
+  answered_ = false;
+  stream_ = std::make_shared<Stream>(loop_, self_);
+  stream_->Start(channel, std::string(absl::StripAsciiWhitespace(*token)),
+                 state_.OnConnected(secure), stream_);
+  answer_timer_.ArmAt(loop_.now() + kAnswerLimit);
+}
+
+void AdsClient::GiveUp() {
+  stream_->Cancel();  // OnEnded follows
+}
+
+void AdsClient::OnResponse(v1::DiscoveryResponse response) {
+  if (!std::exchange(answered_, true)) {
+    answer_timer_.Disarm();
+    answered_at_ = loop_.now();
+    report_timer_.ArmAt(loop_.now() + kLeastReportInterval);
+    LOG_EVENT(LogLevel::kNotice, "control_connected",
+              {"control", options_.controls[next_control_]});
+  }
+  Perform(state_.OnResponse(std::move(response)));
+  stream_->ReadNext();
+}
+
+void AdsClient::Perform(SubscriptionStep step) {
+  while (true) {
+    if (step.send.has_value()) stream_->Send(*std::move(step.send));
+    if (!step.apply.has_value()) return;
+    const std::vector<v1::ResourceError> errors = handler_.ApplyChange(state_.held(), *step.apply);
+    step = state_.OnApplied(errors);
+    handler_.OnHeldChanged(state_.held());
+  }
+}
+
+void AdsClient::OnEnded(const std::string& error) {
+  state_.OnDisconnected();
+  stream_.reset();
+  answer_timer_.Disarm();
+  report_timer_.Disarm();
+  const std::string& control = options_.controls[next_control_];
+  next_control_ = (next_control_ + 1) % options_.controls.size();
+  const bool served = answered_ && loop_.now() - answered_at_ >= kSettled;
+  if (served) {
+    backoff_.Reset();
+    failed_controls_ = 0;
+  }
+  // One after the other without a wait, but not round and round.
+  const bool at_once = served || ++failed_controls_ < options_.controls.size();
+  const absl::Duration wait = at_once ? backoff_.Jitter(kTurnDelay) : backoff_.Next();
+  LOG_EVENT_LIMITED(LogLevel::kWarn, answered_ ? "control_lost" : "control_not_reached",
+                    {"control", control}, {"error", error},
+                    {"next_try_in_ms", absl::ToInt64Milliseconds(wait)});
+  answered_ = false;
+  connect_timer_.ArmAt(loop_.now() + absl::ToChronoNanoseconds(wait));
+}
+
+void AdsClient::ReportSoon() {
+  if (stream_ == nullptr || !answered_) return;
+  report_timer_.ArmAt(std::max(loop_.now(), last_report_ + kLeastReportInterval));
+}
+
+void AdsClient::Report() {
+  last_report_ = loop_.now();
+  v1::DiscoveryRequest request;
+  v1::Report& report = *request.mutable_report();
+  report = handler_.MakeReport();
+  const bool secure = !options_.credentials.ca_file.empty();
+  for (const auto& [id, resource] : state_.held()) {
+    // The versions of secrets would help to guess them.
+    if (id.type == v1::RESOURCE_SECRET && !secure) continue;
+    v1::HeldResource& held = *report.add_applied();
+    *held.mutable_key() = KeyOf(id);
+    held.set_version(resource->version());
+  }
+  stream_->SendReport(std::move(request));
+  report_timer_.ArmAt(loop_.now() + kReportInterval);
+}
+
+}  // namespace weir

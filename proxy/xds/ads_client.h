@@ -1,0 +1,103 @@
+// AdsClient: keeps a discovery stream to one of several control planes, and what came down it in
+// force.
+//
+//   connect -> first request -> response -> Apply (every worker serves it) -> ACK or NACK -> ...
+//
+// The controls are tried in turn: the next at once when one that served for a while is gone, else,
+// when all were tried, after a jittered, doubling wait. What is in force stays while there is none.
+//
+// Created, used and destroyed on the thread of `loop`, where all of its callbacks run, too; gRPC's
+// threads only post there. It never waits but in the destructor, which cancels the stream.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proto/weir/v1/discovery.pb.h"
+#include "proxy/event/event_loop.h"
+#include "proxy/event/timer_queue.h"
+#include "proxy/xds/backoff.h"
+#include "proxy/xds/snapshot_decoder.h"
+#include "proxy/xds/subscription_state.h"
+
+namespace weir {
+
+// How a control plane is talked to. Files are read for each connection.
+struct ControlCredentials {
+  std::string ca_file;  // PEM; empty: plain text
+  std::string cert_file;
+  std::string key_file;
+  std::string token_file;  // a bearer token; empty: none
+
+  friend bool operator==(const ControlCredentials&, const ControlCredentials&) = default;
+};
+
+struct AdsOptions {
+  std::vector<std::string> controls;  // "host:port", tried in turn; never empty
+  ControlCredentials credentials;
+  v1::Node node;
+  std::vector<v1::Resource> restored;  // in force already
+};
+
+// What the client needs of the process. Called on the loop's thread; outlives the client.
+class AdsHandler {
+ public:
+  virtual ~AdsHandler() = default;
+  // Puts `change` in force in every worker; returns what of it was refused.
+  virtual std::vector<v1::ResourceError> ApplyChange(const HeldResources& held,
+                                                     const ResourceChange& change) = 0;
+  // After a change: what is in force from now on.
+  virtual void OnHeldChanged(const HeldResources& held) = 0;
+  // What the proxy has to tell; `applied` is filled in by the client.
+  virtual v1::Report MakeReport() = 0;
+};
+
+class AdsClient {
+ public:
+  AdsClient(EventLoop& loop, AdsOptions options, AdsHandler& handler);
+  ~AdsClient();
+  AdsClient(const AdsClient&) = delete;
+  AdsClient& operator=(const AdsClient&) = delete;
+
+  // Begins to connect. Once.
+  void Start();
+
+  // Something happened that is to be told at once, such as an ejection.
+  void ReportSoon();
+
+ private:
+  class Stream;
+
+  void Connect();
+  // Posted by the stream.
+  void OnResponse(v1::DiscoveryResponse response);
+  void OnEnded(const std::string& error);
+
+  void Perform(SubscriptionStep step);
+  void Report();
+  // The stream takes too long to open.
+  void GiveUp();
+
+  EventLoop& loop_;
+  const AdsOptions options_;
+  AdsHandler& handler_;
+  SubscriptionState state_;
+  Backoff backoff_;
+  size_t next_control_ = 0;
+  size_t failed_controls_ = 0;      // one after the other, since one served for a while
+  std::shared_ptr<Stream> stream_;  // null between two
+  bool answered_ = false;           // the stream's server has
+  Moment answered_at_{};
+  Moment last_report_{};
+  Timer connect_timer_;
+  Timer answer_timer_;
+  Timer report_timer_;
+  // Gone when the client is: what was posted to it then does nothing.
+  std::shared_ptr<AdsClient*> self_;
+};
+
+}  // namespace weir
