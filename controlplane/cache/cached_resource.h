@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/cache/pool_places.h"
 #include "proto/resource_id.h"
 
 namespace weir {
@@ -41,6 +42,8 @@ bool SameState(const v1::Resource& a, const v1::Resource& b);
 // A fleet's resources at one moment.
 struct FleetView {
   std::vector<ResourcePtr> resources;  // ascending by id, each once
+  // What became of pools that are not among them, at the moment of asking. Null: nobody knows any.
+  PoolPlacesPtr places;
 
   // Null when there is none.
   ResourcePtr Find(const ResourceId& id) const;

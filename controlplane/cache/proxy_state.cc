@@ -1,13 +1,17 @@
 #include "controlplane/cache/proxy_state.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
 #include "controlplane/model/proto_time.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
 namespace {
+
+using google::protobuf::util::MessageDifferencer;
 
 // At most `bytes` of `text`, never half a character of UTF-8: the rest of the message would be lost
 // with it.
@@ -97,10 +101,11 @@ Difference ProxyState::Missing(const FleetView& view, size_t max_bytes) {
     if (!Covers(*resource, secrets)) continue;
     difference.system_version.Add(*resource);
     while (entry != entries_.end() && entry->first < resource->id) {
-      entry = Uncover(entry, difference);
+      entry = Uncover(entry, view, difference);
     }
     const bool known = entry != entries_.end() && entry->first == resource->id;
     const bool misses = !known || Misses(entry->second, resource);
+    if (known && !misses) difference.declined |= entry->second.declined != nullptr;
     if (known) ++entry;
     if (!misses) continue;
     const bool full = bytes >= max_bytes && difference.changed.back()->id.name != resource->id.name;
@@ -109,11 +114,14 @@ Difference ProxyState::Missing(const FleetView& view, size_t max_bytes) {
     bytes += resource->encoded.size();
     difference.changed.push_back(resource);
   }
-  while (entry != entries_.end()) entry = Uncover(entry, difference);
-  if (!difference.complete) {
-    // A pool that is still to come may be what lets go of it.
-    std::erase_if(difference.removed,
-                  [](const ResourceId& id) { return id.type == v1::RESOURCE_SECRET; });
+  while (entry != entries_.end()) entry = Uncover(entry, view, difference);
+  const auto is_secret = [](const v1::RemovedResource& removal) {
+    return removal.key().type() == v1::RESOURCE_SECRET;
+  };
+  // A pool that is still to come, or that the proxy keeps as it was, may need it.
+  if (!difference.changed.empty() || difference.declined ||
+      !std::ranges::all_of(difference.removed, is_secret)) {
+    std::erase_if(difference.removed, is_secret);
   }
   return difference;
 }
@@ -136,28 +144,66 @@ std::set<std::string_view> ProxyState::WantedSecrets(const FleetView& view) cons
   return secrets;
 }
 
-bool ProxyState::Misses(Entry& entry, const ResourcePtr& resource) {
+bool ProxyState::Misses(Entry& entry, const ResourcePtr& resource) const {
   if (entry.held == resource) return false;
   if (entry.held != nullptr && entry.held->version() == resource->version()) {
     entry.held = resource;
     entry.declined.reset();
     return false;
   }
-  if (entry.declined == nullptr) return true;
+  if (entry.declined == nullptr || entry.declined->resource == nullptr) return true;
   const CachedResource& declined = *entry.declined->resource;
-  return entry.declined->stale ? !SameState(declined.message, resource->message)
-                               : declined.version() != resource->version();
+  if (entry.declined->stale) return !SameState(declined.message, resource->message);
+  return declined.version() != resource->version() || entry.declined->beside != Beside(*resource);
+}
+
+std::string ProxyState::Beside(const CachedResource& resource) const {
+  switch (resource.id.type) {
+    case v1::RESOURCE_POOL:
+      return StrCat(HeldVersion(EndpointsId(resource.id.name)), " ",
+                    HeldVersion(SecretId(resource.secret_name())));
+    case v1::RESOURCE_ENDPOINTS:
+      return std::string(HeldVersion(PoolId(resource.id.name)));
+    default:
+      return "";
+  }
+}
+
+std::string_view ProxyState::HeldVersion(const ResourceId& id) const {
+  const auto entry = entries_.find(id);
+  const bool holds = entry != entries_.end() && entry->second.held != nullptr;
+  return holds ? std::string_view(entry->second.held->version()) : "";
 }
 
 // It has something of a resource that it is not meant to have.
-ProxyState::Entries::iterator ProxyState::Uncover(Entries::iterator entry, Difference& difference) {
+ProxyState::Entries::iterator ProxyState::Uncover(Entries::iterator entry, const FleetView& view,
+                                                  Difference& difference) {
   if (entry->second.held == nullptr) return entries_.erase(entry);
-  difference.removed.push_back(entry->first);
+  std::optional<v1::RemovedResource> removal = RemovalOf(entry->first, view);
+  const Declined* const declined = entry->second.declined.get();
+  const bool is_declined = removal.has_value() && declined != nullptr &&
+                           declined->resource == nullptr &&
+                           MessageDifferencer::Equals(declined->removal, *removal);
+  if (!removal.has_value() || is_declined) {
+    difference.declined = true;
+  } else {
+    difference.removed.push_back(*std::move(removal));
+  }
   return ++entry;
 }
 
+std::optional<v1::RemovedResource> ProxyState::RemovalOf(const ResourceId& id,
+                                                         const FleetView& view) {
+  if (id.type != v1::RESOURCE_SECRET) {
+    return view.places == nullptr ? std::nullopt : view.places->RemovalOf(id);
+  }
+  v1::RemovedResource removal;
+  *removal.mutable_key() = KeyOf(id);
+  return removal;
+}
+
 AckResult ProxyState::Answer(std::span<const ResourcePtr> changed,
-                             std::span<const ResourceId> removed, const v1::Ack& ack) {
+                             std::span<const v1::RemovedResource> removed, const v1::Ack& ack) {
   std::map<ResourceId, const v1::ResourceError*> errors;
   for (const v1::ResourceError& error : ack.errors()) errors[IdOf(error.key())] = &error;
   std::set<ResourceId> stale;
@@ -170,17 +216,30 @@ AckResult ProxyState::Answer(std::span<const ResourcePtr> changed,
     if (const auto error = errors.find(resource->id); error != errors.end()) {
       result.refused.push_back(Kept(*error->second, *resource));
       entry.declined = std::make_unique<Declined>(
-          Declined{.resource = resource, .stale = false, .error = result.refused.back()});
+          Declined{.resource = resource, .removal = {}, .error = result.refused.back()});
     } else if (stale.contains(resource->id)) {
       ++result.stale;
       entry.declined =
-          std::make_unique<Declined>(Declined{.resource = resource, .stale = true, .error = {}});
+          std::make_unique<Declined>(Declined{.resource = resource, .removal = {}, .stale = true});
     } else {
       ++result.taken;
       entry = {.held = resource, .declined = nullptr};
     }
   }
-  for (const ResourceId& id : removed) result.taken += entries_.erase(id);
+  for (const v1::RemovedResource& removal : removed) {
+    const ResourceId id = IdOf(removal.key());
+    if (stale.contains(id)) {
+      ++result.stale;
+      entries_[id].declined = std::make_unique<Declined>(
+          Declined{.resource = nullptr, .removal = removal, .stale = true});
+    } else {
+      result.taken += entries_.erase(id);
+    }
+  }
+  for (const v1::ResourceError& error : result.refused) {
+    Declined& declined = *entries_[IdOf(error.key())].declined;
+    declined.beside = Beside(*declined.resource);
+  }
   return result;
 }
 
@@ -240,10 +299,11 @@ bool ProxyState::Has(const AckTarget& target) const {
   const auto found = entries_.find(target.id);
   if (found == entries_.end()) return target.version.empty();
   const Entry& entry = found->second;
-  if (target.version.empty()) return entry.held == nullptr;
+  const bool is_stale = entry.declined != nullptr && entry.declined->stale;
+  const ResourcePtr declined = is_stale ? entry.declined->resource : nullptr;
+  if (target.version.empty()) return entry.held == nullptr || (is_stale && declined == nullptr);
   if (entry.held != nullptr && Reaches(entry.held->message, target)) return true;
-  return entry.declined != nullptr && entry.declined->stale &&
-         Reaches(entry.declined->resource->message, target);
+  return declined != nullptr && Reaches(declined->message, target);
 }
 
 const v1::ResourceError* ProxyState::RefusalOf(const AckTarget& target) const {

@@ -27,8 +27,9 @@ namespace weir {
 // What a proxy does not hold as it should.
 struct Difference {
   std::vector<ResourcePtr> changed;  // ascending by id
-  std::vector<ResourceId> removed;
+  std::vector<v1::RemovedResource> removed;
   bool complete = true;          // false: there is more than was asked for
+  bool declined = false;         // something is left out that the proxy would not take
   SystemVersion system_version;  // of everything that the proxy is meant to hold
 
   bool empty() const { return changed.empty() && removed.empty(); }
@@ -73,13 +74,14 @@ class ProxyState {
   // From now on it wants these pools; all of its fleet when empty.
   void Subscribe(std::set<std::string, std::less<>> pools);
   // What to send, about `max_bytes` of it but at least one resource with its neighbour of the same
-  // name. A resource that the proxy has refused, or that is older than what it holds, is left out
-  // until it is another one.
-  // REQUIRES: max_bytes > 0.
+  // name. Left out is a resource that the proxy has refused, until it or what the proxy holds
+  // beside it (Beside) is another one; what is older than what the proxy holds, a removal too,
+  // until it is another state; and the removal of a pool that is not known (PoolPlaces). Secrets
+  // are taken back last, when the proxy has everything else as it should. REQUIRES: max_bytes > 0.
   Difference Missing(const FleetView& view, size_t max_bytes);
   // It has answered a response with these resources. What `ack` says of others is ignored.
-  AckResult Answer(std::span<const ResourcePtr> changed, std::span<const ResourceId> removed,
-                   const v1::Ack& ack);
+  AckResult Answer(std::span<const ResourcePtr> changed,
+                   std::span<const v1::RemovedResource> removed, const v1::Ack& ack);
   // Keeps the last report; not what it says is applied, which ACKs have told.
   void Reported(const v1::Report& report, absl::Time now);
 
@@ -98,9 +100,11 @@ class ProxyState {
 
  private:
   struct Declined {
-    ResourcePtr resource;
-    bool stale = false;  // older than what it holds; else refused:
-    v1::ResourceError error;
+    ResourcePtr resource;          // null: its removal
+    v1::RemovedResource removal;   // then as of this
+    bool stale = false;            // older than what it holds; else refused:
+    v1::ResourceError error = {};  // why
+    std::string beside = {};       // and what it held then, see Beside
   };
 
   struct Entry {
@@ -113,8 +117,13 @@ class ProxyState {
   // All of these need `mutex_`.
   bool Covers(const CachedResource& resource, const std::set<std::string_view>& secrets) const;
   std::set<std::string_view> WantedSecrets(const FleetView& view) const;
-  static bool Misses(Entry& entry, const ResourcePtr& resource);
-  Entries::iterator Uncover(Entries::iterator entry, Difference& difference);
+  bool Misses(Entry& entry, const ResourcePtr& resource) const;
+  // What it holds of the resources with which this one makes a pool: when a secret or the other
+  // half of the pool comes, a refusal may have lost its reason.
+  std::string Beside(const CachedResource& resource) const;
+  std::string_view HeldVersion(const ResourceId& id) const;
+  Entries::iterator Uncover(Entries::iterator entry, const FleetView& view, Difference& difference);
+  static std::optional<v1::RemovedResource> RemovalOf(const ResourceId& id, const FleetView& view);
   bool Has(const AckTarget& target) const;
   const v1::ResourceError* RefusalOf(const AckTarget& target) const;
   bool InSync(const FleetView& view) const;

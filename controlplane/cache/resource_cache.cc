@@ -53,9 +53,19 @@ void ResourceCache::SetPool(std::string_view fleet, v1::Resource pool, v1::Resou
                       .endpoints = Renewed(entry.endpoints, std::move(endpoints))};
     if (next.pool == entry.pool && next.endpoints == entry.endpoints) return;
     entry = std::move(next);
+    places_->SetExisting(entry.pool->message);
     watches = BuildView(of);
   }
   Wake(watches);
+}
+
+void ResourceCache::SetDeleted(std::span<const v1::RemovedResource> deleted,
+                               const std::optional<google::protobuf::Timestamp>& forgotten_before) {
+  std::lock_guard lock(mutex_);
+  places_->SetDeleted(deleted, forgotten_before, [this](const std::string& pool) {
+    return std::ranges::any_of(
+        fleets_, [&pool](const auto& fleet) { return fleet.second.pools.contains(pool); });
+  });
 }
 
 void ResourceCache::RemovePool(std::string_view fleet, std::string_view pool) {
@@ -101,10 +111,9 @@ void ResourceCache::RemoveSecret(std::string_view name) {
 }
 
 FleetViewPtr ResourceCache::View(std::string_view fleet) const {
-  static const FleetViewPtr kEmpty = std::make_shared<FleetView>();
   std::lock_guard lock(mutex_);
   const auto of = fleets_.find(fleet);
-  return of == fleets_.end() ? kEmpty : of->second.view;
+  return of == fleets_.end() ? no_pools_ : of->second.view;
 }
 
 std::unique_ptr<ResourceWatch> ResourceCache::Watch(std::string_view fleet,
@@ -144,6 +153,7 @@ void ResourceCache::Wake(const Watches& watches) {
 
 ResourceCache::Watches ResourceCache::BuildView(Fleet& fleet) const {
   auto view = std::make_shared<FleetView>();
+  view->places = places_;
   std::set<std::string_view> names;
   for (const auto& [name, pool] : fleet.pools) names.insert(pool.pool->secret_name());
   // In the order of ResourceId: secrets, then each pool with its endpoints.
@@ -174,7 +184,16 @@ ResourceCache::Watches ResourceCache::BuildViewsWithSecret(std::string_view name
 
 ResourceCache::Fleet& ResourceCache::FleetOf(std::string_view name) {
   const auto fleet = fleets_.find(name);
-  return fleet != fleets_.end() ? fleet->second : fleets_[std::string(name)];
+  if (fleet != fleets_.end()) return fleet->second;
+  Fleet& created = fleets_[std::string(name)];
+  created.view = no_pools_;
+  return created;
+}
+
+FleetViewPtr ResourceCache::EmptyView(PoolPlacesPtr places) {
+  auto view = std::make_shared<FleetView>();
+  view->places = std::move(places);
+  return view;
 }
 
 void ResourceCache::ForgetIfUnused(std::string_view fleet) {

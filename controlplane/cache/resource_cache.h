@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +59,10 @@ class ResourceCache {
   void SetPool(std::string_view fleet, v1::Resource pool, v1::Resource endpoints);
   void RemovePool(std::string_view fleet, std::string_view pool);
 
+  // The deletions that are remembered; see PoolPlaces. Known before RemovePool tells the proxies.
+  void SetDeleted(std::span<const v1::RemovedResource> deleted,
+                  const std::optional<google::protobuf::Timestamp>& forgotten_before);
+
   // Secrets belong to no fleet: a fleet has those that its pools refer to.
   void SetSecret(v1::Resource secret);
   void RemoveSecret(std::string_view name);
@@ -81,7 +87,7 @@ class ResourceCache {
 
   struct Fleet {
     std::map<std::string, PoolEntry, std::less<>> pools;
-    FleetViewPtr view = std::make_shared<FleetView>();
+    FleetViewPtr view;  // never null
     Watches watches;
   };
 
@@ -91,8 +97,12 @@ class ResourceCache {
   Fleet& FleetOf(std::string_view name);
   void ForgetIfUnused(std::string_view fleet);
 
+  static FleetViewPtr EmptyView(PoolPlacesPtr places);
   static void Wake(const Watches& watches);
   void EndWatch(const std::string& fleet, cache_internal::WatchState& state);
+
+  const std::shared_ptr<PoolPlaces> places_ = std::make_shared<PoolPlaces>();
+  const FleetViewPtr no_pools_ = EmptyView(places_);
 
   mutable std::mutex mutex_;
   std::map<std::string, Fleet, std::less<>> fleets_;

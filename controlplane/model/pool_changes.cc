@@ -122,6 +122,7 @@ ChangeResult DeletePool(const v1::PoolRecord* record, const v1::DeletePoolReques
   plan.set_base_generation(map.generation());
   plan.add_changes(StrCat("delete pool ", record->name()));
   Change change{.effect = ChangeEffect::kDeleted, .write = true, .record = *record};
+  *change.record.mutable_changed() = context.now;
   v1::Version& version = change.version.emplace();
   version.set_generation(map.generation());
   *version.mutable_time() = context.now;

@@ -26,8 +26,8 @@ ChangeResult DeclarePool(const v1::PoolRecord* record, const std::string& name,
                          const v1::PoolSpec& spec, const ChangeContext& context);
 
 // Exempt from the guard. With `allow_missing` a pool that does not exist is kNothing with an empty
-// record. The record of the Change remembers the request: whoever keeps it for a while can answer
-// a retry by passing it to ReplayDelete.
+// record. The record of the Change was changed when it was deleted and remembers the request:
+// whoever keeps it for a while can answer a retry by passing it to ReplayDelete.
 ChangeResult DeletePool(const v1::PoolRecord* record, const v1::DeletePoolRequest& request,
                         const ChangeContext& context);
 

@@ -45,6 +45,7 @@ v1::Resource Envelope(const v1::PoolRecord& record, v1::ResourceType type, std::
   resource.set_version(std::move(version));
   resource.set_uid(record.uid());
   resource.set_generation(record.shard_map().generation());
+  *resource.mutable_created() = record.created();
   return resource;
 }
 
@@ -68,6 +69,16 @@ PoolResources ResourcesOf(const v1::PoolRecord& record, const ObservedAddresses&
   *resources.pool.mutable_pool() = std::move(pool);
   *resources.endpoints.mutable_endpoints() = std::move(endpoints);
   return resources;
+}
+
+v1::RemovedResource RemovalOf(const v1::PoolRecord& last) {
+  v1::RemovedResource removal;
+  removal.mutable_key()->set_type(v1::RESOURCE_POOL);
+  removal.mutable_key()->set_name(last.name());
+  removal.set_uid(last.uid());
+  removal.set_generation(last.shard_map().generation() + 1);
+  *removal.mutable_created() = last.created();
+  return removal;
 }
 
 std::string FindInconsistency(const v1::PoolResource& pool,

@@ -26,6 +26,9 @@ struct PoolResources {
 // that nothing was observed of has no addresses; what is observed of other slots is left out.
 PoolResources ResourcesOf(const v1::PoolRecord& record, const ObservedAddresses& observed);
 
+// That a pool is gone, from its last record: above its last generation.
+v1::RemovedResource RemovalOf(const v1::PoolRecord& last);
+
 // What is wrong with a pool and its endpoints, in a sentence; empty when nothing is: both lists are
 // sorted by name without duplicates, and every slot of the ring has an entry among the endpoints.
 std::string FindInconsistency(const v1::PoolResource& pool, const v1::EndpointsResource& endpoints);

@@ -18,7 +18,6 @@
 namespace weir {
 namespace {
 
-constexpr size_t kRememberedDeletions = 256;
 constexpr absl::Duration kDefaultWait = absl::Seconds(10);
 
 std::vector<FieldViolation> Validate(const std::string& name, const v1::PoolSpec& spec) {
@@ -51,6 +50,10 @@ ControlPlane::ControlPlane(const Parts& parts)
 absl::Status ControlPlane::Start() {
   absl::StatusOr<std::vector<StoredPool>> pools = parts_.store.Load();
   if (!pools.ok()) return pools.status();
+  const absl::StatusOr<std::vector<v1::PoolRecord>> deleted = parts_.store.ListDeleted();
+  if (!deleted.ok()) return deleted.status();
+  deletions_ = Deletions(*deleted);
+  parts_.cache.SetDeleted(deletions_.Removals(), deletions_.ForgottenBefore());
   for (StoredPool& stored : *pools) {
     const std::string name = stored.record.name();
     const std::lock_guard lock(LockOf(name));
@@ -123,8 +126,8 @@ void ControlPlane::DeletePool(const v1::DeletePoolRequest& request, const Caller
                               ChangeDone done) {
   const auto apply = [this, &request](const v1::PoolRecord* record,
                                       const ChangeContext& context) -> ChangeResult {
-    const std::optional<v1::PoolRecord> deleted =
-        record == nullptr ? FindDeleted(request.name()) : std::nullopt;
+    // Also when there is another pool of this name: the request was not about that one.
+    const std::optional<v1::PoolRecord> deleted = FindDeleted(request);
     if (deleted) {
       std::optional<ChangeResult> replay = ReplayDelete(*deleted, request);
       if (replay) return *std::move(replay);
@@ -172,7 +175,8 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& po
                                                            const Apply& apply) {
   const std::lock_guard lock(LockOf(pool));
   const PoolPtr before = Find(pool);
-  ChangeResult result = apply(before == nullptr ? nullptr : &before->record(), ContextOf(caller));
+  ChangeResult result =
+      apply(before == nullptr ? nullptr : &before->record(), ContextOf(pool, caller));
   if (!result.ok()) return StatusOf(result.error());
   Change& change = result.change();
   PoolPtr after = before;
@@ -216,16 +220,20 @@ absl::Status ControlPlane::Write(const Change& change, const PoolPtr& before, Po
 absl::Status ControlPlane::Delete(const Change& change, const PoolPtr& before) {
   const std::string& pool = change.record.name();
   const absl::Time began = parts_.now();
-  const absl::Status deleted = parts_.store.Delete(pool, before->stored.revision);
+  const absl::Status deleted = parts_.store.Delete(change.record, before->stored.revision);
   Observe(parts_.metrics.store_seconds, parts_.now() - began);
   if (!deleted.ok()) return StoreFailed(pool, deleted);
   parts_.metrics.changes_total.Increment();
+  RememberDeletion(change.record);
   addresses_.RemovePool(pool);
   Adopt(pool, nullptr);
-  const std::lock_guard lock(mutex_);
-  deleted_.push_front(change.record);
-  if (deleted_.size() > kRememberedDeletions) deleted_.pop_back();
   return absl::OkStatus();
+}
+
+void ControlPlane::RememberDeletion(const v1::PoolRecord& last) {
+  const std::lock_guard lock(mutex_);
+  deletions_.Add(last);
+  parts_.cache.SetDeleted(deletions_.Removals(), deletions_.ForgottenBefore());
 }
 
 absl::Status ControlPlane::StoreFailed(const std::string& pool, const absl::Status& status) const {
@@ -264,8 +272,15 @@ void ControlPlane::SetAddresses(const std::string& endpoint, std::vector<std::st
   }
 }
 
-ChangeContext ControlPlane::ContextOf(const Caller& caller) const {
-  return {.now = ToProto(parts_.now()),
+ChangeContext ControlPlane::ContextOf(const std::string& pool, const Caller& caller) const {
+  absl::Time now = parts_.now();
+  {
+    // A pool that is created again is younger, whatever the clock says.
+    const std::lock_guard lock(mutex_);
+    const auto deleted = deletions_.LastOf(pool);
+    if (deleted) now = std::max(now, FromProto(*deleted) + absl::Nanoseconds(1));
+  }
+  return {.now = ToProto(now),
           .actor = caller.name,
           .origin = caller.origin,
           .new_uid = RandomUuid(),
@@ -282,11 +297,13 @@ PoolPtr ControlPlane::Find(const std::string& pool) const {
   return found == pools_.end() ? nullptr : found->second;
 }
 
-std::optional<v1::PoolRecord> ControlPlane::FindDeleted(const std::string& pool) const {
+std::optional<v1::PoolRecord> ControlPlane::FindDeleted(
+    const v1::DeletePoolRequest& request) const {
+  const std::string& id = request.options().request_id();
+  if (id.empty()) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  const auto found = std::ranges::find(deleted_, pool, &v1::PoolRecord::name);
-  if (found == deleted_.end()) return std::nullopt;
-  return *found;
+  const v1::PoolRecord* const found = deletions_.FindRequest(request.name(), id);
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 // --- PoolStoreObserver ---
@@ -318,6 +335,7 @@ void ControlPlane::OnChanged(const StoredPool& pool) {
 
 void ControlPlane::OnDeleted(const std::string& pool) {
   const std::lock_guard lock(LockOf(pool));
+  if (const PoolPtr before = Find(pool); before != nullptr) RememberDeletion(before->record());
   addresses_.RemovePool(pool);
   Adopt(pool, nullptr);
 }

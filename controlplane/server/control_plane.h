@@ -11,7 +11,6 @@
 
 #include <array>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -27,6 +26,7 @@
 #include "controlplane/cache/resource_cache.h"
 #include "controlplane/model/change.h"
 #include "controlplane/server/address_book.h"
+#include "controlplane/server/deletions.h"
 #include "controlplane/server/metrics.h"
 #include "controlplane/server/pool_state.h"
 #include "controlplane/server/pool_watch.h"
@@ -118,11 +118,12 @@ class ControlPlane final : private PoolStoreObserver {
   void Adopt(const std::string& pool, PoolPtr state);
   PoolPtr MakeState(StoredPool stored) const;
 
-  ChangeContext ContextOf(const Caller& caller) const;
+  ChangeContext ContextOf(const std::string& pool, const Caller& caller) const;
   std::mutex& LockOf(const std::string& pool);
   PoolPtr Find(const std::string& pool) const;
   void MarkWatches(const std::string& pool);
-  std::optional<v1::PoolRecord> FindDeleted(const std::string& pool) const;
+  std::optional<v1::PoolRecord> FindDeleted(const v1::DeletePoolRequest& request) const;
+  void RememberDeletion(const v1::PoolRecord& last);
 
   // --- PoolStoreObserver ---
   void OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override;
@@ -137,7 +138,7 @@ class ControlPlane final : private PoolStoreObserver {
 
   mutable std::mutex mutex_;  // of what follows; taken after a pool's lock
   std::map<std::string, PoolPtr, std::less<>> pools_;
-  std::list<v1::PoolRecord> deleted_;  // the last ones, newest first: they answer retries
+  Deletions deletions_;
   std::vector<std::weak_ptr<PoolWatch>> watches_;
 };
 

@@ -331,6 +331,59 @@ TEST_F(ControlPlaneTest, ADeletedPoolLeavesTheProxiesAndARetryIsAnsweredTheSame)
   EXPECT_TRUE(absl::IsNotFound(control_.GetPool(get).status()));
 }
 
+TEST_F(ControlPlaneTest, ARetryOfADeletionIsAnsweredTheSameAfterARestartAndWhenThePoolIsBack) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  v1::DeletePoolRequest request;
+  request.set_name("alpha");
+  request.mutable_options()->set_force(true);
+  request.mutable_options()->set_request_id(kRequestId);
+  const auto first = Call(&ControlPlane::DeletePool, request);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(Create("alpha", SpecWith({"a", "b"})).ok());
+
+  ResourceCache cache;
+  ControlPlane restarted({.store = store_,
+                          .cache = cache,
+                          .proxies = proxies_,
+                          .metrics = metrics_,
+                          .now = [this] { return now_; },
+                          .wake = [] {}});
+  ASSERT_TRUE(restarted.Start().ok());
+  std::optional<absl::StatusOr<v1::ChangeResponse>> again;
+  restarted.DeletePool(request, kAlice, [&again](auto result) { again = std::move(result); });
+  ASSERT_TRUE(again.has_value() && again->ok());
+  EXPECT_EQ((*again)->SerializeAsString(), first->SerializeAsString());
+  v1::GetPoolRequest get;
+  get.set_name("alpha");
+  EXPECT_TRUE(restarted.GetPool(get).ok());
+
+  request.set_allow_missing(true);  // another request
+  restarted.DeletePool(request, kAlice, [&again](auto result) { again = std::move(result); });
+  EXPECT_TRUE(absl::IsAlreadyExists(again->status()));
+}
+
+TEST_F(ControlPlaneTest, APoolThatIsMadeAnewIsYoungerAlsoWhenTheClockWasSetBack) {
+  const auto created = [this] {
+    return cache_.View("default")->Find(PoolId("alpha"))->message.created();
+  };
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  Advance(absl::Seconds(1));
+  const int64_t before = created().seconds();
+  v1::DeletePoolRequest request;
+  request.set_name("alpha");
+  request.mutable_options()->set_force(true);
+  ASSERT_TRUE(Call(&ControlPlane::DeletePool, request).ok());
+  Advance(absl::Seconds(1));
+  const auto removal = cache_.View("default")->places->RemovalOf(PoolId("alpha"));
+  ASSERT_TRUE(removal.has_value());
+  EXPECT_EQ(removal->generation(), 2u);
+  now_ -= absl::Hours(1);
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  Advance(absl::Seconds(1));
+  EXPECT_GE(created().seconds(), before);
+  EXPECT_NE(cache_.View("default")->Find(PoolId("alpha"))->message.uid(), removal->uid());
+}
+
 TEST_F(ControlPlaneTest, APoolMovesToAnotherFleet) {
   ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
   Advance(absl::Seconds(1));

@@ -39,13 +39,16 @@ class MemoryStore final : public PoolStore {
     return revision;
   }
 
-  absl::Status Delete(const std::string& pool, std::string_view expected) override {
+  absl::Status Delete(const v1::PoolRecord& last, std::string_view expected) override {
     if (!failure.ok()) return failure;
-    if (RevisionOf(pool) != expected) return absl::AbortedError("another revision");
-    pools_.erase(pool);
-    versions_.erase(pool);
+    if (RevisionOf(last.name()) != expected) return absl::AbortedError("another revision");
+    pools_.erase(last.name());
+    versions_.erase(last.name());
+    deleted_.insert(deleted_.begin(), last);
     return absl::OkStatus();
   }
+
+  absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() override { return deleted_; }
 
   absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) override {
     return versions_[pool];
@@ -64,6 +67,7 @@ class MemoryStore final : public PoolStore {
 
   std::map<std::string, StoredPool> pools_;
   std::map<std::string, std::vector<v1::Version>> versions_;
+  std::vector<v1::PoolRecord> deleted_;
   int revision_ = 0;
   PoolStoreObserver* observer_ = nullptr;
 };

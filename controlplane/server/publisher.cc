@@ -56,14 +56,16 @@ std::map<std::string, Publisher::Pending> Publisher::TakeDue(absl::Time now) {
 
 void Publisher::Publish(const std::string& pool, const PoolPtr& state) {
   const auto published = published_fleet_.find(pool);
+  const std::string before = published == published_fleet_.end() ? "" : published->second;
   const std::string fleet = state == nullptr ? "" : state->fleet();
-  if (published != published_fleet_.end() && published->second != fleet) {
-    cache_.RemovePool(published->second, pool);
-    published_fleet_.erase(published);
+  // The new fleet first: the old one's proxies are told as of which state the pool has left them.
+  if (state == nullptr) {
+    published_fleet_.erase(pool);
+  } else {
+    cache_.SetPool(fleet, state->resources.pool, state->resources.endpoints);
+    published_fleet_[pool] = fleet;
   }
-  if (state == nullptr) return;
-  cache_.SetPool(fleet, state->resources.pool, state->resources.endpoints);
-  published_fleet_[pool] = fleet;
+  if (!before.empty() && before != fleet) cache_.RemovePool(before, pool);
 }
 
 void Publisher::Start(AckRequest request) {

@@ -61,7 +61,8 @@ EmbeddedStore::EmbeddedStore(Options options, UniqueFd lock)
     : options_(std::move(options)),
       pools_directory_(StrCat(options_.directory, "/pools")),
       lock_(std::move(lock)),
-      history_(StrCat(options_.directory, "/history")) {}
+      history_(StrCat(options_.directory, "/history")),
+      deleted_(StrCat(options_.directory, "/deleted"), kMaxDeleted) {}
 
 EmbeddedStore::~EmbeddedStore() = default;
 
@@ -72,7 +73,7 @@ std::string EmbeddedStore::PathOf(const std::string& pool) const {
 // --- opening ---
 
 absl::Status EmbeddedStore::ReadAll() {
-  for (const char* name : {"/pools", "/history"}) {
+  for (const char* name : {"/pools", "/history", "/deleted"}) {
     if (absl::Status status = MakePrivateDirectory(options_.directory + name); !status.ok()) {
       return status;
     }
@@ -85,7 +86,9 @@ absl::Status EmbeddedStore::ReadAll() {
     if (name.ends_with(kSuffix)) status = ReadPool(name.substr(0, name.size() - kSuffix.size()));
     if (!status.ok()) return status;
   }
-  return absl::OkStatus();
+  std::set<std::string> uids;
+  for (const auto& [name, state] : pools_) uids.insert(state.in_force->record.uid());
+  return deleted_.Read(uids);
 }
 
 absl::Status EmbeddedStore::ReadPool(const std::string& pool) {
@@ -351,15 +354,25 @@ absl::Status EmbeddedStore::WritePoolFile(const std::string& pool, std::string_v
   return status;
 }
 
-absl::Status EmbeddedStore::Delete(const std::string& pool, std::string_view expected_revision) {
+absl::Status EmbeddedStore::Delete(const v1::PoolRecord& last, std::string_view expected_revision) {
+  const std::string& pool = last.name();
   const std::lock_guard lock(mutex_);
   if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) return status;
+  if (absl::Status status = deleted_.Add(last); !IsDone(status)) return status;
   const absl::Status status = RemoveFileDurably(pools_directory_, FileName(pool));
-  if (!IsDone(status)) return status;
+  if (!IsDone(status)) {
+    deleted_.Withdraw(last.uid());
+    return status;
+  }
   pools_.erase(pool);
   // What cannot be removed is removed before a pool of this name is written again.
   history_.Forget(pool).IgnoreError();
   return status;
+}
+
+absl::StatusOr<std::vector<v1::PoolRecord>> EmbeddedStore::ListDeleted() {
+  const std::lock_guard lock(mutex_);
+  return deleted_.records();
 }
 
 absl::StatusOr<std::vector<v1::Version>> EmbeddedStore::ListVersions(const std::string& pool) {

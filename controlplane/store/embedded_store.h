@@ -3,10 +3,12 @@
 //   DIRECTORY/lock                         held while a process has the store open; its pid
 //   DIRECTORY/pools/NAME.yml               a pool: declared and in force (pool_file.h)
 //   DIRECTORY/history/NAME/GENERATION.json its last versions
+//   DIRECTORY/deleted/UID.json             the last record of a pool that is gone
 //
 // Directories are 0700, files 0600. A write makes the history's file first and then, by renaming,
 // the pool's: that is the moment from which it counts, and on opening, versions above the record's
-// generation are removed. So a crash at any moment leaves every pool as some write left it, and
+// generation are removed. A deletion is written to deleted/ first and counts from the moment when
+// the pool's file is gone. So a crash at any moment leaves every pool as some write left it, and
 // none of those that were answered is lost.
 //
 // People may edit, add, and replace files in pools/ at any time. What they change in `declared`
@@ -30,6 +32,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "controlplane/store/deleted_pools.h"
 #include "controlplane/store/directory_watcher.h"
 #include "controlplane/store/pool_file.h"
 #include "controlplane/store/pool_store.h"
@@ -58,7 +61,8 @@ class EmbeddedStore : public PoolStore {
   absl::StatusOr<std::string> Write(const v1::PoolRecord& record,
                                     std::string_view expected_revision,
                                     const v1::Version* version) override;
-  absl::Status Delete(const std::string& pool, std::string_view expected_revision) override;
+  absl::Status Delete(const v1::PoolRecord& last, std::string_view expected_revision) override;
+  absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() override;
   absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) override;
 
  private:
@@ -111,6 +115,7 @@ class EmbeddedStore : public PoolStore {
   std::mutex mutex_;  // guards what follows, and the files
   std::map<std::string, PoolState> pools_;
   VersionHistory history_;
+  DeletedPools deleted_;
 
   PoolStoreObserver* observer_ = nullptr;      // set once, before the watcher starts
   std::unique_ptr<DirectoryWatcher> watcher_;  // last: its thread uses all of the above

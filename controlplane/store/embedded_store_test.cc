@@ -172,7 +172,7 @@ TEST_F(EmbeddedStoreTest, RefusesAWriteThatLostARace) {
             "ABORTED: pool 'alpha': it has changed since it was read");
   EXPECT_EQ(ErrorOfWrite(TestRecord("beta", 1), revision),
             "ABORTED: pool 'beta': it does not exist any more");
-  EXPECT_TRUE(absl::IsAborted(store_->Delete("alpha", revision)));
+  EXPECT_TRUE(absl::IsAborted(store_->Delete(TestRecord("alpha", 1), revision)));
   EXPECT_EQ(Stored("alpha").shard_map().generation(), 2u);
 }
 
@@ -189,12 +189,46 @@ TEST_F(EmbeddedStoreTest, KeepsTheLastTwentyVersions) {
 
 TEST_F(EmbeddedStoreTest, ForgetsADeletedPoolWithItsHistory) {
   const std::string revision = Write(TestRecord("alpha", 7), "");
-  ASSERT_TRUE(store_->Delete("alpha", revision).ok());
+  ASSERT_TRUE(store_->Delete(TestRecord("alpha", 7), revision).ok());
   EXPECT_THAT(*store_->Load(), IsEmpty());
   Open();
   EXPECT_THAT(*store_->Load(), IsEmpty());
   Write(TestRecord("alpha", 1), "");
   EXPECT_EQ(store_->ListVersions("alpha")->size(), 1u);
+}
+
+// The record of a pool that was deleted at this second.
+v1::PoolRecord DeletedRecord(std::string_view pool, int second) {
+  v1::PoolRecord record = TestRecord(pool, 1);
+  record.set_uid(StrCat("uid-", second));
+  record.mutable_changed()->set_seconds(second);
+  return record;
+}
+
+TEST_F(EmbeddedStoreTest, RemembersDeletionsOverRestartsNewestFirst) {
+  for (const int second : {1, 2}) {
+    const v1::PoolRecord record = DeletedRecord("alpha", second);
+    ASSERT_TRUE(store_->Delete(record, Write(record, "")).ok());
+  }
+  for (int opened = 0; opened < 2; ++opened) {
+    const auto deleted = store_->ListDeleted();
+    ASSERT_EQ(deleted->size(), 2u);
+    EXPECT_TRUE(MessageDifferencer::Equals(deleted->front(), DeletedRecord("alpha", 2)));
+    EXPECT_TRUE(MessageDifferencer::Equals(deleted->back(), DeletedRecord("alpha", 1)));
+    Open();
+  }
+}
+
+TEST_F(EmbeddedStoreTest, ForgetsADeletionThatNeverCame) {
+  const v1::PoolRecord record = DeletedRecord("alpha", 1);
+  Write(record, "");
+  std::ofstream(directory_ + "/deleted/uid-1.json") << FormatJson(record, 0);
+  std::ofstream(directory_ + "/deleted/.uid-2.json.weir-tmp") << "{";
+  Open();
+  EXPECT_THAT(*store_->ListDeleted(), IsEmpty());
+  EXPECT_EQ(store_->Load()->size(), 1u);
+  EXPECT_EQ(access((directory_ + "/deleted/uid-1.json").c_str(), F_OK), -1);
+  EXPECT_EQ(access((directory_ + "/deleted/.uid-2.json.weir-tmp").c_str(), F_OK), -1);
 }
 
 TEST_F(EmbeddedStoreTest, ShowsNoVersionOfAWriteThatNeverCame) {

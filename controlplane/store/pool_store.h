@@ -65,13 +65,20 @@ class PoolStore {
                                             std::string_view expected_revision,
                                             const v1::Version* version) = 0;
 
-  // Forgets the pool and its history. ABORTED as above.
-  virtual absl::Status Delete(const std::string& pool, std::string_view expected_revision) = 0;
+  // Removes the pool and its history. `last` is its record, with the request that deletes it among
+  // its requests, and the time as `changed`: it is remembered, durably and in the same step.
+  // ABORTED as above.
+  virtual absl::Status Delete(const v1::PoolRecord& last, std::string_view expected_revision) = 0;
+
+  // The last records of the pools that were deleted last, newest first, at most kMaxDeleted; a name
+  // may be there several times, and exist again.
+  virtual absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() = 0;
 
   // The history, newest first, at most kMaxVersions; empty for a pool that does not exist.
   virtual absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) = 0;
 
   static constexpr size_t kMaxVersions = 20;
+  static constexpr size_t kMaxDeleted = 256;
 };
 
 }  // namespace weir

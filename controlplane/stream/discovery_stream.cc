@@ -79,7 +79,7 @@ std::optional<OutgoingResponse> DiscoveryStream::NextResponse(const FleetView& v
   if (difference.complete) {
     response.head.set_system_version(difference.system_version.ToString());
   }
-  for (const ResourceId& id : difference.removed) *response.head.add_removed() = KeyOf(id);
+  response.head.mutable_removed()->Assign(difference.removed.begin(), difference.removed.end());
   response.changed = difference.changed;
   in_flight_ = {.nonce = response.head.nonce(),
                 .changed = std::move(difference.changed),

@@ -76,7 +76,7 @@ class DiscoveryStream {
   struct InFlight {
     std::string nonce;
     std::vector<ResourcePtr> changed;
-    std::vector<ResourceId> removed;
+    std::vector<v1::RemovedResource> removed;
   };
 
   absl::Status Check(const v1::DiscoveryRequest& request) const;

@@ -1,6 +1,7 @@
 #include "controlplane/stream/discovery_stream.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,12 @@ class Harness {
 
   DiscoveryStream& stream() { return stream_; }
   const ProxyState& proxy() { return *stream_.proxy(); }
+
+  // The deletion of a pool is remembered.
+  void Deleted(const std::string& pool, const Place& place = {}) {
+    deleted_.push_back(NewRemoval(PoolId(pool), place));
+    cache.SetDeleted(deleted_, std::nullopt);
+  }
 
   // Sets a pool and its endpoints; the generation rises with each call.
   void Sets(std::string_view pool, std::string_view content, std::string_view endpoints,
@@ -98,6 +105,7 @@ class Harness {
 
  private:
   DiscoveryStream stream_;
+  std::vector<v1::RemovedResource> deleted_;
   uint64_t generation_ = 0;
   v1::DiscoveryResponse last_;
 };
@@ -138,8 +146,11 @@ TEST(DiscoveryStreamTest, SendsWhatIsNotHeldAndTakesBackWhatIsTooMuch) {
   h.Sets("alpha", "p1", "e1");
   h.Opens({Held(PoolId("alpha"), "p1"), Held(EndpointsId("alpha"), "e0"),
            Held(PoolId("gone"), "p9"), Held(EndpointsId("gone"), "e9")});
+  h.Deleted("gone", {.generation = 7, .uid = "uid-9"});
   EXPECT_THAT(h.Sent(),
               ElementsAre("endpoints alpha e1", "removed pool gone", "removed endpoints gone"));
+  EXPECT_EQ(h.last().removed(1).uid(), "uid-9");
+  EXPECT_EQ(h.last().removed(1).generation(), 7);
   h.Acks();
   EXPECT_THAT(h.Sent(), ElementsAre("nothing"));
 }
@@ -147,9 +158,97 @@ TEST(DiscoveryStreamTest, SendsWhatIsNotHeldAndTakesBackWhatIsTooMuch) {
 TEST(DiscoveryStreamTest, WhatIsHeldInAnUnknownVersionIsSentOrTakenBack) {
   Harness h;
   h.Sets("alpha", "p1", "e1");
+  h.Deleted("gone");
   h.Opens({Held(PoolId("alpha"), ""), Held(EndpointsId("alpha"), "e1"), Held(PoolId("gone"), "")});
   EXPECT_THAT(h.proxy().Describe(*h.cache.View("blue")).applied(), SizeIs(1));
   EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p1", "removed pool gone"));
+}
+
+TEST(DiscoveryStreamTest, APoolThatNobodyKnowsIsLeftToTheProxyAndSeenOutOfSync) {
+  Harness h;
+  h.Sets("alpha", "p1", "e1");
+  h.Opens({Held(PoolId("alpha"), "p1"), Held(EndpointsId("alpha"), "e1"),
+           Held(PoolId("newer"), "p9"), Held(SecretId("of-newer"), "s9")});
+  EXPECT_THAT(h.Sent(), IsEmpty());
+  h.Acks();
+  EXPECT_THAT(h.Sent(), ElementsAre("nothing"));
+  EXPECT_FALSE(h.proxy().Describe(*h.cache.View("blue")).in_sync());
+}
+
+TEST(DiscoveryStreamTest, AStaleRemovalIsNotRepeatedUntilItIsAnotherOne) {
+  Harness h;
+  h.Deleted("alpha", {.generation = 2});
+  h.Opens({Held(PoolId("alpha"), "p3")});
+  EXPECT_THAT(h.Sent(), ElementsAre("removed pool alpha"));
+  EXPECT_EQ(h.Acks({}, {PoolId("alpha")}).answer->stale, 1);
+  EXPECT_THAT(h.Sent(), ElementsAre("nothing"));
+  h.Deleted("alpha", {.generation = 4});
+  EXPECT_THAT(h.Sent(), ElementsAre("removed pool alpha"));
+  EXPECT_EQ(h.Acks().answer->taken, 1);
+}
+
+TEST(DiscoveryStreamTest, APoolOfAnotherFleetIsTakenBackAsOfItsStateThere) {
+  Harness h;
+  h.Sets("alpha", "p1", "e1");
+  h.Opens();
+  h.Sent();
+  h.Acks();
+  h.cache.SetPool("green", NewPool("alpha", "p1", {.generation = 8}),
+                  NewEndpoints("alpha", "e1", {.generation = 8}));
+  h.cache.RemovePool("blue", "alpha");
+  EXPECT_THAT(h.Sent(), ElementsAre("removed pool alpha", "removed endpoints alpha"));
+  EXPECT_EQ(h.last().removed(0).generation(), 8);
+}
+
+TEST(DiscoveryStreamTest, APoolThatWasRefusedForWantOfASecretComesAgainWithIt) {
+  Harness h;
+  h.Sets("alpha", "p1", "e1", "key");
+  h.Opens();
+  EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p1", "endpoints alpha e1"));
+  h.Acks({ErrorOf(PoolId("alpha"), "policy.redis_auth_secret", "no such secret")});
+  EXPECT_THAT(h.Sent(), ElementsAre("nothing"));
+  h.cache.SetSecret(NewSecret("key", "s1"));
+  EXPECT_THAT(h.Sent(), ElementsAre("secret key s1"));
+  h.Acks();
+  EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p1"));
+  // Once for each secret.
+  h.Acks({ErrorOf(PoolId("alpha"), "policy.redis_auth_secret", "wrong")});
+  EXPECT_THAT(h.Sent(), ElementsAre("nothing"));
+  h.cache.SetSecret(NewSecret("key", "s2", {.generation = 2}));
+  h.Sent();
+  h.Acks();
+  EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p1"));
+}
+
+TEST(DiscoveryStreamTest, APoolThatWasRefusedForItsEndpointsComesAgainWithOthers) {
+  Harness h;
+  h.Sets("alpha", "p1", "e1");
+  h.Opens();
+  h.Sent();
+  h.Acks({ErrorOf(PoolId("alpha"), "", "slot a has no endpoint"),
+          ErrorOf(EndpointsId("alpha"), "slots[0]", "wrong")});
+  EXPECT_THAT(h.Sent(), ElementsAre("nothing"));
+  h.Sets("alpha", "p1", "e2");
+  EXPECT_THAT(h.Sent(), ElementsAre("endpoints alpha e2"));
+  h.Acks();
+  EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p1"));
+}
+
+TEST(DiscoveryStreamTest, ASecretIsTakenBackLastAndNotWhileAnOldPoolMayNeedIt) {
+  Harness h;
+  h.cache.SetSecret(NewSecret("key", "s1"));
+  h.Sets("alpha", "p1", "e1", "key");
+  h.Opens();
+  h.Sent();
+  h.Acks();
+  h.Sets("alpha", "p2", "e1");
+  EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p2"));
+  h.Acks({ErrorOf(PoolId("alpha"), "policy.listen", "in use")});
+  EXPECT_THAT(h.Sent(), ElementsAre("nothing"));
+  h.Sets("alpha", "p3", "e1");
+  EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p3"));
+  h.Acks();
+  EXPECT_THAT(h.Sent(), ElementsAre("removed secret key"));
 }
 
 TEST(DiscoveryStreamTest, ANewAddressSendsOneEndpointsResource) {
@@ -272,9 +371,10 @@ TEST(DiscoveryStreamTest, ANamedSubscriptionCoversThesePoolsOfTheFleetAndTheirSe
   h.Acks();
 
   EXPECT_TRUE(h.Subscribes({"beta"}).subscribed);
-  EXPECT_THAT(h.Sent(),
-              ElementsAre("secret key-b s2", "pool beta p2", "endpoints beta e2",
-                          "removed secret key-a", "removed pool alpha", "removed endpoints alpha"));
+  EXPECT_THAT(h.Sent(), ElementsAre("secret key-b s2", "pool beta p2", "endpoints beta e2",
+                                    "removed pool alpha", "removed endpoints alpha"));
+  h.Acks();
+  EXPECT_THAT(h.Sent(), ElementsAre("removed secret key-a"));
   h.Acks();
   h.Subscribes({});
   EXPECT_THAT(h.Sent(), ElementsAre("secret key-a s1", "pool alpha p1", "endpoints alpha e1"));
@@ -292,13 +392,16 @@ TEST(DiscoveryStreamTest, WhatIsTooMuchForOneResponseComesInTheNextWithPoolsWhol
   Harness h(/*secure=*/true, {.response_bytes = 1});
   h.Sets("alpha", "p1", "e1");
   h.Sets("beta", "p2", "e2");
+  h.Deleted("gone");
   // A pool makes room at once; a secret stays for whom it may still serve.
   h.Opens({Held(PoolId("gone"), "p9"), Held(SecretId("old"), "s9")});
   EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p1", "endpoints alpha e1", "removed pool gone"));
   EXPECT_EQ(h.last().system_version(), "");
   h.Acks();
-  EXPECT_THAT(h.Sent(), ElementsAre("pool beta p2", "endpoints beta e2", "removed secret old"));
+  EXPECT_THAT(h.Sent(), ElementsAre("pool beta p2", "endpoints beta e2"));
   EXPECT_NE(h.last().system_version(), "");
+  h.Acks();
+  EXPECT_THAT(h.Sent(), ElementsAre("removed secret old"));
 }
 
 TEST(DiscoveryStreamTest, TheFirstRequestNeedsANodeAndASubscription) {

@@ -1,10 +1,10 @@
 #include "proxy/xds/subscription_state.h"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 #include <utility>
 
+#include "proto/resource_order.h"
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
 
@@ -24,6 +24,15 @@ void AddError(const v1::Resource& resource, std::string_view field, std::string_
   error.set_version(resource.version());
   error.set_field(std::string(field));
   error.set_error_detail(std::string(detail));
+}
+
+v1::RemovedResource LastStateOf(const v1::Resource& resource) {
+  v1::RemovedResource last;
+  *last.mutable_key() = resource.key();
+  last.set_uid(resource.uid());
+  last.set_generation(resource.generation());
+  if (resource.has_created()) *last.mutable_created() = resource.created();
+  return last;
 }
 
 }  // namespace
@@ -89,7 +98,7 @@ SubscriptionStep SubscriptionState::OnApplied(const std::vector<v1::ResourceErro
       AddError(*resource, error->field(), error->error_detail(), *applied.ack);
     }
   }
-  for (const ResourceId& id : applied.change.removed) Forget(id);
+  for (const v1::RemovedResource& removal : applied.removals) Forget(removal);
 
   SubscriptionStep step;
   if (waiting_.has_value()) step = Begin(*std::exchange(waiting_, std::nullopt));
@@ -119,13 +128,14 @@ SubscriptionStep SubscriptionState::Begin(const v1::DiscoveryResponse& response)
       next.change.changed.push_back(std::move(resource));
     }
   }
-  std::set<ResourceId> removed;
-  for (const v1::ResourceKey& key : response.removed()) {
-    if (const ResourceId id = IdOf(key); held_.contains(id) && !changed.contains(id)) {
-      removed.insert(id);
-    }
+  std::map<ResourceId, const v1::RemovedResource*> removed;
+  for (const v1::RemovedResource& removal : response.removed()) {
+    if (!changed.contains(IdOf(removal.key()))) OfferRemoval(removal, removed, ack);
   }
-  next.change.removed.assign(removed.begin(), removed.end());
+  for (const auto& [id, removal] : removed) {
+    next.change.removed.push_back(id);
+    next.removals.push_back(*removal);
+  }
   if (next.change.changed.empty() && next.change.removed.empty()) {
     return {.apply = std::nullopt, .send = RequestWith(std::move(ack))};
   }
@@ -148,37 +158,51 @@ void SubscriptionState::Offer(const v1::Resource& resource,
   }
 }
 
+// The same for a removal of what is held.
+void SubscriptionState::OfferRemoval(const v1::RemovedResource& removal,
+                                     std::map<ResourceId, const v1::RemovedResource*>& removed,
+                                     v1::Ack& ack) const {
+  const ResourceId id = IdOf(removal.key());
+  const auto held = held_.find(id);
+  if (held == held_.end()) return;
+  if (IsOlder(removal, *held->second)) {
+    *ack.add_stale() = removal.key();
+  } else {
+    removed[id] = &removal;
+  }
+}
+
 bool SubscriptionState::IsStale(const ResourceId& id, const v1::Resource& resource) const {
   const auto held = held_.find(id);
   if (held != held_.end() && held->second->uid() == resource.uid()) {
-    return resource.generation() < held->second->generation();
+    return IsOlder(resource, *held->second);
   }
-  return std::ranges::any_of(retired_, [&](const Retired& retired) {
-    return retired.id == id && retired.uid == resource.uid() &&
-           resource.generation() < retired.generation;
+  if (held != held_.end() && IsOlder(resource, *held->second)) return true;
+  return std::ranges::any_of(retired_, [&](const v1::RemovedResource& retired) {
+    return IdOf(retired.key()) == id && IsOlder(resource, retired);
   });
 }
 
 void SubscriptionState::Hold(HeldResourcePtr resource) {
-  const ResourceId id = IdOf(resource->key());
-  HeldResourcePtr& place = held_[id];
-  if (place != nullptr && place->uid() != resource->uid()) Retire(id, *place);
+  HeldResourcePtr& place = held_[IdOf(resource->key())];
+  if (place != nullptr && place->uid() != resource->uid()) Retire(LastStateOf(*place));
   place = std::move(resource);
 }
 
-void SubscriptionState::Forget(const ResourceId& id) {
-  const auto held = held_.find(id);
+void SubscriptionState::Forget(const v1::RemovedResource& removal) {
+  const auto held = held_.find(IdOf(removal.key()));
   if (held == held_.end()) return;
-  Retire(id, *held->second);
+  Retire(LastStateOf(*held->second));
+  if (!removal.uid().empty()) Retire(removal);
   held_.erase(held);
 }
 
-void SubscriptionState::Retire(const ResourceId& id, const v1::Resource& resource) {
-  std::erase_if(retired_, [&](const Retired& retired) {
-    return retired.id == id && retired.uid == resource.uid();
+void SubscriptionState::Retire(v1::RemovedResource last) {
+  std::erase_if(retired_, [&](const v1::RemovedResource& retired) {
+    return IdOf(retired.key()) == IdOf(last.key()) && retired.uid() == last.uid();
   });
   if (retired_.size() == kMaxRetired) retired_.pop_front();
-  retired_.push_back({.id = id, .uid = resource.uid(), .generation = resource.generation()});
+  retired_.push_back(std::move(last));
 }
 
 }  // namespace weir

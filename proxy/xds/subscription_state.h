@@ -3,12 +3,15 @@
 //   OnConnected -> first request
 //   OnResponse  -> a change to build and publish -> OnApplied -> ACK
 //
+// It never goes back: what is older than what it holds or held (proto/resource_order.h), or removed
+// as of an older state, is left alone and named in the ACK as stale. What was held is remembered
+// for the last 256 resources that went, and not over restarts.
+//
 // Pure: no gRPC, no thread, no clock. One owner makes one call at a time. It outlives streams: what
 // is in force stays when one ends, and the next one is told of it, so that nothing comes twice.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -72,32 +75,31 @@ class SubscriptionState {
   bool applying() const { return applying_.has_value(); }
 
  private:
-  // A resource that was replaced or removed: who offers an older state of it is behind.
-  struct Retired {
-    ResourceId id;
-    std::string uid;
-    uint64_t generation;
-  };
   static constexpr size_t kMaxRetired = 256;
 
   struct Applying {
     ResourceChange change;
-    std::optional<v1::Ack> ack;  // none when the stream that wants it has ended
+    std::vector<v1::RemovedResource> removals;  // those of `change.removed`, in its order
+    std::optional<v1::Ack> ack;                 // none when the stream that wants it has ended
   };
 
   SubscriptionStep Begin(const v1::DiscoveryResponse& response);
   void Offer(const v1::Resource& resource, std::map<ResourceId, HeldResourcePtr>& changed,
              v1::Ack& ack) const;
+  void OfferRemoval(const v1::RemovedResource& removal,
+                    std::map<ResourceId, const v1::RemovedResource*>& removed, v1::Ack& ack) const;
   bool IsStale(const ResourceId& id, const v1::Resource& resource) const;
   void Hold(HeldResourcePtr resource);
-  void Forget(const ResourceId& id);
-  void Retire(const ResourceId& id, const v1::Resource& resource);
+  void Forget(const v1::RemovedResource& removal);
+  void Retire(v1::RemovedResource last);
 
   const v1::Node node_;
   const std::vector<std::string> pools_;
 
   std::map<ResourceId, HeldResourcePtr> held_;
-  std::deque<Retired> retired_;  // oldest first
+  // Resources that were replaced by another uid or removed, as of their last state, oldest first:
+  // who offers an older one is behind.
+  std::deque<v1::RemovedResource> retired_;
   std::optional<Applying> applying_;
   std::optional<v1::DiscoveryResponse> waiting_;
   bool synced_ = false;

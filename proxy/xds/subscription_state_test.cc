@@ -21,13 +21,13 @@ v1::Node TestNode() {
 }
 
 v1::DiscoveryResponse Response(std::string_view nonce, std::vector<v1::Resource> changed,
-                               std::vector<ResourceId> removed = {},
+                               std::vector<v1::RemovedResource> removed = {},
                                std::string_view system_version = "all") {
   v1::DiscoveryResponse response;
   response.set_nonce(std::string(nonce));
   response.set_system_version(std::string(system_version));
   for (v1::Resource& resource : changed) *response.add_changed() = std::move(resource);
-  for (const ResourceId& id : removed) *response.add_removed() = KeyOf(id);
+  for (v1::RemovedResource& removal : removed) *response.add_removed() = std::move(removal);
   return response;
 }
 
@@ -117,11 +117,13 @@ TEST_F(SubscriptionStateTest, ARefusedResourceLeavesTheOldOneAndTheOthersAreTake
 TEST_F(SubscriptionStateTest, RemovesWhatIsHeldAndAcksTheRestAtOnce) {
   state_.OnConnected(true);
   Holds(NewPool("alpha", "p1"));
-  EXPECT_THAT(Gets(Response("2", {}, {PoolId("alpha"), PoolId("alpha"), PoolId("unknown")})),
+  EXPECT_THAT(Gets(Response("2", {},
+                            {NewRemoval(PoolId("alpha")), NewRemoval(PoolId("alpha")),
+                             NewRemoval(PoolId("unknown"))})),
               ElementsAre("remove pool alpha"));
   EXPECT_THAT(Applied({ErrorOf(PoolId("alpha"), "", "too late")}), ElementsAre("ack 2"));
   EXPECT_THAT(HeldNow(), IsEmpty());
-  EXPECT_THAT(Gets(Response("3", {}, {PoolId("alpha")})), ElementsAre("ack 3"));
+  EXPECT_THAT(Gets(Response("3", {}, {NewRemoval(PoolId("alpha"))})), ElementsAre("ack 3"));
 }
 
 TEST_F(SubscriptionStateTest, AnEmptyResponseIsAckedAtOnceAndSaysThatAllIsThere) {
@@ -161,12 +163,67 @@ TEST_F(SubscriptionStateTest, AServerThatIsBehindDoesNotBringBackAnOlderStateOfA
   Holds(NewPool("alpha", "p1", {.generation = 1, .uid = "uid-2"}));
   EXPECT_THAT(Gets(Response("2", {NewPool("alpha", "p4", {.generation = 4})})),
               ElementsAre("ack 2", "stale pool alpha"));
-  Gets(Response("3", {}, {PoolId("alpha")}));
+  Gets(Response("3", {}, {NewRemoval(PoolId("alpha"))}));
   Applied();
   EXPECT_THAT(Gets(Response("4", {NewPool("alpha", "p4", {.generation = 4})})),
               ElementsAre("ack 4", "stale pool alpha"));
   EXPECT_THAT(Gets(Response("5", {NewPool("alpha", "p5", {.generation = 5})})),
               ElementsAre("apply pool alpha p5"));
+}
+
+TEST_F(SubscriptionStateTest, ARemovalAsOfAnOlderGenerationLeavesThePool) {
+  state_.OnConnected(true);
+  Holds(NewPool("alpha", "p5", {.generation = 5}));
+  EXPECT_THAT(Gets(Response("2", {NewPool("beta", "p1")},
+                            {NewRemoval(PoolId("alpha"), {.generation = 4})})),
+              ElementsAre("apply pool beta p1"));
+  EXPECT_THAT(Applied(), ElementsAre("ack 2", "stale pool alpha"));
+  EXPECT_THAT(HeldNow(), ElementsAre("pool alpha p5 of uid-1/5", "pool beta p1 of uid-1/1"));
+  // As of the state that is held it is another fleet's.
+  EXPECT_THAT(Gets(Response("3", {}, {NewRemoval(PoolId("alpha"), {.generation = 5})})),
+              ElementsAre("remove pool alpha"));
+}
+
+TEST_F(SubscriptionStateTest, ARemovalOfAnEarlierUidLeavesThePoolThatWasMadeAnew) {
+  state_.OnConnected(true);
+  Holds(NewPool("alpha", "p1", {.generation = 1, .uid = "uid-2", .created = 20}));
+  EXPECT_THAT(Gets(Response(
+                  "2", {},
+                  {NewRemoval(PoolId("alpha"), {.generation = 9, .uid = "uid-1", .created = 10})})),
+              ElementsAre("ack 2", "stale pool alpha"));
+  // Deletions that were forgotten have a time and no uid.
+  EXPECT_THAT(
+      Gets(Response("3", {},
+                    {NewRemoval(PoolId("alpha"), {.generation = 0, .uid = "", .created = 19})})),
+      ElementsAre("ack 3", "stale pool alpha"));
+  EXPECT_THAT(HeldNow(), ElementsAre("pool alpha p1 of uid-2/1"));
+}
+
+TEST_F(SubscriptionStateTest, ARemovalOfALaterUidTakesAnEarlierOneWithIt) {
+  state_.OnConnected(true);
+  Holds(NewPool("alpha", "p9", {.generation = 9, .uid = "uid-1", .created = 10}));
+  Gets(Response("2", {},
+                {NewRemoval(PoolId("alpha"), {.generation = 2, .uid = "uid-2", .created = 20})}));
+  EXPECT_THAT(Applied(), ElementsAre("ack 2"));
+  EXPECT_THAT(HeldNow(), IsEmpty());
+}
+
+TEST_F(SubscriptionStateTest, ADeletedPoolDoesNotComeBackFromAServerThatIsBehind) {
+  state_.OnConnected(true);
+  Holds(NewPool("alpha", "p5", {.generation = 5}));
+  Gets(Response("2", {}, {NewRemoval(PoolId("alpha"), {.generation = 6})}));
+  Applied();
+  EXPECT_THAT(Gets(Response("3", {NewPool("alpha", "p5", {.generation = 5})})),
+              ElementsAre("ack 3", "stale pool alpha"));
+}
+
+TEST_F(SubscriptionStateTest, AnEarlierUidDoesNotReplaceALaterOne) {
+  state_.Restore({NewPool("alpha", "p1", {.generation = 1, .uid = "uid-2", .created = 20})});
+  state_.OnConnected(true);
+  EXPECT_THAT(Gets(Response("1", {NewPool("alpha", "p9", {.generation = 9, .created = 10})})),
+              ElementsAre("ack 1", "stale pool alpha"));
+  EXPECT_THAT(Gets(Response("2", {NewPool("alpha", "p3", {.uid = "uid-3", .created = 30})})),
+              ElementsAre("apply pool alpha p3"));
 }
 
 TEST_F(SubscriptionStateTest, ContentThatIsInForceIsNotBuiltAgain) {
@@ -194,11 +251,11 @@ TEST_F(SubscriptionStateTest, AReconnectSaysWhatIsHeldAndTheChangeUnderWayGetsNo
 TEST_F(SubscriptionStateTest, APoolThatIsTakenWhileTheProxyComesAgainCanBeTakenBack) {
   state_.OnConnected(true);
   Holds(NewPool("alpha", "p1"));
-  Gets(Response("2", {NewPool("beta", "p2")}, {PoolId("alpha")}));
+  Gets(Response("2", {NewPool("beta", "p2")}, {NewRemoval(PoolId("alpha"))}));
   state_.OnDisconnected();
   // A server that has put both changes back meanwhile must know of them.
   EXPECT_THAT(HeldLines(state_.OnConnected(true)), ElementsAre("pool alpha ", "pool beta "));
-  Gets(Response("1", {NewPool("alpha", "p1")}, {PoolId("beta")}));
+  Gets(Response("1", {NewPool("alpha", "p1")}, {NewRemoval(PoolId("beta"))}));
   EXPECT_THAT(Applied(), ElementsAre("apply pool alpha p1", "remove pool beta"));
   EXPECT_THAT(Applied(), ElementsAre("ack 1"));
   EXPECT_THAT(HeldNow(), ElementsAre("pool alpha p1 of uid-1/1"));

@@ -1,7 +1,9 @@
 // Random schedules over both ends of the discovery stream: two servers over one history, the second
 // one behind; proxies that connect now to the one, now to the other, lose their stream at any
 // moment, take their time to apply, and refuse what they are told to refuse. Whatever happens,
-//   - a proxy never goes from one generation of a uid to an older one;
+//   - a proxy never goes back: not to an older generation or an earlier uid, nor from a pool to
+//   none
+//     unless that very pool was deleted, or its secret is wanted no more;
 //   - a server has one response on its way to a proxy, and never one that says nothing but the
 //   first;
 //   - when it is quiet, each proxy holds exactly what its fleet has, and coming again brings
@@ -12,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +23,7 @@
 #include "controlplane/stream/discovery_stream.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/resource_order.h"
 #include "proxy/base/check.h"
 #include "proxy/xds/subscription_state.h"
 #include "tests/support/discovery.h"
@@ -46,6 +50,8 @@ struct Event {
   std::string name;
   std::optional<v1::Resource> pool;  // nothing: the pool is removed
   v1::Resource endpoints;
+  v1::RemovedResource removal;
+  int64_t deleted = 0;                 // when
   std::optional<v1::Resource> secret;  // instead of all that
 };
 
@@ -53,6 +59,8 @@ struct Event {
 class History {
  public:
   const std::vector<Event>& events() const { return events_; }
+  // Whether the pool of this uid was deleted.
+  bool WasDeleted(const std::string& uid) const { return deleted_.contains(uid); }
 
   void GoOn(Dice& dice) {
     static constexpr std::string_view kNames[] = {"alpha", "beta", "gamma", "delta"};
@@ -62,26 +70,29 @@ class History {
     if (pool.exists && dice.OneIn(8)) return Remove(name, pool);
     if (!pool.exists) {
       pool.exists = true;
-      pool.uid = StrCat("uid-", ++uids_);
+      pool.created = ++time_;
+      pool.uid = StrCat("uid-", pool.created);
       pool.generation = 0;
     }
     ++pool.generation;
     // Few contents, so that old ones come back.
     if (pool.generation == 1 || dice.OneIn(2)) pool.content = StrCat("p", dice.Below(4));
     if (pool.generation == 1 || dice.OneIn(2)) pool.addresses = StrCat("e", dice.Below(4));
-    const Place place = {.generation = pool.generation, .uid = pool.uid};
+    const Place place = PlaceOf(pool);
     // A policy is part of the content that its version stands for.
     const std::string secret = pool.content == "p3" ? std::string(name) : "";
     events_.push_back({.fleet = FleetOf(name),
                        .name = std::string(name),
                        .pool = NewPool(name, pool.content, place, secret),
                        .endpoints = NewEndpoints(name, pool.addresses, place),
+                       .removal = {},
                        .secret = {}});
   }
 
  private:
   struct Pool {
     bool exists = false;
+    int64_t created = 0;  // its uid is made of it
     std::string uid;
     uint64_t generation = 0;
     std::string content;
@@ -90,12 +101,20 @@ class History {
 
   static std::string FleetOf(std::string_view name) { return name == "delta" ? "green" : "blue"; }
 
+  static Place PlaceOf(const Pool& pool) {
+    return {.generation = pool.generation, .uid = pool.uid, .created = pool.created};
+  }
+
   void Remove(std::string_view name, Pool& pool) {
     pool.exists = false;
+    ++pool.generation;
+    deleted_.insert(pool.uid);
     events_.push_back({.fleet = FleetOf(name),
                        .name = std::string(name),
                        .pool = {},
                        .endpoints = {},
+                       .removal = NewRemoval(PoolId(name), PlaceOf(pool)),
+                       .deleted = ++time_,
                        .secret = {}});
   }
 
@@ -104,13 +123,15 @@ class History {
                        .name = {},
                        .pool = {},
                        .endpoints = {},
+                       .removal = {},
                        .secret = NewSecret(name, StrCat("s", dice.Below(4)),
                                            {.generation = ++secret_generation_})});
   }
 
   std::vector<Event> events_;
   std::map<std::string, Pool> pools_;
-  int uids_ = 0;
+  std::set<std::string> deleted_;  // uids
+  int64_t time_ = 0;
   uint64_t secret_generation_ = 0;
 };
 
@@ -129,14 +150,25 @@ class Server {
     } else if (event.pool.has_value()) {
       cache_.SetPool(event.fleet, *event.pool, event.endpoints);
     } else {
+      deleted_.insert(deleted_.begin(), event.removal);
+      if (deleted_.size() > kRemembered) {
+        deleted_.pop_back();
+        forgotten_before_.emplace().set_seconds(event.deleted);
+      }
+      cache_.SetDeleted(deleted_, forgotten_before_);
       cache_.RemovePool(event.fleet, event.name);
     }
     return true;
   }
 
  private:
+  // Few, so that some are forgotten.
+  static constexpr size_t kRemembered = 3;
+
   const History& history_;
   ResourceCache cache_;
+  std::vector<v1::RemovedResource> deleted_;  // newest first
+  std::optional<google::protobuf::Timestamp> forgotten_before_;
   size_t next_ = 0;
 };
 
@@ -191,7 +223,7 @@ class Link {
 
 class Proxy {
  public:
-  Proxy() : state_(Node(), {}) {}
+  explicit Proxy(const History& history) : history_(history), state_(Node(), {}) {}
 
   bool connected() const { return link_ != nullptr; }
 
@@ -221,8 +253,9 @@ class Proxy {
       errors.push_back(ErrorOf(IdOf(resource->key()), "policy.listen", "in use"));
     }
     change_.reset();
+    const std::map<ResourceId, HeldResourcePtr> before = state_.held();
     Take(state_.OnApplied(errors));
-    CheckGenerations();
+    CheckStates(before);
     return true;
   }
   bool ServerReads() { return link_ != nullptr && link_->ServerReads(); }
@@ -261,24 +294,33 @@ class Proxy {
     if (step.send.has_value() && link_ != nullptr) link_->Ask(*step.send);
   }
 
-  void CheckGenerations() {
+  void CheckStates(const std::map<ResourceId, HeldResourcePtr>& before) {
     for (const auto& [id, resource] : state_.held()) {
-      uint64_t& newest = newest_[{id, resource->uid()}];
-      EXPECT_GE(resource->generation(), newest) << Line(*resource);
-      newest = resource->generation();
+      v1::Resource& newest = newest_[id];
+      EXPECT_FALSE(IsOlder(*resource, newest))
+          << Line(*resource) << " " << resource->uid() << "/" << resource->generation();
+      newest = *resource;
+    }
+    for (const auto& [id, resource] : before) {
+      if (id.type == v1::RESOURCE_SECRET || state_.held().contains(id)) continue;
+      EXPECT_TRUE(history_.WasDeleted(resource->uid())) << Line(*resource) << resource->uid();
     }
   }
 
+  const History& history_;
   SubscriptionState state_;
   std::unique_ptr<Link> link_;
   std::optional<ResourceChange> change_;
-  std::map<std::pair<ResourceId, std::string>, uint64_t> newest_;
+  std::map<ResourceId, v1::Resource> newest_;
   int resources_read_ = 0;
 };
 
 class World {
  public:
-  explicit World(uint32_t seed) : dice_(seed), servers_{Server(history_), Server(history_)} {}
+  explicit World(uint32_t seed)
+      : dice_(seed),
+        servers_{Server(history_), Server(history_)},
+        proxies_{Proxy(history_), Proxy(history_), Proxy(history_)} {}
 
   void Step() {
     Proxy& proxy = proxies_[dice_.Below(3)];

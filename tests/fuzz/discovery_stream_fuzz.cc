@@ -174,7 +174,10 @@ class Program {
       const ResourceId id = IdOf(resource.key());
       if (!left.contains(id)) holds_[id] = resource.version();
     }
-    for (const v1::ResourceKey& key : on_its_way_->removed()) holds_.erase(IdOf(key));
+    for (const v1::RemovedResource& removal : on_its_way_->removed()) {
+      const ResourceId id = IdOf(removal.key());
+      if (!left.contains(id)) holds_.erase(id);
+    }
     on_its_way_.reset();
   }
 
@@ -195,7 +198,9 @@ class Program {
       const auto held = holds_.find(id);
       CHECK(held == holds_.end() || held->second != resource.version());
     }
-    for (const v1::ResourceKey& key : message.removed()) CHECK(holds_.contains(IdOf(key)));
+    for (const v1::RemovedResource& removal : message.removed()) {
+      CHECK(holds_.contains(IdOf(removal.key())));
+    }
     on_its_way_ = message;
   }
 
@@ -204,6 +209,9 @@ class Program {
     for (const std::string_view name : kNames) {
       for (const std::string_view fleet : {"blue", "green"}) cache_.RemovePool(fleet, name);
     }
+    google::protobuf::Timestamp now;
+    now.set_seconds(1);
+    cache_.SetDeleted({}, now);  // pools that nobody knows are not kept
     ++generation_;
     cache_.SetPool(fleet_, NewPool("alpha", "new", {.generation = generation_}),
                    NewEndpoints("alpha", "new", {.generation = generation_}));

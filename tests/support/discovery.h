@@ -17,6 +17,7 @@ namespace weir {
 struct Place {
   uint64_t generation = 1;
   std::string uid = "uid-1";
+  int64_t created = 0;  // seconds; 0: unset
 };
 
 inline v1::Resource NewResource(const ResourceId& id, std::string_view content, Place place) {
@@ -25,7 +26,22 @@ inline v1::Resource NewResource(const ResourceId& id, std::string_view content, 
   resource.set_version(std::string(content));
   resource.set_uid(place.uid);
   resource.set_generation(place.generation);
+  if (place.created != 0) resource.mutable_created()->set_seconds(place.created);
   return resource;
+}
+
+// As of no order, or of `place`.
+inline v1::RemovedResource NewRemoval(const ResourceId& id) {
+  v1::RemovedResource removal;
+  *removal.mutable_key() = KeyOf(id);
+  return removal;
+}
+inline v1::RemovedResource NewRemoval(const ResourceId& id, const Place& place) {
+  v1::RemovedResource removal = NewRemoval(id);
+  removal.set_uid(place.uid);
+  removal.set_generation(place.generation);
+  if (place.created != 0) removal.mutable_created()->set_seconds(place.created);
+  return removal;
 }
 
 // `secret`: the name of the one that the pool refers to.
@@ -74,8 +90,8 @@ std::string Line(const ResourceOrHeld& resource) {
 inline std::vector<std::string> Lines(const v1::DiscoveryResponse& response) {
   std::vector<std::string> lines;
   for (const v1::Resource& resource : response.changed()) lines.push_back(Line(resource));
-  for (const v1::ResourceKey& key : response.removed()) {
-    lines.push_back(StrCat("removed ", Line(key)));
+  for (const v1::RemovedResource& removal : response.removed()) {
+    lines.push_back(StrCat("removed ", Line(removal.key())));
   }
   return lines;
 }

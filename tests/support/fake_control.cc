@@ -53,7 +53,7 @@ void FakeControl::Send(const std::vector<v1::Resource>& changed,
   response.set_nonce(StrCat("nonce-", ++nonce_));
   response.set_system_version(response.nonce());
   for (const v1::Resource& resource : changed) *response.add_changed() = resource;
-  for (const ResourceId& id : removed) *response.add_removed() = KeyOf(id);
+  for (const ResourceId& id : removed) *response.add_removed()->mutable_key() = KeyOf(id);
   std::unique_lock lock(mutex_);
   CHECK(changed_.wait_for(lock, std::chrono::seconds(20), [this] { return pipe_ != nullptr; }));
   pipe_->Write(response);

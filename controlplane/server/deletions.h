@@ -1,0 +1,43 @@
+// Deletions: the pools that were deleted last, as far as they are remembered. They answer retries
+// of DeletePool, tell the proxies as of which state a pool is gone, and make a pool that is created
+// again younger than the one before.
+//
+// A plain value; not thread-safe. Bounded by PoolStore::kMaxDeleted.
+#pragma once
+
+#include <list>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "google/protobuf/timestamp.pb.h"
+#include "proto/weir/v1/discovery.pb.h"
+#include "proto/weir/v1/record.pb.h"
+
+namespace weir {
+
+class Deletions {
+ public:
+  Deletions() = default;
+  // `records`: newest first.
+  explicit Deletions(const std::vector<v1::PoolRecord>& records)
+      : records_(records.begin(), records.end()) {}
+
+  // Forgets the oldest when there are too many.
+  void Add(v1::PoolRecord last);
+
+  // The last record of the pool of this name that remembers the request; null when none does.
+  const v1::PoolRecord* FindRequest(const std::string& pool, const std::string& request_id) const;
+
+  // When the last pool of this name was deleted.
+  std::optional<google::protobuf::Timestamp> LastOf(const std::string& pool) const;
+
+  // For ResourceCache::SetDeleted.
+  std::vector<v1::RemovedResource> Removals() const;
+  std::optional<google::protobuf::Timestamp> ForgottenBefore() const;
+
+ private:
+  std::list<v1::PoolRecord> records_;  // newest first
+};
+
+}  // namespace weir

@@ -1,0 +1,89 @@
+#include "controlplane/store/deleted_pools.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "controlplane/store/durable_file.h"
+#include "controlplane/store/pool_file.h"
+#include "google/protobuf/util/json_util.h"
+#include "proxy/base/strings.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kSuffix = ".json";
+constexpr size_t kMaxBytes = 64 << 20;
+
+std::string FileName(const std::string& uid) { return StrCat(uid, kSuffix); }
+
+bool IsNewer(const v1::PoolRecord& a, const v1::PoolRecord& b) {
+  const auto order = [](const v1::PoolRecord& record) {
+    return std::tuple(record.changed().seconds(), record.changed().nanos());
+  };
+  return order(a) > order(b);
+}
+
+}  // namespace
+
+absl::Status DeletedPools::Read(const std::set<std::string>& existing) {
+  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(directory_);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    absl::Status status;
+    if (IsTemporaryName(name)) status = RemoveFileDurably(directory_, name);
+    if (name.ends_with(kSuffix)) status = ReadFile(name, existing);
+    if (!status.ok()) return status;
+  }
+  ForgetOldest();
+  return absl::OkStatus();
+}
+
+void DeletedPools::ForgetOldest() {
+  while (records_.size() > keep_) {
+    const std::string oldest = records_.back().uid();
+    Withdraw(oldest);
+  }
+}
+
+absl::Status DeletedPools::ReadFile(const std::string& name,
+                                    const std::set<std::string>& existing) {
+  if (existing.contains(name.substr(0, name.size() - kSuffix.size()))) {
+    return RemoveFileDurably(directory_, name);
+  }
+  const std::string path = StrCat(directory_, "/", name);
+  const absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxBytes);
+  if (!text.ok()) return text.status();
+  v1::PoolRecord record;
+  const auto status = google::protobuf::util::JsonStringToMessage(*text, &record);
+  if (!status.ok() || FileName(record.uid()) != name) {
+    return absl::DataLossError(
+        StrCat(path,
+               ": expected the record of a deleted pool; without the file its deletion is "
+               "forgotten: ",
+               status.ToString()));
+  }
+  Insert(std::move(record));
+  return absl::OkStatus();
+}
+
+void DeletedPools::Insert(v1::PoolRecord record) {
+  const auto place = std::ranges::upper_bound(records_, record, IsNewer);
+  records_.insert(place, std::move(record));
+}
+
+absl::Status DeletedPools::Add(const v1::PoolRecord& record) {
+  const absl::Status status =
+      WriteFileDurably(directory_, FileName(record.uid()), StrCat(FormatJson(record, 0), "\n"));
+  if (!status.ok() && !absl::IsDataLoss(status)) return status;
+  Insert(record);
+  ForgetOldest();
+  return status;
+}
+
+void DeletedPools::Withdraw(const std::string& uid) {
+  std::erase_if(records_, [&uid](const v1::PoolRecord& record) { return record.uid() == uid; });
+  // A file that stays is found on opening: of a pool that exists, or beyond what is kept.
+  RemoveFileDurably(directory_, FileName(uid)).IgnoreError();
+}
+
+}  // namespace weir
