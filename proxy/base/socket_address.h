@@ -25,7 +25,7 @@ struct ResolvedAddress {
   bool is_unix() const { return family() == AF_UNIX; }
   uint16_t port() const;  // 0 for a Unix socket
 
-  // `127.0.0.1:6379`, `[::1]:6379`, `/run/redis.sock`; for logs and errors.
+  // `127.0.0.1:6379`, `[::1]:6379`, `/run/shard.sock`; for logs and errors.
   std::string ToString() const;
 
   friend bool operator==(const ResolvedAddress& a, const ResolvedAddress& b);

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -163,5 +164,21 @@ void AppendCommand(Out& out, const Args&... args) {
   AppendArrayHeader(out, sizeof...(args));
   (AppendBulk(out, std::string_view(args)), ...);
 }
+
+// A whole request piece by piece, for the splitter, which gathers the parts of one for each shard.
+struct RespRequestEncoder {
+  // `arguments` follow, the name not counted.
+  template <ByteOutput Out>
+  static void Begin(Out& out, std::string_view name, size_t arguments) {
+    AppendArrayHeader(out, 1 + static_cast<int64_t>(arguments));
+    AppendBulk(out, name);
+  }
+  template <ByteOutput Out>
+  static void Argument(Out& out, std::string_view argument) {
+    AppendBulk(out, argument);
+  }
+  template <ByteOutput Out>
+  static void End(Out&) {}
+};
 
 }  // namespace weir

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proxy/codec/command_table.h"
+#include "proxy/codec/shard_protocol.h"
 #include "proxy/config/pool_config.h"
 #include "proxy/hashing/hash_tag.h"
 #include "proxy/hashing/key_hash.h"
@@ -28,6 +29,10 @@ struct PoolSnapshot {
   std::shared_ptr<const Ring> ring;
 
   size_t shard_count() const { return config.servers.size(); }
+  // What connections to its shards speak. Made anew from the configuration: not for the data path.
+  ShardLogin login() const {
+    return {.protocol = Protocol::kRedis, .auth = config.redis_auth, .db = config.redis_db};
+  }
 };
 
 using PoolSnapshotPtr = std::shared_ptr<const PoolSnapshot>;

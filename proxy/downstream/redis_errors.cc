@@ -92,7 +92,7 @@ std::string FailureError(Failure failure, std::string_view shard_name) {
       return StrCat("ERR shard ", shard_name, " is ejected");
     case Failure::kNoLease:
       return StrCat("ERR too many large requests and replies at a time for shard ", shard_name);
-    case Failure::kResp3Refused:
+    case Failure::kVariantRefused:
       return StrCat("NOPROTO shard ", shard_name, " speaks RESP2 only");
     case Failure::kRemoved:
       return StrCat("ERR shard ", shard_name, " was removed; a write may have taken effect");

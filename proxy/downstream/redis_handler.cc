@@ -103,7 +103,7 @@ bool RedisHandler::HandleRequest(Session& session, RedisSessionState& state, Com
     QueueInTransaction(call);
     return true;
   }
-  if (spec->command_class != CommandClass::kLocal && !session.UseVersion(UpstreamVersion(state))) {
+  if (spec->command_class != CommandClass::kLocal && !session.UseVariant(UpstreamVariant(state))) {
     return false;
   }
   switch (spec->command_class) {
@@ -244,7 +244,7 @@ bool RedisHandler::SplitByKey(const Call& call) {
   if (large && !call.session.WaitUntilEmpty()) return false;
   Request* request = NewRequest(call);
   Split& split = call.session.context().requests.AddSplit(request);
-  splitter_.Encode(*call.spec, call.args, keys_, chunks_, &split, &frames_);
+  splitter_.Encode<RespRequestEncoder>(*call.spec, call.args, keys_, chunks_, &split, &frames_);
   SendSplit(call, request, large);
   return true;
 }
@@ -299,7 +299,7 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
     }
     if (shard.has_value()) {
       if (session.in_flight() == 0) {
-        session.UseVersion(UpstreamVersion(state));
+        session.UseVariant(UpstreamVariant(state));
         Request* request = session.NewRequest(TakeSilence(state));
         state.upload = std::make_unique<RedisUpload>(session.context().requests, request,
                                                      LimitsOf(pool_->config));
@@ -443,7 +443,8 @@ void RedisHandler::Merge(const Request& request, ByteQueue* out) {
         writer, StrCat(code, " ", failures, " of ", split.fragments.size(), " shards failed (",
                        failed, "); what the others did stays done"));
   }
-  merger_.Merge(split, pool_->config.partial_mget == PartialMget::kElements, chunks_, out);
+  merger_.Merge(split, pool_->config.partial_mget == PartialMget::kElements, resp_merger_, chunks_,
+                out);
 }
 
 // --- Helpers ---

@@ -15,7 +15,9 @@
 #include "absl/time/time.h"
 #include "proxy/base/byte_queue.h"
 #include "proxy/codec/command_table.h"
+#include "proxy/codec/resp_merger.h"
 #include "proxy/codec/resp_request_parser.h"
+#include "proxy/codec/shard_protocol.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/downstream/redis_session_state.h"
 #include "proxy/downstream/request_handler.h"
@@ -33,7 +35,7 @@ class RedisHandler final : public RequestHandler {
 
   std::unique_ptr<ProtocolState> NewState() override;
   size_t HandleInput(Session& session, std::string_view input) override;
-  void OnNewProtocolRefused() override { resp2_only_ = true; }
+  void OnVariantRefused() override { resp2_only_ = true; }
   void Update(PoolSnapshotPtr pool) override;
   void EncodeFailure(const Request& request, Failure failure, uint32_t shard,
                      ByteQueue* out) override;
@@ -91,8 +93,9 @@ class RedisHandler final : public RequestHandler {
   bool IsLarge(uint64_t bytes) const { return bytes > pool_->config.large_request; }
 
   // What is to be spoken to the shards for this session.
-  RespVersion UpstreamVersion(const RedisSessionState& state) const {
-    return resp2_only_ ? RespVersion::kResp2 : state.version;
+  ConnectionVariant UpstreamVariant(const RedisSessionState& state) const {
+    const bool resp3 = state.version == RespVersion::kResp3 && !resp2_only_;
+    return resp3 ? ConnectionVariant::kNewer : ConnectionVariant::kBase;
   }
   Request* NewRequest(const Call& call);
   void ReplyError(Session& session, RedisSessionState& state, std::string_view text);
@@ -115,6 +118,7 @@ class RedisHandler final : public RequestHandler {
   RespRequestParser parser_;
   Splitter splitter_;
   Merger merger_;
+  RespMerger resp_merger_;
   KeyPositions keys_;
   std::vector<ByteQueue> frames_;
   std::string scratch_;

@@ -41,12 +41,8 @@ class ReplyQueueTest : public testing::Test, public StreamOwner {
   }
   // Bytes of a reply; true when they were passed on.
   bool Part(Request* request, Fragment& fragment, std::string_view bytes, bool last) {
-    const ReplyPart part = {.fragment = &fragment,
-                            .bytes = bytes,
-                            .type = ':',
-                            .last = last,
-                            .announced = 0,
-                            .connection = nullptr};
+    const ReplyPart part = {
+        .fragment = &fragment, .bytes = bytes, .last = last, .announced = 0, .connection = nullptr};
     const bool passed_on = queue_->Take(request, part);
     if (last && queue_->FinishFragment(request)) queue_->EmitDone();
     return passed_on;

@@ -1,4 +1,4 @@
-// RequestHandler: what a protocol does with the bytes of a session. One protocol each: redis now.
+// RequestHandler: what a protocol does with the bytes of a session. One protocol each.
 //
 // One per worker and pool, on the worker's thread. The session knows order, windows and limits; the
 // handler knows frames and commands. Called per read, per failed fragment and per split reply, not
@@ -42,9 +42,9 @@ class RequestHandler {
   // Between turns: serves another state of the pool. The selector has been updated before.
   virtual void Update(PoolSnapshotPtr pool) = 0;
 
-  // A shard of the pool refused a newer version of the protocol: from now on the older one is
-  // spoken to all of them.
-  virtual void OnNewProtocolRefused() = 0;
+  // A shard of the pool refused ConnectionVariant::kNewer: from now on kBase is spoken to all of
+  // them.
+  virtual void OnVariantRefused() = 0;
 
   // Appends the reply for a fragment that failed.
   virtual void EncodeFailure(const Request& request, Failure failure, uint32_t shard,

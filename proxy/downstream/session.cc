@@ -165,12 +165,12 @@ void Session::RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure
 
 // --- Order ---
 
-bool Session::SwitchVersion(RespVersion version) {
+bool Session::SwitchVariant(ConnectionVariant variant) {
   if (in_flight() > 0) {
     WaitUntilEmpty();
     return false;
   }
-  version_ = version;
+  variant_ = variant;
   switched_ = switched_ || timed_out_;
   return true;
 }
@@ -179,17 +179,18 @@ UpstreamConnection* Session::FindLastWay(uint32_t shard) {
   if (UpstreamConnection* late = lease_.LateTo(shard)) return late;
   PoolConnections& connections = context_.connections;
   if (switched_) {
-    const RespVersion other =
-        version_ == RespVersion::kResp2 ? RespVersion::kResp3 : RespVersion::kResp2;
-    UpstreamConnection* left = connections.SharedWithExpired(shard, slot_, other);
-    if (left != nullptr) return left;
+    for (ConnectionVariant other : kConnectionVariants) {
+      if (other == variant_) continue;
+      UpstreamConnection* left = connections.SharedWithExpired(shard, slot_, other);
+      if (left != nullptr) return left;
+    }
   }
-  return connections.SharedWithExpired(shard, slot_, version_);
+  return connections.SharedWithExpired(shard, slot_, variant_);
 }
 
 bool Session::MayFollow(const UpstreamConnection& last_way) {
-  // A reply in the other version is of no use to the client.
-  if (last_way.version() != version_) return false;
+  // A reply in another variant is of no use to the client.
+  if (last_way.variant() != variant_) return false;
   // The late replies on a lease have come: once those behind them have, too, it is none any more.
   if (last_way.expired() == 0) WaitUntilEmpty();
   return true;
@@ -209,7 +210,7 @@ void Session::SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames)
     if (!too_large_to_share) return Send(fragment, shard, std::forward<Frames>(frames));
     return RefuseFragment(fragment, shard, Failure::kOutOfOrder);
   }
-  if (!lease_.Begin(shard, version_)) {
+  if (!lease_.Begin(shard, variant_)) {
     if (!too_large_to_share) return Send(fragment, shard, std::forward<Frames>(frames));
     return RefuseFragment(fragment, shard, Failure::kNoLease);
   }

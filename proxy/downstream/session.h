@@ -1,8 +1,8 @@
 // Session: one downstream conversation. Bytes in → requests; replies → bytes out, in request order.
 //
 // Owned by its SessionOwner, used on one worker's loop thread, never blocks. Of the protocol it
-// knows the version only, by which connections to shards are told apart: the pool's RequestHandler
-// reads requests from its input and calls back to send them or to answer.
+// knows nothing: the pool's RequestHandler reads requests from its input, says which variant of
+// connections they go over, and calls back to send them or to answer.
 // Its parts: HeldInput (what is read and not dealt with), ReplyQueue (requests in flight and their
 // replies), SessionLease (a connection of its own for what is large) and the client's Stream.
 //
@@ -27,6 +27,7 @@
 #include <string_view>
 
 #include "proxy/base/clock.h"
+#include "proxy/codec/shard_protocol.h"
 #include "proxy/downstream/held_input.h"
 #include "proxy/downstream/reply_queue.h"
 #include "proxy/downstream/request_handler.h"
@@ -65,10 +66,12 @@ class Session final : private StreamOwner, private TurnEndHandler {
   }
   // Whether the next request should go by SendOnLease: recent replies were large.
   bool wants_lease() const { return replies_.typical_reply() > kLeaseReplyBytes; }
-  // What is sent from here on goes over connections that speak `version`. False while requests in
-  // another version are in flight, which it could overtake: the request at hand is to be presented
-  // again when the session is empty.
-  bool UseVersion(RespVersion version) { return version == version_ || SwitchVersion(version); }
+  // What is sent from here on goes over connections of `variant`. False while requests in another
+  // one are in flight, which it could overtake: the request at hand is to be presented again when
+  // the session is empty.
+  bool UseVariant(ConnectionVariant variant) {
+    return variant == variant_ || SwitchVariant(variant);
+  }
   // Sends over a connection of this session's own until the reply is complete; takes nothing more
   // until then. The session must have nothing in flight but this request, of which each fragment
   // may go so. While it streams (BeginUpload) `bytes` are only its beginning. When no lease is to
@@ -104,7 +107,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
     if (context_.selector.ejected(shard)) return RefuseFragment(fragment, shard, Failure::kEjected);
     UpstreamConnection* connection = LastWay(shard);
     if (connection == nullptr) [[likely]] {
-      connection = &context_.connections.Shared(shard, slot_, version_);
+      connection = &context_.connections.Shared(shard, slot_, variant_);
     } else if (!MayFollow(*connection)) {
       return RefuseFragment(fragment, shard, Failure::kOutOfOrder);
     }
@@ -180,7 +183,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
   void Linger();
   void Discard();
 
-  bool SwitchVersion(RespVersion version);
+  bool SwitchVariant(ConnectionVariant variant);
   // Where earlier requests of this session to a shard may wait, expired: any other way could be
   // faster, so the next one must follow on that connection, or be refused. Null when there is none.
   UpstreamConnection* LastWay(uint32_t shard) {
@@ -220,12 +223,12 @@ class Session final : private StreamOwner, private TurnEndHandler {
   uint64_t linger_until_ = 0;            // received bytes, likewise
 
   Life life_ = Life::kOpen;
-  RespVersion version_ = RespVersion::kResp2;  // spoken to the shards
-  bool client_ended_ = false;                  // it sends no more
-  bool handling_ = false;     // inside the handler: replies are emitted when it is done
-  bool timed_out_ = false;    // a request of its has expired
-  bool switched_ = false;     // and later it went on in another version
-  bool input_waits_ = false;  // the handler stopped for want of room, not of bytes
+  ConnectionVariant variant_ = ConnectionVariant::kBase;
+  bool client_ended_ = false;  // it sends no more
+  bool handling_ = false;      // inside the handler: replies are emitted when it is done
+  bool timed_out_ = false;     // a request of its has expired
+  bool switched_ = false;      // and later it went on in another variant
+  bool input_waits_ = false;   // the handler stopped for want of room, not of bytes
 };
 
 }  // namespace weir

@@ -10,13 +10,13 @@ namespace weir {
 
 SessionLease::~SessionLease() { CHECK(connection_ == nullptr && late_.empty()); }
 
-bool SessionLease::Begin(uint32_t shard, RespVersion version) {
+bool SessionLease::Begin(uint32_t shard, ConnectionVariant variant) {
   DCHECK(connection_ == nullptr);
   if (UpstreamConnection* late = LateTo(shard)) {
-    DCHECK(late->version() == version);
+    DCHECK(late->variant() == variant);
     Hold(late);
   } else {
-    connection_ = connections_.BeginLease(shard, version);
+    connection_ = connections_.BeginLease(shard, variant);
     if (connection_ == nullptr) return false;
   }
   connection_->SetSentCallback([this] { on_moved_(); });

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "proxy/base/byte_queue.h"
-#include "proxy/codec/resp_encoder.h"
+#include "proxy/codec/shard_protocol.h"
 #include "proxy/upstream/fragment.h"
 #include "proxy/upstream/pool_connections.h"
 #include "proxy/upstream/upstream_connection.h"
@@ -47,8 +47,8 @@ class SessionLease {
   bool held() const { return connection_ != nullptr; }
 
   // Borrows a connection to `shard`, the late one if there is such; false when max_leases are lent.
-  // REQUIRES: none is held; a late one speaks `version`.
-  bool Begin(uint32_t shard, RespVersion version);
+  // REQUIRES: none is held; a late one is of `variant`.
+  bool Begin(uint32_t shard, ConnectionVariant variant);
   // Makes the connection of a reply that does not fit the session's own. False when anybody but
   // `session` waits on it, or max_leases are lent. REQUIRES: none is held.
   bool Take(UpstreamConnection* connection, const Session* session);

@@ -49,9 +49,11 @@ std::optional<size_t> FindShard(const PoolConfig& config, std::string_view name)
   return std::nullopt;
 }
 
-// The shards of `config` that `before` has elsewhere, or opens with another password or database.
-std::vector<size_t> MovedShards(const PoolConfig& before, const PoolConfig& config) {
-  const bool all = before.redis_auth != config.redis_auth || before.redis_db != config.redis_db;
+// The shards of `now` that `old_pool` has elsewhere, or where it introduces itself otherwise.
+std::vector<size_t> MovedShards(const PoolSnapshot& old_pool, const PoolSnapshot& now) {
+  const PoolConfig& before = old_pool.config;
+  const PoolConfig& config = now.config;
+  const bool all = old_pool.login() != now.login();
   std::vector<size_t> moved;
   for (size_t i = 0; i < config.servers.size(); ++i) {
     const std::optional<size_t> old = FindShard(before, config.servers[i].name);
@@ -172,7 +174,7 @@ void HealthOwner::ApplyNow(const Snapshot& snapshot, std::shared_ptr<StatsTable>
       CancelProbes(pool);
       const PoolConfig& config = pool.snapshot->config;
       actions = pool.tracker.Update(PolicyOf(config), ShardNamesOf(config), loop_->now());
-      for (size_t shard : MovedShards(before->config, config)) {
+      for (size_t shard : MovedShards(*before, *pool.snapshot)) {
         pool.tracker.OnMoved(shard, loop_->now());
       }
     }
@@ -233,8 +235,7 @@ void HealthOwner::StartProbe(Pool& pool, const HealthAction& action) {
   stats_->pool(pool.stats_index).probes.Add();
   const PoolConfig& config = pool.snapshot->config;
   ProbeTarget target = {.addresses = AddressesOf(config.servers[action.shard]),
-                        .auth = config.redis_auth,
-                        .db = config.redis_db,
+                        .login = pool.snapshot->login(),
                         .timeout = ProbeTimeout(config, pool.tracker.live()[action.shard])};
   pool.probes[action.probe_id] = std::make_unique<Probe>(
       *loop_, chunks_, std::move(target),

@@ -36,7 +36,7 @@ struct HealthPolicy {
 struct HealthAction {
   enum class Kind : uint8_t {
     kEject,       // live() has changed: publish a ring without the shard
-    kStartProbe,  // connect anew, AUTH/SELECT, PING; then OnProbeResult(probe_id, ...) exactly once
+    kStartProbe,  // connect anew and ask; then OnProbeResult(probe_id, ...) exactly once
     kRestore,     // live() has changed: publish a ring with the shard
   };
   Kind kind;

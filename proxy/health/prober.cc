@@ -1,19 +1,12 @@
 #include "proxy/health/prober.h"
 
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "proxy/base/strings.h"
-#include "proxy/codec/resp_encoder.h"
 #include "proxy/event/transport.h"
 
 namespace weir {
-namespace {
-
-constexpr std::string_view kPong = "+PONG\r\n";
-
-}  // namespace
 
 Probe::Probe(EventLoop& loop, ChunkPool& chunks, ProbeTarget target, Done done)
     : loop_(loop),
@@ -65,27 +58,26 @@ void Probe::OnConnected() {
   StreamOwner& owner = *this;
   stream_ = std::make_unique<Stream>(
       loop_, chunks_, std::make_unique<PlainTransport>(std::move(connecting_)), owner);
-  handshake_ = std::make_unique<Handshake>(target_.auth, target_.db, RespVersion::kResp2);
-  if (handshake_->state() == Handshake::State::kDone) return SendPing();
+  handshake_ = std::make_unique<Handshake>(target_.login, ConnectionVariant::kBase);
+  if (handshake_->state() == Handshake::State::kDone) return Ask();
   stream_->Write(handshake_->output());
 }
 
-void Probe::SendPing() {
+void Probe::Ask() {
   handshake_.reset();
-  answer_.clear();
-  std::string ping;
-  AppendCommand(ping, "PING");
-  stream_->Write(ping);
+  question_.emplace(target_.login.protocol);
+  stream_->Write(question_->output());
 }
 
 void Probe::OnBytes(std::string_view bytes) {
   if (handshake_ != nullptr) return OnHandshakeBytes(bytes);
-  answer_.append(bytes.substr(0, kMaxAnswer));
-  if (answer_ == kPong) return Finish(absl::OkStatus());
-  const size_t line_end = answer_.find('\r');
-  if (line_end != std::string::npos || answer_.size() >= kMaxAnswer) {
-    if (kPong.starts_with(answer_)) return;  // only the last byte is missing
-    Fail(StrCat("PING: ", answer_.substr(0, std::min(line_end, kMaxAnswer))));
+  switch (question_->OnBytes(bytes)) {
+    case ProbeQuestion::State::kWaiting:
+      return;
+    case ProbeQuestion::State::kServes:
+      return Finish(absl::OkStatus());
+    case ProbeQuestion::State::kFailed:
+      return Fail(question_->error());
   }
 }
 
@@ -94,7 +86,7 @@ void Probe::OnHandshakeBytes(std::string_view bytes) {
     case Handshake::State::kWaiting:
       return;
     case Handshake::State::kDone:
-      return SendPing();
+      return Ask();
     case Handshake::State::kFailed:
       return Fail(handshake_->error());
   }

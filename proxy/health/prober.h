@@ -1,10 +1,10 @@
-// Probe: asks once whether a shard serves. A new connection, AUTH and SELECT as the pool says, then
-// PING; success is +PONG and nothing else: a shard that is loading its data does not serve yet.
+// Probe: asks once whether a shard serves. A new connection that introduces itself as any other
+// (codec/handshake), then one question (codec/probe_question): the answer decides.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,18 +14,19 @@
 #include "proxy/base/chunk_pool.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/socket_address.h"
+#include "proxy/codec/handshake.h"
+#include "proxy/codec/probe_question.h"
+#include "proxy/codec/shard_protocol.h"
 #include "proxy/event/event_loop.h"
 #include "proxy/event/socket.h"
 #include "proxy/event/stream.h"
 #include "proxy/event/timer_queue.h"
-#include "proxy/upstream/handshake.h"
 
 namespace weir {
 
 struct ProbeTarget {
   std::vector<ResolvedAddress> addresses = {};  // none: the probe fails
-  std::string auth = {};                        // password; empty: none
-  uint32_t db = 0;
+  ShardLogin login = {};
   Duration timeout = std::chrono::seconds(1);  // for each address
 };
 
@@ -44,7 +45,6 @@ class Probe final : private StreamOwner, private IoHandler {
   ~Probe() override;
 
  private:
-  static constexpr size_t kMaxAnswer = 512;
   static constexpr int kTries = 3;
 
   void OnReady(Readiness ready) override;  // the outcome of a connect
@@ -58,7 +58,7 @@ class Probe final : private StreamOwner, private IoHandler {
   void TryNextAddress();
   void OnConnected();
   void OnHandshakeBytes(std::string_view bytes);
-  void SendPing();
+  void Ask();
   // The address is no good: the next one, if there is one.
   void Fail(std::string_view error);
   void Finish(const absl::Status& result);
@@ -74,8 +74,8 @@ class Probe final : private StreamOwner, private IoHandler {
   bool asked_ = false;  // of some address something is known
   UniqueFd connecting_;
   std::unique_ptr<Stream> stream_;
-  std::unique_ptr<Handshake> handshake_;  // until it is through
-  std::string answer_;                    // to PING
+  std::unique_ptr<Handshake> handshake_;   // until it is through
+  std::optional<ProbeQuestion> question_;  // then
   Timer timer_;
 };
 

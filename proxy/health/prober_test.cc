@@ -70,7 +70,7 @@ TEST_F(ProbeTest, LoadingOrAnotherErrorIsNoSuccess) {
 
 TEST_F(ProbeTest, AFailedIntroductionIsNoSuccessAndKeepsThePasswordSecret) {
   const std::string error =
-      Ask({.addresses = {AddressOf(shards_, 0)}, .auth = "secret", .timeout = kAmple});
+      Ask({.addresses = {AddressOf(shards_, 0)}, .login = {.auth = "secret"}, .timeout = kAmple});
   EXPECT_NE(error.find("AUTH: ERR a fake shard"), std::string::npos) << error;
   EXPECT_EQ(error.find("secret"), std::string::npos) << error;
 }

@@ -1,8 +1,5 @@
 #include "proxy/request/splitter.h"
 
-#include "proxy/base/check.h"
-#include "proxy/codec/resp_encoder.h"
-
 namespace weir {
 
 size_t Splitter::Assign(CommandArgs args, const KeyPositions& keys, ShardSelector& selector) {
@@ -26,28 +23,6 @@ size_t Splitter::Assign(CommandArgs args, const KeyPositions& keys, ShardSelecto
     ++keys_of_fragment_[fragment];
   }
   return shards_.size();
-}
-
-void Splitter::Encode(const CommandSpec& spec, CommandArgs args, const KeyPositions& keys,
-                      ChunkPool& chunks, Split* split, std::vector<ByteQueue>* frames) {
-  const uint32_t step = keys.size() > 1 ? keys[1] - keys[0] : static_cast<uint32_t>(spec.keys.step);
-  split->merge = spec.merge;
-  split->remaining = static_cast<uint32_t>(shards_.size());
-  split->fragments.resize(shards_.size());
-  frames->clear();
-  frames->resize(shards_.size());
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    split->fragments[i].shard = shards_[i];
-    ByteQueueWriter out(chunks, (*frames)[i]);
-    AppendArrayHeader(out, 1 + static_cast<int64_t>(keys_of_fragment_[i]) * step);
-    AppendBulk(out, args[0]);
-  }
-  for (size_t i = 0; i < keys.size(); ++i) {
-    uint32_t fragment = fragment_of_shard_[shard_of_key_[i]];
-    if (spec.merge == Merge::kConcat) split->fragment_of_key.push_back(fragment);
-    ByteQueueWriter out(chunks, (*frames)[fragment]);
-    for (uint32_t arg = keys[i]; arg < keys[i] + step; ++arg) AppendBulk(out, args[arg]);
-  }
 }
 
 }  // namespace weir

@@ -1,4 +1,5 @@
-// Splitter: one request with many keys → one frame for each shard that has some of them.
+// Splitter: one request with many keys → one frame for each shard that has some of them. How a
+// frame is written is for the protocol's encoder in codec/.
 //
 //   MGET a b c   →   shard 0: MGET a c      shard 1: MGET b
 //
@@ -7,6 +8,7 @@
 // before. Keys keep their order within a fragment.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -28,7 +30,9 @@ class Splitter {
   uint32_t shard_of(size_t i) const { return shard_of_key_[i]; }
 
   // After Assign: fills `split` with the fragments, and frames[i] with what fragment i sends.
-  // Each key takes the arguments up to the next key along (MSET's values).
+  // Each key takes the arguments up to the next key along (MSET's values). `RequestEncoder` is
+  // RespRequestEncoder, or another protocol's with the same functions.
+  template <typename RequestEncoder>
   void Encode(const CommandSpec& spec, CommandArgs args, const KeyPositions& keys,
               ChunkPool& chunks, Split* split, std::vector<ByteQueue>* frames);
 
@@ -42,5 +46,33 @@ class Splitter {
   std::vector<uint32_t> shards_;             // by fragment
   uint32_t first_stray_ = 0;
 };
+
+template <typename RequestEncoder>
+void Splitter::Encode(const CommandSpec& spec, CommandArgs args, const KeyPositions& keys,
+                      ChunkPool& chunks, Split* split, std::vector<ByteQueue>* frames) {
+  const uint32_t step = keys.size() > 1 ? keys[1] - keys[0] : static_cast<uint32_t>(spec.keys.step);
+  split->merge = spec.merge;
+  split->remaining = static_cast<uint32_t>(shards_.size());
+  split->fragments.resize(shards_.size());
+  frames->clear();
+  frames->resize(shards_.size());
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    split->fragments[i].shard = shards_[i];
+    ByteQueueWriter out(chunks, (*frames)[i]);
+    RequestEncoder::Begin(out, args[0], size_t{keys_of_fragment_[i]} * step);
+  }
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const uint32_t fragment = fragment_of_shard_[shard_of_key_[i]];
+    if (spec.merge == Merge::kConcat) split->fragment_of_key.push_back(fragment);
+    ByteQueueWriter out(chunks, (*frames)[fragment]);
+    for (uint32_t arg = keys[i]; arg < keys[i] + step; ++arg) {
+      RequestEncoder::Argument(out, args[arg]);
+    }
+  }
+  for (ByteQueue& frame : *frames) {
+    ByteQueueWriter out(chunks, frame);
+    RequestEncoder::End(out);
+  }
+}
 
 }  // namespace weir

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/codec/redis_commands.h"
+#include "proxy/codec/resp_encoder.h"
 #include "proxy/config/snapshot_builder.h"
 #include "tests/support/resp.h"
 
@@ -42,7 +43,7 @@ class SplitterTest : public testing::Test {
     EXPECT_TRUE(FindKeys(spec, args, &keys).ok());
     const size_t fragments = splitter_.Assign(args, keys, selector_);
     split_ = Split();
-    splitter_.Encode(spec, args, keys, chunks_, &split_, &frames_);
+    splitter_.Encode<RespRequestEncoder>(spec, args, keys, chunks_, &split_, &frames_);
     EXPECT_EQ(split_.fragments.size(), fragments);
     EXPECT_EQ(split_.remaining, fragments);
     std::vector<std::pair<uint32_t, std::string>> result;

@@ -123,12 +123,12 @@ void PoolRuntime::OnIdleClose(uint32_t shard) {
   worker_.health.ReportIdleClose(context_.pool->config.servers[shard]);
 }
 
-void PoolRuntime::OnResp3Refused(uint32_t shard) {
+void PoolRuntime::OnVariantRefused(uint32_t shard) {
   if (leaving_ || shard == kRemovedShard) return;
   LOG_EVENT_LIMITED(LogLevel::kWarn, "pool_speaks_resp2_only", {"pool", pool().config.name},
                     {"shard", pool().config.servers[shard].name});
-  SpeakResp2Only();
-  worker_.health.ReportResp2Only(context_.pool);
+  SpeakBaseVariant();
+  worker_.health.ReportVariantRefused(context_.pool);
 }
 
 void PoolRuntime::OnShardSuccess(uint32_t shard) {

@@ -34,8 +34,8 @@ class HealthReporter {
   // The shard closed a connection that was idle: no failure, but its name may lead elsewhere by
   // now.
   virtual void ReportIdleClose(const ShardConfig& shard) = 0;
-  // A shard of `pool` refused HELLO 3.
-  virtual void ReportResp2Only(const PoolSnapshotPtr& pool) = 0;
+  // A shard of `pool` knows ConnectionVariant::kBase only.
+  virtual void ReportVariantRefused(const PoolSnapshotPtr& pool) = 0;
 };
 
 // The parts of a worker that its pools use; borrowed.
@@ -76,9 +76,9 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   // A connection was refused: client_connections, or too few open files.
   void CountRefused() { context_.stats.sessions_refused.Add(); }
   void SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live);
-  // A shard refused HELLO 3, of this worker or another: RESP2 is spoken to all of them until other
-  // servers are configured.
-  void SpeakResp2Only() { handler_->OnNewProtocolRefused(); }
+  // A shard knows the base variant only, as this worker or another has learned: it is spoken to all
+  // of them until other servers are configured.
+  void SpeakBaseVariant() { handler_->OnVariantRefused(); }
   // What the host name of `endpoint` stands for now; empty: nothing.
   void SetAddresses(const Endpoint& endpoint, const std::vector<ResolvedAddress>& addresses);
 
@@ -101,7 +101,7 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override;
   void OnIdleClose(uint32_t shard) override;
-  void OnResp3Refused(uint32_t shard) override;
+  void OnVariantRefused(uint32_t shard) override;
 
   const WorkerParts worker_;
   std::shared_ptr<StatsTable> stats_;

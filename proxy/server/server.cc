@@ -143,8 +143,8 @@ void Server::ReportSuccess(const std::string& pool, const ShardConfig& shard) {
 
 void Server::ReportIdleClose(const ShardConfig& shard) { names_.Refresh(shard.endpoint); }
 
-void Server::ReportResp2Only(const PoolSnapshotPtr& pool) {
-  for (auto& worker : workers_) worker->SpeakResp2Only(pool);
+void Server::ReportVariantRefused(const PoolSnapshotPtr& pool) {
+  for (auto& worker : workers_) worker->SpeakBaseVariant(pool);
 }
 
 void Server::PublishHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,

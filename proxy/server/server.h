@@ -62,7 +62,7 @@ class Server final : private HealthReporter, private HealthPublisher {
                      ShardFailure failure) override;
   void ReportSuccess(const std::string& pool, const ShardConfig& shard) override;
   void ReportIdleClose(const ShardConfig& shard) override;
-  void ReportResp2Only(const PoolSnapshotPtr& pool) override;
+  void ReportVariantRefused(const PoolSnapshotPtr& pool) override;
   // HealthPublisher; the health owner's thread.
   void PublishHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
                      std::vector<bool> live) override;

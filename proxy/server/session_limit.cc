@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "proxy/codec/shard_protocol.h"
+
 namespace weir {
 namespace {
 
@@ -17,7 +19,8 @@ constexpr uint64_t kForAWorker = 4;
 uint64_t SessionLimit(uint64_t descriptors, size_t workers, const Snapshot& snapshot) {
   uint64_t kept = kForTheProcess + kForAWorker * workers;
   for (const PoolSnapshotPtr& pool : snapshot.pools) {
-    const uint64_t of_a_worker = uint64_t{2} * pool->config.server_connections + 1;
+    const uint64_t of_a_worker =
+        kConnectionVariants.size() * uint64_t{pool->config.server_connections} + 1;
     kept += 1 + pool->shard_count() * (workers * of_a_worker + 1);
   }
   return descriptors - std::min(kept, descriptors / 2);

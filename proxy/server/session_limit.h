@@ -10,7 +10,7 @@
 namespace weir {
 
 // Sessions of all pools together. Of `descriptors`, those are kept back that `workers` need for
-// themselves and for the pools: per shard and worker the shared connections in both RESP versions
+// themselves and for the pools: per shard and worker the shared connections of every variant
 // and a lease, and a probe; but at most half of all.
 uint64_t SessionLimit(uint64_t descriptors, size_t workers, const Snapshot& snapshot);
 

@@ -106,11 +106,11 @@ void Worker::SetHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
       });
 }
 
-void Worker::SpeakResp2Only(PoolSnapshotPtr pool) {
+void Worker::SpeakBaseVariant(PoolSnapshotPtr pool) {
   loop_->Post([this, pool = std::move(pool)] {
     PoolRuntime* runtime = FindPool(pool->config.name);
     if (runtime != nullptr && runtime->pool().config.servers == pool->config.servers) {
-      runtime->SpeakResp2Only();
+      runtime->SpeakBaseVariant();
     }
   });
 }

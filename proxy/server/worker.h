@@ -46,8 +46,9 @@ class Worker final : private SessionsOfWorker {
              std::function<void()> on_adopted);
   // Without effect when the worker serves another state of the pool by then.
   void SetHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring, std::vector<bool> live);
-  // A shard of `pool` refused HELLO 3. Without effect when the pool has other servers by then.
-  void SpeakResp2Only(PoolSnapshotPtr pool);
+  // A shard of `pool` knows the base variant only. Without effect when the pool has other servers
+  // by then.
+  void SpeakBaseVariant(PoolSnapshotPtr pool);
   // Where all shards at `endpoint`, a host name, are served now; empty: nowhere.
   void SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> addresses);
 

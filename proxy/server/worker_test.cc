@@ -23,7 +23,7 @@ class NoHealth final : public HealthReporter {
                      ShardFailure failure) override {}
   void ReportSuccess(const std::string& pool, const ShardConfig& shard) override {}
   void ReportIdleClose(const ShardConfig& shard) override {}
-  void ReportResp2Only(const PoolSnapshotPtr& pool) override {}
+  void ReportVariantRefused(const PoolSnapshotPtr& pool) override {}
 };
 
 class WorkerTest : public testing::Test {

@@ -16,15 +16,15 @@ Duration ToDuration(absl::Duration duration) {
   return absl::ToChronoNanoseconds(duration);
 }
 
-ConnectionSettings SettingsOf(const PoolConfig& config, const ShardConfig& shard) {
+ConnectionSettings SettingsOf(const PoolSnapshot& pool, const ShardConfig& shard) {
+  const PoolConfig& config = pool.config;
   return {.timeout = ToDuration(config.timeout),
           .silence_limit = ToDuration(config.shard_silence_limit),
-          .auth = config.redis_auth,
-          .db = config.redis_db,
+          .login = pool.login(),
           .label = {.pool = config.name, .shard = shard.name}};
 }
 
-size_t VersionIndex(RespVersion version) { return version == RespVersion::kResp3 ? 1 : 0; }
+size_t IndexOf(ConnectionVariant variant) { return static_cast<size_t>(variant); }
 
 }  // namespace
 
@@ -43,7 +43,7 @@ std::unique_ptr<PoolConnections::Shard> PoolConnections::NewShard(
     const ShardConfig& config, std::shared_ptr<ShardStats> stats) {
   auto shard = std::make_unique<Shard>();
   shard->stats = std::move(stats);
-  shard->settings = SettingsOf(pool_->config, config);
+  shard->settings = SettingsOf(*pool_, config);
   std::optional<ResolvedAddress> literal = LiteralAddress(config.endpoint);
   if (literal.has_value()) shard->addresses.push_back(*literal);
   for (const Endpoint& endpoint : config.more_endpoints) {
@@ -53,39 +53,39 @@ std::unique_ptr<PoolConnections::Shard> PoolConnections::NewShard(
 }
 
 std::unique_ptr<UpstreamConnection> PoolConnections::NewConnection(uint32_t shard,
-                                                                   RespVersion version) {
+                                                                   ConnectionVariant variant) {
   Shard& s = *shards_[shard];
   return std::make_unique<UpstreamConnection>(context_, s.settings, s.addresses, *s.stats, shard,
-                                              version);
+                                              variant);
 }
 
 UpstreamConnection& PoolConnections::Shared(uint32_t shard, ConnectionSlot slot,
-                                            RespVersion version) {
-  auto& shared = shards_[shard]->shared[VersionIndex(version)];
+                                            ConnectionVariant variant) {
+  auto& shared = shards_[shard]->shared[IndexOf(variant)];
   if (slot.index >= shared.size()) [[unlikely]] {
     shared.resize(slot.index + 1);
   }
   std::unique_ptr<UpstreamConnection>& connection = shared[slot.index];
   if (connection == nullptr) [[unlikely]] {
-    connection = NewConnection(shard, version);
+    connection = NewConnection(shard, variant);
   }
   return *connection;
 }
 
 UpstreamConnection* PoolConnections::SharedWithExpired(uint32_t shard, ConnectionSlot slot,
-                                                       RespVersion version) {
-  const auto& shared = shards_[shard]->shared[VersionIndex(version)];
+                                                       ConnectionVariant variant) {
+  const auto& shared = shards_[shard]->shared[IndexOf(variant)];
   if (slot.index >= shared.size() || shared[slot.index] == nullptr) return nullptr;
   UpstreamConnection* connection = shared[slot.index].get();
   return connection->expired() > 0 || connection->held() ? connection : nullptr;
 }
 
-UpstreamConnection* PoolConnections::BeginLease(uint32_t shard, RespVersion version) {
+UpstreamConnection* PoolConnections::BeginLease(uint32_t shard, ConnectionVariant variant) {
   Shard& s = *shards_[shard];
   if (s.leased.size() >= pool_->config.max_leases) return nullptr;
   auto idle = std::find_if(s.idle_leases.begin(), s.idle_leases.end(),
-                           [&](const auto& c) { return c->version() == version; });
-  if (idle == s.idle_leases.end()) return CountLease(NewConnection(shard, version));
+                           [&](const auto& c) { return c->variant() == variant; });
+  if (idle == s.idle_leases.end()) return CountLease(NewConnection(shard, variant));
   std::unique_ptr<UpstreamConnection> connection = std::move(*idle);
   s.idle_leases.erase(idle);
   return CountLease(std::move(connection));
@@ -103,8 +103,7 @@ UpstreamConnection* PoolConnections::TakeAsLease(UpstreamConnection* connection)
   if (connection->shard() == kRemovedShard) return nullptr;
   Shard& s = *shards_[connection->shard()];
   if (s.leased.size() >= pool_->config.max_leases) return nullptr;
-  for (std::unique_ptr<UpstreamConnection>& shared :
-       s.shared[VersionIndex(connection->version())]) {
+  for (std::unique_ptr<UpstreamConnection>& shared : s.shared[IndexOf(connection->variant())]) {
     if (shared.get() == connection) return CountLease(std::move(shared));
   }
   return nullptr;
@@ -152,7 +151,7 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
   const PoolConfig& now = pool_->config;
   absl::flat_hash_map<std::string_view, uint32_t> old_index;
   for (uint32_t i = 0; i < old.size(); ++i) old_index[before.servers[i].name] = i;
-  const bool same_login = before.redis_auth == now.redis_auth && before.redis_db == now.redis_db;
+  const bool same_login = old_pool->login() == pool_->login();
   for (uint32_t i = 0; i < now.servers.size(); ++i) {
     auto found = old_index.find(now.servers[i].name);
     const bool same_place =
@@ -177,7 +176,7 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
 void PoolConnections::Keep(uint32_t index) {
   Shard& shard = *shards_[index];
   const ConnectionSettings before = shard.settings;
-  shard.settings = SettingsOf(pool_->config, pool_->config.servers[index]);
+  shard.settings = SettingsOf(*pool_, pool_->config.servers[index]);
   const bool shorter = shard.settings.timeout < before.timeout ||
                        shard.settings.silence_limit < before.silence_limit;
   ForEachConnection(shard, [&](UpstreamConnection& connection) {
@@ -197,7 +196,7 @@ void PoolConnections::HandOver(const Shard& before, uint32_t index) {
         if (waits == handovers_.end()) continue;
         last = waits->before;
       }
-      UpstreamConnection& next = Shared(index, ConnectionSlot{slot}, last->version());
+      UpstreamConnection& next = Shared(index, ConnectionSlot{slot}, last->variant());
       next.Hold();
       handovers_.push_back({last, &next});
     }
@@ -289,7 +288,7 @@ void PoolConnections::ConnectAgain(uint32_t shard) {
 void PoolConnections::Preconnect() {
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
     for (uint32_t i = 0; i < pool_->config.server_connections; ++i) {
-      Shared(shard, ConnectionSlot{i}, RespVersion::kResp2).Connect();
+      Shared(shard, ConnectionSlot{i}, ConnectionVariant::kBase).Connect();
     }
   }
 }

@@ -1,9 +1,9 @@
 // PoolConnections: all connections of one worker to the shards of one pool.
 //
-// Shared ones: per shard `server_connections` for each RESP version in use, made when first wanted.
-// A session always gets the same one of them, so it reads its own writes. Leased ones: lent to a
-// single session for a request or reply too large to share, at most `max_leases` per shard; idle
-// ones are kept for the next lease.
+// Shared ones: per shard `server_connections` for each ConnectionVariant in use, made when first
+// wanted. A session always gets the same one of them, so it reads its own writes. Leased ones: lent
+// to a single session for a request or reply too large to share, at most `max_leases` per shard;
+// idle ones are kept for the next lease.
 //
 // A reload keeps the connections of shards that did not change, whatever their index; those of
 // others take nothing new and are closed when their last reply is in. Where only the login changed,
@@ -17,6 +17,7 @@
 #include <memory>
 #include <vector>
 
+#include "proxy/codec/shard_protocol.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/upstream/upstream_connection.h"
 
@@ -45,13 +46,14 @@ class PoolConnections {
     return {static_cast<uint32_t>(next_slot_++ % pool_->config.server_connections)};
   }
   // The shared connection of a slot to a shard.
-  UpstreamConnection& Shared(uint32_t shard, ConnectionSlot slot, RespVersion version);
+  UpstreamConnection& Shared(uint32_t shard, ConnectionSlot slot, ConnectionVariant variant);
   // The same one, when requests that have expired wait on it, or on the one that it waits for since
   // a reload; else null.
-  UpstreamConnection* SharedWithExpired(uint32_t shard, ConnectionSlot slot, RespVersion version);
+  UpstreamConnection* SharedWithExpired(uint32_t shard, ConnectionSlot slot,
+                                        ConnectionVariant variant);
 
   // A connection for one session alone; null when all leases are out. Give it back by EndLease.
-  UpstreamConnection* BeginLease(uint32_t shard, RespVersion version);
+  UpstreamConnection* BeginLease(uint32_t shard, ConnectionVariant variant);
   // Makes a shared connection a lease, because the reply it is reading is to be read at its
   // client's pace; new requests go to a fresh one. The caller has seen that nobody else waits on
   // it. Null when all leases are out.
@@ -68,7 +70,6 @@ class PoolConnections {
   size_t shard_count() const { return shards_.size(); }
 
  private:
-  static constexpr size_t kVersions = 2;
   static constexpr size_t kIdleLeases = 4;
 
   struct Shard {
@@ -76,8 +77,8 @@ class PoolConnections {
     std::shared_ptr<ShardStats> stats;
     ConnectionSettings settings;
     std::vector<ResolvedAddress> addresses;
-    // By version, then by slot.
-    std::array<std::vector<std::unique_ptr<UpstreamConnection>>, kVersions> shared;
+    // By variant, then by slot.
+    std::array<std::vector<std::unique_ptr<UpstreamConnection>>, kConnectionVariants.size()> shared;
     std::vector<std::unique_ptr<UpstreamConnection>> leased;
     std::vector<std::unique_ptr<UpstreamConnection>> idle_leases;
   };
@@ -90,7 +91,7 @@ class PoolConnections {
 
   std::unique_ptr<Shard> NewShard(const ShardConfig& config, std::shared_ptr<ShardStats> stats);
   UpstreamConnection* CountLease(std::unique_ptr<UpstreamConnection> connection);
-  std::unique_ptr<UpstreamConnection> NewConnection(uint32_t shard, RespVersion version);
+  std::unique_ptr<UpstreamConnection> NewConnection(uint32_t shard, ConnectionVariant variant);
   // The shard whose lease this is, of those in use and those on their way out.
   Shard& ShardOfLease(UpstreamConnection* connection);
   template <typename Function>

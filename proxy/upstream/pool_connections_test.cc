@@ -25,16 +25,15 @@ using testing::Pair;
 using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
-constexpr auto kResp2 = RespVersion::kResp2;
-constexpr auto kResp3 = RespVersion::kResp3;
+using enum ConnectionVariant;
 
 TEST(PoolConnectionsTest, SessionsGetAllConnectionsInTurnAndEachKeepsItsOwn) {
   SessionHarness h([](PoolConfig& pool) { pool.server_connections = 3; });
   std::map<UpstreamConnection*, int> sessions;
   for (int i = 0; i < 9; ++i) {
     const ConnectionSlot slot = h.connections().NextSlot();
-    UpstreamConnection& connection = h.connections().Shared(0, slot, kResp2);
-    EXPECT_EQ(&connection, &h.connections().Shared(0, slot, kResp2));
+    UpstreamConnection& connection = h.connections().Shared(0, slot, kBase);
+    EXPECT_EQ(&connection, &h.connections().Shared(0, slot, kBase));
     ++sessions[&connection];
   }
   EXPECT_THAT(sessions, UnorderedElementsAre(Pair(_, 3), Pair(_, 3), Pair(_, 3)));
@@ -45,11 +44,11 @@ TEST(PoolConnectionsTest, ShardsAndVersionsHaveTheirOwnConnections) {
   PoolConnections& connections = h.connections();
   const ConnectionSlot slot = connections.NextSlot();
   const std::set<UpstreamConnection*> seen = {
-      &connections.Shared(0, slot, kResp2), &connections.Shared(0, slot, kResp3),
-      &connections.Shared(1, slot, kResp2), &connections.Shared(1, slot, kResp3)};
+      &connections.Shared(0, slot, kBase), &connections.Shared(0, slot, kNewer),
+      &connections.Shared(1, slot, kBase), &connections.Shared(1, slot, kNewer)};
   EXPECT_EQ(seen.size(), 4u);
-  EXPECT_EQ(connections.Shared(1, slot, kResp3).shard(), 1u);
-  EXPECT_EQ(connections.Shared(1, slot, kResp3).version(), kResp3);
+  EXPECT_EQ(connections.Shared(1, slot, kNewer).shard(), 1u);
+  EXPECT_EQ(connections.Shared(1, slot, kNewer).variant(), kNewer);
 }
 
 TEST(PoolConnectionsTest, PreconnectsEverySharedConnection) {
@@ -62,34 +61,34 @@ TEST(PoolConnectionsTest, PreconnectsEverySharedConnection) {
 
 TEST(PoolConnectionsTest, LendsNoMoreThanMaxLeasesPerShard) {
   SessionHarness h([](PoolConfig& pool) { pool.max_leases = 2; });
-  UpstreamConnection* first = h.connections().BeginLease(0, kResp2);
-  UpstreamConnection* second = h.connections().BeginLease(0, kResp2);
+  UpstreamConnection* first = h.connections().BeginLease(0, kBase);
+  UpstreamConnection* second = h.connections().BeginLease(0, kBase);
   ASSERT_TRUE(first != nullptr && second != nullptr);
   EXPECT_NE(first, second);
-  EXPECT_EQ(h.connections().BeginLease(0, kResp2), nullptr);
-  EXPECT_NE(h.connections().BeginLease(1, kResp2), nullptr) << "the other shard has its own";
+  EXPECT_EQ(h.connections().BeginLease(0, kBase), nullptr);
+  EXPECT_NE(h.connections().BeginLease(1, kBase), nullptr) << "the other shard has its own";
   EXPECT_EQ(h.stats().leases.Get(), 3);
   h.connections().EndLease(first);
   EXPECT_EQ(h.stats().leases.Get(), 2);
-  EXPECT_NE(h.connections().BeginLease(0, kResp2), nullptr);
+  EXPECT_NE(h.connections().BeginLease(0, kBase), nullptr);
 }
 
 TEST(PoolConnectionsTest, AConnectedLeaseIsKeptForTheNextOfItsVersion) {
   SessionHarness h;
-  UpstreamConnection* lease = h.connections().BeginLease(0, kResp2);
+  UpstreamConnection* lease = h.connections().BeginLease(0, kBase);
   lease->Connect();
   h.Settle();
   h.connections().EndLease(lease);
-  UpstreamConnection* other = h.connections().BeginLease(0, kResp3);
+  UpstreamConnection* other = h.connections().BeginLease(0, kNewer);
   EXPECT_NE(other, lease);
-  EXPECT_EQ(h.connections().BeginLease(0, kResp2), lease);
+  EXPECT_EQ(h.connections().BeginLease(0, kBase), lease);
 }
 
 TEST(PoolConnectionsTest, KeepsOnlyAFewIdleLeases) {
   SessionHarness h;
   std::vector<UpstreamConnection*> leases;
   for (int i = 0; i < 10; ++i) {
-    leases.push_back(h.connections().BeginLease(0, kResp2));
+    leases.push_back(h.connections().BeginLease(0, kBase));
     leases.back()->Connect();
   }
   h.Settle();
@@ -137,7 +136,7 @@ class PoolReloadTest : public testing::Test {
     h_.Settle();
   }
   UpstreamConnection* Shared(uint32_t shard) {
-    return &h_.connections().Shared(shard, ConnectionSlot(), kResp2);
+    return &h_.connections().Shared(shard, ConnectionSlot(), kBase);
   }
   // Until the connections that are done have been looked for.
   void Sweep() { h_.Advance(milliseconds(10)); }
@@ -148,7 +147,7 @@ class PoolReloadTest : public testing::Test {
 
 TEST_F(PoolReloadTest, AnUnchangedShardKeepsItsConnectionsWhateverItsIndex) {
   h_.client().Sends("GET a1", "GET b1");
-  UpstreamConnection* const lease = h_.connections().BeginLease(1, kResp2);
+  UpstreamConnection* const lease = h_.connections().BeginLease(1, kBase);
   UpstreamConnection* const b = Shared(1);
   Reload([](PoolConfig& pool) { pool.servers.erase(pool.servers.begin()); });
   EXPECT_EQ(h_.connections().shard_count(), 1u);
@@ -164,7 +163,7 @@ TEST_F(PoolReloadTest, AnUnchangedShardKeepsItsConnectionsWhateverItsIndex) {
 
 TEST_F(PoolReloadTest, ARemovedShardAnswersWhatIsPendingAndIsThenLeft) {
   h_.client().Sends("GET b1", "GET b2");
-  UpstreamConnection* const lease = h_.connections().BeginLease(1, kResp2);
+  UpstreamConnection* const lease = h_.connections().BeginLease(1, kBase);
   Reload([](PoolConfig& pool) { pool.servers.pop_back(); });
   h_.shard("b").Replies("one");
   Sweep();

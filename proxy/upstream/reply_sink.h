@@ -27,7 +27,7 @@ enum class Failure : uint8_t {
   kTimedOutUnsent,  // the deadline passed before the first byte was written
   kEjected,         // the shard is ejected, and the pool fails fast
   kNoLease,         // max_leases connections are leased already
-  kResp3Refused,    // the shard speaks RESP2 only; asked again, the session is served in RESP2
+  kVariantRefused,  // the shard knows the base variant only; asked again, that serves the session
   kRemoved,         // the shard or the pool left the configuration
 };
 
@@ -35,9 +35,8 @@ enum class Failure : uint8_t {
 struct ReplyPart {
   Fragment* fragment;
   std::string_view bytes;
-  char type;  // the first byte of the whole reply
   bool last;  // the reply ends here, and the fragment has left the connection
-  // Bytes that are sure to follow, as announced by the bulk in progress.
+  // Bytes that are sure to follow, as announced by the value in progress.
   uint64_t announced;
   UpstreamConnection* connection;  // where it came from
 };
@@ -61,8 +60,8 @@ class ShardObserver {
   virtual void OnShardSuccess(uint32_t shard) = 0;
   // The shard closed a connection of which nothing was wanted. No failure of its.
   virtual void OnIdleClose(uint32_t shard) = 0;
-  // The shard refuses HELLO 3: it speaks RESP2 only. No failure of its.
-  virtual void OnResp3Refused(uint32_t shard) = 0;
+  // The shard knows ConnectionVariant::kBase only. No failure of its.
+  virtual void OnVariantRefused(uint32_t shard) = 0;
 };
 
 }  // namespace weir

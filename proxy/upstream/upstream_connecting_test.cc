@@ -17,9 +17,9 @@ using testing::IsEmpty;
 using UpstreamConnectingTest = UpstreamConnectionHarness;
 
 TEST_F(UpstreamConnectingTest, IntroducesItselfBeforeItWritesWhatWaited) {
-  settings_.auth = "secret";
-  settings_.db = 3;
-  version_ = RespVersion::kResp3;
+  settings_.login.auth = "secret";
+  settings_.login.db = 3;
+  variant_ = ConnectionVariant::kNewer;
   Send("1", "GET x");
   EXPECT_THAT(shard_.Received(), ElementsAre("AUTH secret", "SELECT 3", "HELLO 3"));
   shard_.Sends("+OK\r\n+OK\r\n%1\r\n+proto\r\n");
@@ -32,7 +32,7 @@ TEST_F(UpstreamConnectingTest, IntroducesItselfBeforeItWritesWhatWaited) {
 }
 
 TEST_F(UpstreamConnectingTest, ARefusedPasswordFailsWhatWaitsAndIsTriedAgainLater) {
-  settings_.auth = "secret";
+  settings_.login.auth = "secret";
   Send("1", "GET x");
   shard_.Sends("-WRONGPASS no\r\n");
   EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
@@ -50,16 +50,16 @@ TEST_F(UpstreamConnectingTest, ARefusedPasswordFailsWhatWaitsAndIsTriedAgainLate
 }
 
 TEST_F(UpstreamConnectingTest, AShardThatKnowsOnlyResp2IsNotBlamed) {
-  version_ = RespVersion::kResp3;
+  variant_ = ConnectionVariant::kNewer;
   Send("1", "GET x");
   shard_.Sends("-NOPROTO unsupported\r\n");
-  EXPECT_THAT(Events(), ElementsAre("1 failed: RESP3 refused"));
-  EXPECT_TRUE(sink_.resp3_refused);
+  EXPECT_THAT(Events(), ElementsAre("1 failed: variant refused"));
+  EXPECT_TRUE(sink_.variant_refused);
   EXPECT_THAT(Verdicts(), IsEmpty());
 }
 
 TEST_F(UpstreamConnectingTest, AShardThatKnowsOnlyResp2IsNotAskedForResp3AgainAndAgain) {
-  version_ = RespVersion::kResp3;
+  variant_ = ConnectionVariant::kNewer;
   Send("1", "GET x");
   shard_.Sends("-NOPROTO unsupported\r\n");
   Advance(milliseconds(10'000));
@@ -70,7 +70,7 @@ TEST_F(UpstreamConnectingTest, AShardThatKnowsOnlyResp2IsNotAskedForResp3AgainAn
 }
 
 TEST_F(UpstreamConnectingTest, AShardThatNeverIntroducesItselfIsGivenUp) {
-  settings_.auth = "secret";
+  settings_.login.auth = "secret";
   settings_.silence_limit = milliseconds(1000);
   Send("1", "GET x");
   Advance(milliseconds(999));

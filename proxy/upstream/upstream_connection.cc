@@ -11,14 +11,15 @@ namespace weir {
 UpstreamConnection::UpstreamConnection(const UpstreamContext& context,
                                        const ConnectionSettings& settings,
                                        const std::vector<ResolvedAddress>& addresses,
-                                       ShardStats& stats, uint32_t shard, RespVersion version)
+                                       ShardStats& stats, uint32_t shard, ConnectionVariant variant)
     : context_(context),
       settings_(settings),
       addresses_(addresses),
       stats_(stats),
       shard_(shard),
-      version_(version),
+      variant_(variant),
       connector_(context.loop, addresses, settings.silence_limit, settings.label, *this),
+      scanner_(settings.login.protocol),
       pending_(context.sink, context.pool_stats, stats),
       timer_(context.loop.timers(), [this] { OnTimer(); }) {}
 
@@ -132,7 +133,7 @@ void UpstreamConnection::OnConnected(UniqueFd socket) {
   stats_.server_connections.Add();
   context_.process_stats.CountOpened();
   scanner_.Reset();
-  handshake_ = std::make_unique<Handshake>(settings_.auth, settings_.db, version_);
+  handshake_ = std::make_unique<Handshake>(settings_.login, variant_);
   if (handshake_->state() == Handshake::State::kDone) return BecomeReady();
   stream_->Write(handshake_->output());
 }
@@ -152,11 +153,11 @@ void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
     case Handshake::State::kFailed:
       LOG_EVENT_LIMITED(LogLevel::kWarn, "handshake_failed", {"pool", settings_.label.pool},
                         {"shard", settings_.label.shard}, {"error", handshake_->error()});
-      // A shard that knows RESP2 only is not at fault.
-      if (handshake_->refused_resp3()) {
-        context_.observer.OnResp3Refused(shard_);
-        Lose(Failure::kResp3Refused, std::nullopt);
-        // Nothing will be asked in RESP3 again: it is not tried in the background.
+      // A shard that knows the base variant only is not at fault.
+      if (handshake_->refused_variant()) {
+        context_.observer.OnVariantRefused(shard_);
+        Lose(Failure::kVariantRefused, std::nullopt);
+        // Nothing will be asked in this variant again: it is not tried in the background.
         return connector_.Cancel();
       }
       return Lose(Failure::kUnavailable, ShardFailure::kConnect);
@@ -208,7 +209,7 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
     std::string_view piece = bytes.substr(0, result.consumed);
     bytes.remove_prefix(result.consumed);
     bool last = result.status == ParseStatus::kFrame;
-    if (scanner_.type() == '>') {
+    if (scanner_.is_push()) {
       if (last) context_.pool_stats.pushes_dropped.Add();
       continue;
     }
@@ -231,8 +232,7 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
     const bool wanted = fragment->state != FragmentState::kExpired;
     if (last) pending_.FinishHead();
     if (!wanted) continue;
-    parts[count++] = {fragment, piece, scanner_.type(), last, last ? 0 : scanner_.announced_bytes(),
-                      this};
+    parts[count++] = {fragment, piece, last, last ? 0 : scanner_.announced_bytes(), this};
     if (count == kPartsPerBatch) {
       context_.sink.OnReplyParts({parts, std::exchange(count, 0)});
       // A session that ends its lease closes this connection.
@@ -247,7 +247,7 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
     return Lose(Failure::kProtocol, ShardFailure::kProtocol);
   }
   // The rest of that request must not meet a shard that takes it for another one. As if the shard
-  // had closed the connection, which redis does then.
+  // had closed the connection, which most do then.
   if (answered_early) return Lose(Failure::kReset, ShardFailure::kReset);
   TellIfDrained();
 }
@@ -255,7 +255,7 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
 bool UpstreamConnection::MayAnswerEarly(const Fragment& fragment, uint64_t sent) const {
   if (fragment.begin_position() >= sent) return false;
   // The frames of a transaction are answered one by one; the beginning of a request can be refused.
-  return fragment.replies_to_skip > 0 || scanner_.type() == '-';
+  return fragment.replies_to_skip > 0 || scanner_.is_error_line();
 }
 
 void UpstreamConnection::SetReading(bool reading) {

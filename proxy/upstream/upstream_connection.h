@@ -2,9 +2,9 @@
 // replies.
 //
 // Owned by a PoolConnections; used on that worker's loop thread only; never blocks. It connects
-// when something is sent (upstream/connector), introduces itself (AUTH, SELECT, HELLO 3 as the pool
-// says; upstream/handshake) and writes what was queued meanwhile. Each fragment sent gets exactly
-// one reply, in order, or fails once (upstream/pending_fragments).
+// when something is sent (upstream/connector), introduces itself as the pool's protocol wants it
+// (codec/handshake) and writes what was queued meanwhile. Each fragment sent gets exactly one
+// reply, found by codec/reply_scanner, in order, or fails once (upstream/pending_fragments).
 //
 //   no stream --Send--> connecting --> introducing itself --> ready --lost--> no stream
 //                            \_______________/\___failed___> backing off --> connecting
@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,14 +23,14 @@
 #include "proxy/base/byte_queue.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/socket_address.h"
-#include "proxy/codec/resp_encoder.h"
-#include "proxy/codec/resp_frame_scanner.h"
+#include "proxy/codec/handshake.h"
+#include "proxy/codec/reply_scanner.h"
+#include "proxy/codec/shard_protocol.h"
 #include "proxy/event/event_loop.h"
 #include "proxy/event/stream.h"
 #include "proxy/stats/pool_stats.h"
 #include "proxy/upstream/connector.h"
 #include "proxy/upstream/fragment.h"
-#include "proxy/upstream/handshake.h"
 #include "proxy/upstream/pending_fragments.h"
 #include "proxy/upstream/reply_sink.h"
 
@@ -42,8 +41,7 @@ namespace weir {
 struct ConnectionSettings {
   Duration timeout = Duration::max();  // of a request; max: none
   Duration silence_limit = std::chrono::seconds(30);
-  std::string auth;  // password; empty: none
-  uint32_t db = 0;
+  ShardLogin login = {};  // its protocol does not change
   ShardLabel label = {};
 };
 
@@ -72,7 +70,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // owner's and may change.
   UpstreamConnection(const UpstreamContext& context, const ConnectionSettings& settings,
                      const std::vector<ResolvedAddress>& addresses, ShardStats& stats,
-                     uint32_t shard, RespVersion version);
+                     uint32_t shard, ConnectionVariant variant);
   ~UpstreamConnection() override;
 
   // Sends a fragment: `frames` are 1 + fragment->replies_to_skip whole requests. Takes the fragment
@@ -107,7 +105,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // What awaits replies, in order: the chain of Fragment::next.
   const Fragment* first_pending() const { return pending_.head(); }
   bool ready() const { return stream_ != nullptr && handshake_ == nullptr; }
-  RespVersion version() const { return version_; }
+  ConnectionVariant variant() const { return variant_; }
   uint32_t shard() const { return shard_; }
 
   // The shard has another index now, or kRemovedShard. What is pending goes on.
@@ -186,7 +184,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   const std::vector<ResolvedAddress>& addresses_;
   ShardStats& stats_;
   uint32_t shard_;
-  const RespVersion version_;
+  const ConnectionVariant variant_;
 
   bool suspect_ = false;                         // no byte came since a failure
   bool failure_told_ = false;                    // the observer waits to hear of the next success
@@ -197,7 +195,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   std::unique_ptr<Stream> stream_;        // once connected
   std::unique_ptr<Handshake> handshake_;  // until the shard has agreed
   ByteQueue waiting_;                     // output until the connection is ready
-  RespFrameScanner scanner_;
+  ReplyScanner scanner_;
 
   PendingFragments pending_;
   uint64_t position_base_ = 0;  // SentPosition() - what the stream has sent

@@ -51,7 +51,7 @@ TEST_F(UpstreamDeadlinesTest, ALateReplyInPiecesIsDiscardedWhole) {
 TEST_F(UpstreamDeadlinesTest, ARequestThatExpiresWhileItWaitsForTheConnectionIsNeverWritten) {
   settings_.timeout = milliseconds(100);
   settings_.silence_limit = milliseconds(1000);
-  settings_.auth = "secret";
+  settings_.login.auth = "secret";
   Send("1", "GET x");
   Advance(milliseconds(60));
   Send("2", "GET y");
@@ -128,7 +128,7 @@ TEST_F(UpstreamDeadlinesTest, ARequestSentWhileEarlierOnesAreExpiredHasItsOwnDea
 TEST_F(UpstreamDeadlinesTest, ARequestThatStartsAConnectKeepsItsOwnDeadline) {
   settings_.timeout = milliseconds(100);
   settings_.silence_limit = milliseconds(1000);
-  settings_.auth = "secret";
+  settings_.login.auth = "secret";
   Send("1", "GET x");
   Advance(milliseconds(100));
   EXPECT_THAT(Events(), ElementsAre("1 failed: timed out unsent"));
@@ -300,7 +300,7 @@ TEST_F(UpstreamDeadlinesTest, ASuspectShardQueuesNoMoreThanItsLimitOfRequests) {
 }
 
 TEST_F(UpstreamDeadlinesTest, ASuspectShardQueuesNoMoreThanItsLimitOfBytes) {
-  settings_.auth = "secret";
+  settings_.login.auth = "secret";
   Send("1", "GET x");
   shard_.ClosesConnection();
   Advance(milliseconds(50));  // connected again, not yet introduced

@@ -161,7 +161,7 @@ void SessionHarness::OnShardFailure(uint32_t shard, ShardFailure failure) {
       StrCat(options_.shards[shard], ": ", kFailureNames[static_cast<size_t>(failure)]));
 }
 
-void SessionHarness::OnResp3Refused(uint32_t shard) { handler_->OnNewProtocolRefused(); }
+void SessionHarness::OnVariantRefused(uint32_t shard) { handler_->OnVariantRefused(); }
 
 void SessionHarness::OnShardSuccess(uint32_t shard) {
   verdicts_.push_back(StrCat(options_.shards[shard], ": success"));

@@ -94,7 +94,7 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override;
   void OnIdleClose(uint32_t shard) override {}
-  void OnResp3Refused(uint32_t shard) override;
+  void OnVariantRefused(uint32_t shard) override;
 
   void Turn();
   bool PumpEnds();

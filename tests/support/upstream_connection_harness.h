@@ -30,13 +30,13 @@ class RecordingSink final : public ReplySink, public ShardObserver {
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override { verdicts.emplace_back("success"); }
   void OnIdleClose(uint32_t shard) override { ++idle_closes; }
-  void OnResp3Refused(uint32_t shard) override { resp3_refused = true; }
+  void OnVariantRefused(uint32_t shard) override { variant_refused = true; }
 
   std::vector<std::string> events;  // "1 value", "2 failed: reset"
   std::vector<std::string> verdicts;
   int idle_closes = 0;
   std::map<const Fragment*, std::string> names;
-  bool resp3_refused = false;
+  bool variant_refused = false;
   bool pass_on = false;  // as a session does with the replies at its head
   std::function<void()> on_parts;
 
@@ -79,7 +79,7 @@ class UpstreamConnectionHarness : public testing::Test {
   ProcessStats process_stats_;
   UpstreamContext context_ = {loop_, chunks_, sink_, sink_, pool_stats_, process_stats_};
   ConnectionSettings settings_;
-  RespVersion version_ = RespVersion::kResp2;
+  ConnectionVariant variant_ = ConnectionVariant::kBase;
   FakeShard shard_{[this] { Settle(); }, directory_.path() + "/shard"};
   std::vector<ResolvedAddress> addresses_ = {
       *LiteralAddress(UnixEndpoint(directory_.path() + "/shard"))};

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/codec/reply_scanner.h"
 #include "proxy/codec/resp_encoder.h"
-#include "proxy/codec/resp_frame_scanner.h"
 #include "proxy/codec/resp_request_parser.h"
 
 namespace weir {
@@ -52,13 +52,13 @@ void ParseStream(benchmark::State& state, const std::string& stream) {
 }
 
 void ScanStream(benchmark::State& state, const std::string& stream) {
-  RespFrameScanner scanner;
+  ReplyScanner scanner(Protocol::kRedis);
   for (auto _ : state) {
     std::string_view rest = stream;
     while (!rest.empty()) {
       const ParseResult result = scanner.Scan(rest);
       if (result.status != ParseStatus::kFrame) std::abort();
-      benchmark::DoNotOptimize(scanner.type());
+      benchmark::DoNotOptimize(scanner.is_push());
       rest.remove_prefix(result.consumed);
     }
   }

@@ -1,6 +1,7 @@
-#include "proxy/upstream/handshake.h"
+#include "proxy/codec/handshake.h"
 
 #include "proxy/base/strings.h"
+#include "proxy/codec/resp_encoder.h"
 #include "proxy/codec/resp_reader.h"
 
 namespace weir {
@@ -15,20 +16,28 @@ constexpr size_t kMaxReplyBytes = 64 << 10;
 
 }  // namespace
 
-Handshake::Handshake(std::string_view auth, uint32_t db, RespVersion version) {
-  if (!auth.empty()) {
-    AppendCommand(output_, kAuth, auth);
+Handshake::Handshake(const ShardLogin& login, ConnectionVariant variant) {
+  switch (login.protocol) {
+    case Protocol::kRedis:
+      IntroduceToRedis(login, variant);
+      break;
+  }
+  if (steps_.empty()) state_ = State::kDone;
+}
+
+void Handshake::IntroduceToRedis(const ShardLogin& login, ConnectionVariant variant) {
+  if (!login.auth.empty()) {
+    AppendCommand(output_, kAuth, login.auth);
     steps_.push_back(kAuth);
   }
-  if (db != 0) {
-    AppendCommand(output_, kSelect, StrCat(db));
+  if (login.db != 0) {
+    AppendCommand(output_, kSelect, StrCat(login.db));
     steps_.push_back(kSelect);
   }
-  if (version == RespVersion::kResp3) {
+  if (variant == ConnectionVariant::kNewer) {
     AppendCommand(output_, kHello, "3");
     steps_.push_back(kHello);
   }
-  if (steps_.empty()) state_ = State::kDone;
 }
 
 Handshake::State Handshake::OnBytes(std::string_view bytes) {
@@ -43,8 +52,9 @@ Handshake::State Handshake::OnBytes(std::string_view bytes) {
     if (result.status == ParseStatus::kNeedMore) return state_;
     if (IsError(reply_)) {
       std::string_view answer = ErrorText(reply_);
-      refused_resp3_ = steps_[next_step_] == kHello &&
-                       (answer.starts_with("NOPROTO") || answer.starts_with("ERR unknown command"));
+      refused_variant_ =
+          steps_[next_step_] == kHello &&
+          (answer.starts_with("NOPROTO") || answer.starts_with("ERR unknown command"));
       return Fail(steps_[next_step_], answer);
     }
     reply_.clear();

@@ -1,26 +1,28 @@
 // Handshake: what a new connection says before anything else, and whether the shard agrees.
-// AUTH, then SELECT, then HELLO 3 — in this order: before AUTH a shard refuses the others, and data
-// would land in the wrong database.
+//
+// redis: AUTH, then SELECT, then HELLO 3 — in this order: before AUTH a shard refuses the others,
+// and data would land in the wrong database. A protocol without a handshake is done at once.
 //
 // Pure: bytes in, state out. Owned by a connection or probe until it is ready, on its thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "proxy/codec/resp_encoder.h"
 #include "proxy/codec/resp_frame_scanner.h"
+#include "proxy/codec/shard_protocol.h"
 
 namespace weir {
 
 class Handshake {
  public:
-  enum class State { kWaiting, kDone, kFailed };
+  enum class State : uint8_t { kWaiting, kDone, kFailed };
 
-  // An empty `auth` and db 0 are not sent.
-  Handshake(std::string_view auth, uint32_t db, RespVersion version);
+  // Only what `login` and `variant` ask for is said.
+  Handshake(const ShardLogin& login, ConnectionVariant variant);
 
   // What to write; empty when nothing need be said (then state() is kDone at once).
   const std::string& output() const { return output_; }
@@ -29,10 +31,11 @@ class Handshake {
   State state() const { return state_; }
   // After kFailed: the step and the shard's answer, never the password.
   const std::string& error() const { return error_; }
-  // The failed step was HELLO 3: the shard knows RESP2 only.
-  bool refused_resp3() const { return refused_resp3_; }
+  // After kFailed: the shard knows kBase only, and all it refused is kNewer.
+  bool refused_variant() const { return refused_variant_; }
 
  private:
+  void IntroduceToRedis(const ShardLogin& login, ConnectionVariant variant);
   State Fail(std::string_view step, std::string_view answer);
 
   std::string output_;
@@ -42,7 +45,7 @@ class Handshake {
   RespFrameScanner scanner_;
   State state_ = State::kWaiting;
   std::string error_;
-  bool refused_resp3_ = false;
+  bool refused_variant_ = false;
 };
 
 }  // namespace weir
