@@ -41,12 +41,17 @@ std::string Describe(const grpc::Status& error, std::string_view server) {
       return StrCat(said, "\nGive --token-file, or --cert and --key.");
     case grpc::StatusCode::PERMISSION_DENIED:
       return StrCat(said, "\nChanges need credentials of the role `write`, questions `read`.");
+    case grpc::StatusCode::NOT_FOUND:
+      return StrCat(said,
+                    "\n`weirctl get pools` lists the pools, `weirctl get shards POOL` the shards "
+                    "of one.");
     case grpc::StatusCode::ABORTED:
       return StrCat(said,
                     "\nLook at the pool as it is, then repeat the command; --force would "
                     "change it all the same.");
     case grpc::StatusCode::UNIMPLEMENTED:
-      return StrCat("weir-control at ", server, " does not know this call: ", said,
+      return StrCat("weir-control at ", server, " does not know this call",
+                    said.empty() ? "" : StrCat(": ", said),
                     "\nIs that its admin address (--listen-admin), and as new as weirctl?");
     default:
       return said.empty() ? StrCat("error ", static_cast<int>(error.error_code())) : said;

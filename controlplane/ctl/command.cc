@@ -174,7 +174,7 @@ absl::Status UnknownCommand(std::span<const std::string> words) {
       const bool is_get = words[0] == "get";
       return InvalidArgument("`", words[0], "`: expected ",
                              is_get ? "pools, shards, proxies or versions" : "pool",
-                             " and so on; weirctl --help lists the commands");
+                             " behind it; weirctl --help lists the commands");
     }
   }
   const std::string_view nearest = NearestName(words[0], names);

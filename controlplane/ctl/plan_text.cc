@@ -61,8 +61,10 @@ bool IsAcked(const v1::ProxyResult& result) { return result.outcome() == v1::PRO
 }  // namespace
 
 std::string FormatPlan(const v1::Plan& plan) {
-  std::string text = StrCat("plan ", Displayable(plan.id()), " of pool '", Displayable(plan.pool()),
-                            "', from generation ", plan.base_generation(), "\n");
+  // The plan of a deletion has no id: nothing holds it.
+  std::string text =
+      StrCat("plan ", Displayable(plan.id()), plan.id().empty() ? "" : " ", "of pool '",
+             Displayable(plan.pool()), "', from generation ", plan.base_generation(), "\n");
   for (const std::string& change : plan.changes()) {
     StrAppend(&text, "  ", Displayable(change), "\n");
   }

@@ -101,11 +101,16 @@ std::string PlaceText(const v1::KeyPlace& place) {
   return text;
 }
 
-}  // namespace
-
 size_t ActiveShards(const v1::Pool& pool) {
   return static_cast<size_t>(
       std::ranges::count(pool.shard_map().slots(), v1::SLOT_ACTIVE, &v1::Slot::state));
+}
+
+}  // namespace
+
+std::string ShardsOnRing(const v1::Pool& pool) {
+  const size_t count = ActiveShards(pool);
+  return StrCat(count, count == 1 ? " shard" : " shards", " on the ring");
 }
 
 std::string StatusText(const v1::Pool& pool) {
@@ -157,8 +162,8 @@ std::string DescribePool(const v1::Pool& pool, const v1::ListProxiesResponse& pr
       Line("Versions",
            StrCat("pool ", status.version(), ", endpoints ", status.endpoints_version())) +
       Line("Etag", pool.etag());
-  StrAppend(&text, "\nIn force, ", ActiveShards(pool), " shards on the ring:\n",
-            ShardRows(pool).Format(2), EjectedLines(pool, proxies));
+  StrAppend(&text, "\nIn force, ", ShardsOnRing(pool), ":\n", ShardRows(pool).Format(2),
+            EjectedLines(pool, proxies));
   if (status.drifted()) text += "\nDifferent from the declaration, by changes made live:\n";
   for (const std::string& line : status.drift()) StrAppend(&text, "  ", Displayable(line), "\n");
   if (status.has_held()) {

@@ -23,7 +23,7 @@ std::string ExplainText(const v1::ExplainKeyRequest& request, const v1::ExplainK
 // "ok", or what is remarkable: "drifted", "held".
 std::string StatusText(const v1::Pool& pool);
 
-// Shards on the ring.
-size_t ActiveShards(const v1::Pool& pool);
+// "3 shards on the ring".
+std::string ShardsOnRing(const v1::Pool& pool);
 
 }  // namespace weir

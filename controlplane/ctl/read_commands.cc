@@ -73,8 +73,8 @@ void PrintChanges(const v1::WatchPoolsResponse& response, std::ostream& out) {
   const std::string time = TimeText(now);
   for (const v1::Pool& pool : response.changed()) {
     out << time << "  " << Displayable(pool.name()) << ": generation "
-        << pool.shard_map().generation() << ", " << ActiveShards(pool) << " shards on the ring, "
-        << StatusText(pool) << '\n';
+        << pool.shard_map().generation() << ", " << ShardsOnRing(pool) << ", " << StatusText(pool)
+        << '\n';
   }
   for (const std::string& name : response.removed()) {
     out << time << "  " << Displayable(name) << ": deleted\n";
