@@ -80,17 +80,17 @@ grpc::ChannelArguments ChannelArgumentsOf() {
 
 }  // namespace
 
-// One call. Lives until gRPC is done with it and the client has let go of it.
+// One call. The client's alone, which keeps it until OnEnded has run: with the last channel gRPC
+// joins its threads, so none of them may be the one that lets go of it.
 class AdsClient::Stream final
     : public grpc::ClientBidiReactor<v1::DiscoveryRequest, v1::DiscoveryResponse> {
  public:
   Stream(EventLoop& loop, std::weak_ptr<AdsClient*> client)
       : loop_(loop), client_(std::move(client)) {}
 
-  // Begins the call; `self` keeps it until it has ended.
+  // Begins the call.
   void Start(const std::shared_ptr<grpc::Channel>& channel, const std::string& token,
-             v1::DiscoveryRequest first, std::shared_ptr<Stream> self) {
-    self_ = std::move(self);
+             v1::DiscoveryRequest first) {
     stub_ = v1::DiscoveryService::NewStub(channel);
     if (!token.empty()) context_.AddMetadata("authorization", StrCat("Bearer ", token));
     stub_->async()->Stream(&context_, this);
@@ -141,7 +141,7 @@ class AdsClient::Stream final
     RemoveHold();
   }
 
-  // Until gRPC is done with it.
+  // Until gRPC is done with it. It may be destroyed then, not before.
   void Wait() {
     std::unique_lock lock(mutex_);
     done_changed_.wait(lock, [this] { return done_; });
@@ -158,8 +158,8 @@ class AdsClient::Stream final
       }
     }
     if (!ok) return RemoveHold();
-    Post([this, response = std::move(response_)](AdsClient& client) mutable {
-      if (client.stream_.get() == this) client.OnResponse(std::move(response));
+    Post([response = std::move(response_)](AdsClient& client) mutable {
+      client.OnResponse(std::move(response));
     });
   }
 
@@ -181,11 +181,8 @@ class AdsClient::Stream final
   }
 
   void OnDone(const grpc::Status& status) override {
-    Post([this, error = status.ok() ? "ended by the control plane"
-                                    : status.error_message()](AdsClient& client) {
-      if (client.stream_.get() == this) client.OnEnded(error);
-    });
-    const std::shared_ptr<Stream> self = std::move(self_);
+    Post([error = status.ok() ? "ended by the control plane" : status.error_message()](
+             AdsClient& client) { client.OnEnded(error); });
     std::lock_guard lock(mutex_);
     done_ = true;
     done_changed_.notify_all();
@@ -201,7 +198,6 @@ class AdsClient::Stream final
 
   EventLoop& loop_;
   const std::weak_ptr<AdsClient*> client_;
-  std::shared_ptr<Stream> self_;  // until OnDone
   std::unique_ptr<v1::DiscoveryService::Stub> stub_;
   grpc::ClientContext context_;
   v1::DiscoveryResponse response_;
@@ -255,9 +251,9 @@ void AdsClient::Connect() {
   const std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel(control, *credentials, ChannelArgumentsOf());
   answered_ = false;
-  stream_ = std::make_shared<Stream>(loop_, self_);
+  stream_ = std::make_unique<Stream>(loop_, self_);
   stream_->Start(channel, std::string(absl::StripAsciiWhitespace(*token)),
-                 state_.OnConnected(secure), stream_);
+                 state_.OnConnected(secure));
   answer_timer_.ArmAt(loop_.now() + kAnswerLimit);
 }
 
@@ -289,6 +285,7 @@ void AdsClient::Perform(SubscriptionStep step) {
 
 void AdsClient::OnEnded(const std::string& error) {
   state_.OnDisconnected();
+  if (stream_ != nullptr) stream_->Wait();
   stream_.reset();
   answer_timer_.Disarm();
   report_timer_.Disarm();

@@ -7,7 +7,8 @@
 // when all were tried, after a jittered, doubling wait. What is in force stays while there is none.
 //
 // Created, used and destroyed on the thread of `loop`, where all of its callbacks run, too; gRPC's
-// threads only post there. It never waits but in the destructor, which cancels the stream.
+// threads only post there. It waits for those alone that are about to leave a stream that has
+// ended, and in the destructor, which cancels the stream.
 #pragma once
 
 #include <cstdint>
@@ -89,7 +90,7 @@ class AdsClient {
   Backoff backoff_;
   size_t next_control_ = 0;
   size_t failed_controls_ = 0;      // one after the other, since one served for a while
-  std::shared_ptr<Stream> stream_;  // null between two
+  std::unique_ptr<Stream> stream_;  // null between two
   bool answered_ = false;           // the stream's server has
   Moment answered_at_{};
   Moment last_report_{};

@@ -157,6 +157,16 @@ TEST_F(DiscoveredPoolsTest, AfterAnAbsenceOfTheControlPlaneNothingIsMissing) {
   EXPECT_THAT(Shards(client), ElementsAre("1"));
 }
 
+// One of gRPC's threads once let go of the last channel, and the process was aborted.
+TEST_F(DiscoveredPoolsTest, AProxyThatFindsNobodyAtManyAddressesLivesAndTriesTheNext) {
+  std::string controls = "--control=";
+  for (int i = 0; i < 30; ++i) StrAppend(&controls, NewAddress(), ",");
+  WeirProcess proxy("", {StrCat(controls, "127.0.0.1:", port_), "--threads=1"});
+  EXPECT_TRUE(control_.NextFirstRequest().has_value());
+  EXPECT_TRUE(proxy.Logs("control_not_reached", 10));
+  EXPECT_EQ(proxy.Terminate(), 0);
+}
+
 TEST_F(DiscoveredPoolsTest, AProxyStartsFromItsLastGoodStateAndGoesOnFromTheStream) {
   const TempDirectory directory;
   const std::vector<std::string> flags = {StrCat("--state-dir=", directory.path(), "/state")};
