@@ -22,6 +22,7 @@
 #include "controlplane/stream/discovery_stream.h"
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
+#include "tests/fuzz/fuzz_program.h"
 #include "tests/support/discovery.h"
 
 namespace weir {
@@ -39,23 +40,12 @@ class Program {
                 {.response_bytes = 100}) {}
 
   void Run() {
-    for (size_t steps = 0; steps < kMaxSteps && !program_.empty() && !ended_; ++steps) Step();
+    for (size_t steps = 0; steps < kMaxSteps && !program_.done() && !ended_; ++steps) Step();
     if (!ended_ && stream_.open()) Heal();
   }
 
  private:
-  uint8_t Next() {
-    if (program_.empty()) return 0;
-    const char byte = program_.front();
-    program_.remove_prefix(1);
-    return static_cast<uint8_t>(byte);
-  }
-  std::string_view NextBytes() {
-    const size_t size = Next() * 256u + Next();
-    const std::string_view bytes = program_.substr(0, size);
-    program_.remove_prefix(bytes.size());
-    return bytes;
-  }
+  uint8_t Next() { return program_.Next(); }
   std::string_view Name() { return kNames[Next() % 4]; }
 
   void Step() {
@@ -136,7 +126,7 @@ class Program {
   }
 
   void AskAnything() {
-    const std::string_view bytes = NextBytes();
+    const std::string_view bytes = program_.NextBytes();
     v1::DiscoveryRequest request;
     if (request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) Ask(request);
   }
@@ -225,7 +215,7 @@ class Program {
     CHECK(stream_.proxy()->Describe(*cache_.View(fleet_)).in_sync());
   }
 
-  std::string_view program_;
+  FuzzProgram program_;
   const bool secure_;
   ResourceCache cache_;
   DiscoveryStream stream_;

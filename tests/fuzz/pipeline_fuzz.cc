@@ -24,6 +24,7 @@
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
+#include "tests/fuzz/fuzz_program.h"
 #include "tests/support/resp.h"
 #include "tests/support/session_harness.h"
 
@@ -164,7 +165,7 @@ class Pipeline {
   }
 
   void Run() {
-    for (size_t steps = 0; steps < kMaxSteps && !program_.empty(); ++steps) {
+    for (size_t steps = 0; steps < kMaxSteps && !program_.done(); ++steps) {
       Step(Next());
       Check();
     }
@@ -172,12 +173,7 @@ class Pipeline {
   }
 
  private:
-  uint8_t Next() {
-    if (program_.empty()) return 0;
-    const char byte = program_.front();
-    program_.remove_prefix(1);
-    return static_cast<uint8_t>(byte);
-  }
+  uint8_t Next() { return program_.Next(); }
 
   void NewClient() {
     if (clients_.size() == kMaxClients) return;
@@ -424,7 +420,7 @@ class Pipeline {
     }
   }
 
-  std::string_view program_;
+  FuzzProgram program_;
   SessionHarness harness_;
   std::deque<Client> clients_;  // references stay when it grows
   std::map<std::pair<size_t, size_t>, ShardConnection> connections_;
