@@ -31,7 +31,8 @@ class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchPoolsRespons
 class AdminService::WatchCall final : public grpc::ServerWriteReactor<v1::WatchPoolsResponse>,
                                       public std::enable_shared_from_this<WatchCall> {
  public:
-  explicit WatchCall(AdminService& service) : service_(service) {}
+  WatchCall(AdminService& service, PeerLimit::Ticket ticket)
+      : service_(service), ticket_(std::move(ticket)) {}
 
   // After construction, once.
   void Begin(const std::string& fleet) {
@@ -72,6 +73,7 @@ class AdminService::WatchCall final : public grpc::ServerWriteReactor<v1::WatchP
       const std::lock_guard lock(service_.mutex_);
       service_.watches_.erase(this);
     }
+    ticket_ = PeerLimit::Ticket();
     const std::shared_ptr<WatchCall> self = std::move(self_);  // the last touch, save by a Send
   }
 
@@ -87,6 +89,7 @@ class AdminService::WatchCall final : public grpc::ServerWriteReactor<v1::WatchP
   }
 
   AdminService& service_;
+  PeerLimit::Ticket ticket_;  // until OnDone
   std::shared_ptr<WatchCall> self_;
   std::function<void()> wake_;
   std::mutex mutex_;
@@ -96,10 +99,12 @@ class AdminService::WatchCall final : public grpc::ServerWriteReactor<v1::WatchP
   bool ended_ = false;
 };
 
-AdminService::AdminService(ControlPlane& control, Access& access, ControlMetrics& metrics)
+AdminService::AdminService(ControlPlane& control, Access& access, ControlMetrics& metrics,
+                           const PeerLimit::Limits& watches)
     : control_(control),
       access_(access),
       metrics_(metrics),
+      watch_limit_(watches, "watches", "--max-peer-watches"),
       watch_threads_(1, kNoLimit),
       threads_(kThreads, kMaxQueuedCalls) {}
 
@@ -247,12 +252,24 @@ AdminService::Unary* AdminService::Rollback(Context* context, const v1::Rollback
   return Change(context, "Rollback", request, response, &ControlPlane::Rollback);
 }
 
+absl::Status AdminService::EnterWatch(const Context& context, PeerLimit::Ticket& ticket) {
+  absl::StatusOr<PeerLimit::Ticket> entered = watch_limit_.Enter(PeerHost(context));
+  if (!entered.ok()) {
+    metrics_.limit_refusals_total.Increment();
+    return entered.status();
+  }
+  ticket = *std::move(entered);
+  return absl::OkStatus();
+}
+
 grpc::ServerWriteReactor<v1::WatchPoolsResponse>* AdminService::WatchPools(
     Context* context, const v1::WatchPoolsRequest* request) {
   const absl::StatusOr<std::string> name = CheckCaller(*context, Role::kRead, access_, metrics_);
-  metrics_.CountCall("WatchPools", FromAbsl(absl::StatusCodeToString(name.status().code())));
-  if (!name.ok()) return new RefusedWatch(name.status());
-  auto call = std::make_shared<WatchCall>(*this);
+  PeerLimit::Ticket ticket;
+  const absl::Status status = name.ok() ? EnterWatch(*context, ticket) : name.status();
+  metrics_.CountCall("WatchPools", FromAbsl(absl::StatusCodeToString(status.code())));
+  if (!status.ok()) return new RefusedWatch(status);
+  auto call = std::make_shared<WatchCall>(*this, std::move(ticket));
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return new RefusedWatch(absl::UnavailableError("weir-control ends"));

@@ -14,6 +14,7 @@
 #include "controlplane/server/access.h"
 #include "controlplane/server/control_plane.h"
 #include "controlplane/server/metrics.h"
+#include "controlplane/server/peer_limit.h"
 #include "controlplane/server/thread_pool.h"
 #include "proto/weir/v1/admin.grpc.pb.h"
 
@@ -21,8 +22,9 @@ namespace weir {
 
 class AdminService final : public v1::AdminService::CallbackService {
  public:
-  // All of these outlive the service.
-  AdminService(ControlPlane& control, Access& access, ControlMetrics& metrics);
+  // All of these outlive the service. `watches`: the WatchPools calls at once.
+  AdminService(ControlPlane& control, Access& access, ControlMetrics& metrics,
+               const PeerLimit::Limits& watches);
   // REQUIRES: the server has ended, and with it all calls.
   ~AdminService() override;
 
@@ -64,9 +66,13 @@ class AdminService final : public v1::AdminService::CallbackService {
                 v1::ChangeResponse* response,
                 void (ControlPlane::*change)(const Request&, const Caller&, ChangeDone));
 
+  // RESOURCE_EXHAUSTED when the peer has too many.
+  absl::Status EnterWatch(const Context& context, PeerLimit::Ticket& ticket);
+
   ControlPlane& control_;
   Access& access_;
   ControlMetrics& metrics_;
+  PeerLimit watch_limit_;
   std::mutex mutex_;  // of the next two
   std::set<WatchCall*> watches_;
   bool ending_ = false;

@@ -45,4 +45,9 @@ std::string PeerAddress(const grpc::CallbackServerContext& context) {
   return absl::StrReplaceAll(peer.substr(colon + 1), {{"%5B", "["}, {"%5D", "]"}});
 }
 
+std::string PeerHost(const grpc::CallbackServerContext& context) {
+  const std::string address = PeerAddress(context);
+  return address.substr(0, address.rfind(':'));
+}
+
 }  // namespace weir

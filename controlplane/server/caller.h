@@ -18,4 +18,7 @@ absl::StatusOr<std::string> CheckCaller(const grpc::CallbackServerContext& conte
 // Where the call comes from, for people and logs: "127.0.0.1:40312", "[::1]:40312", "unix".
 std::string PeerAddress(const grpc::CallbackServerContext& context);
 
+// The same without the port, "127.0.0.1", "[::1]", "unix": what limits count by.
+std::string PeerHost(const grpc::CallbackServerContext& context);
+
 }  // namespace weir

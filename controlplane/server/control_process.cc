@@ -15,6 +15,8 @@
 namespace weir {
 namespace {
 
+constexpr size_t kMaxWatches = 10'000;
+
 // The signals that Main waits for; blocked in every thread.
 sigset_t BlockSignals() {
   sigset_t signals;
@@ -115,8 +117,13 @@ absl::Status ControlProcess::Serve() {
   discovery_ = std::make_unique<DiscoveryService>(
       DiscoveryService::Parts{
           .cache = cache_, .proxies = proxies_, .access = *access_, .metrics = metrics_},
-      DiscoveryService::Options{.max_age = options_.max_stream_age, .secure = options_.uses_tls()});
-  admin_ = std::make_unique<AdminService>(*control_, *access_, metrics_);
+      DiscoveryService::Options{
+          .max_age = options_.max_stream_age,
+          .secure = options_.uses_tls(),
+          .streams = {.in_all = options_.max_streams, .per_peer = options_.max_peer_streams}});
+  admin_ = std::make_unique<AdminService>(
+      *control_, *access_, metrics_,
+      PeerLimit::Limits{.in_all = kMaxWatches, .per_peer = options_.max_peer_watches});
   auto http = HttpServer::Start(options_.http, metrics_, [this] { return ready_.load(); });
   if (!http.ok()) return http.status();
   http_ = *std::move(http);

@@ -37,10 +37,11 @@ class DiscoveryService::Call final
     : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
       public std::enable_shared_from_this<DiscoveryService::Call> {
  public:
-  Call(DiscoveryService& service, std::string peer)
+  Call(DiscoveryService& service, std::string peer, PeerLimit::Ticket ticket)
       : service_(service),
         parts_(service.parts_),
         peer_(std::move(peer)),
+        ticket_(std::move(ticket)),
         stream_(std::make_shared<ProxyState>(peer_, absl::Now(), service.options_.secure)) {}
 
   // After construction, once.
@@ -121,6 +122,7 @@ class DiscoveryService::Call final
       const std::lock_guard lock(service_.mutex_);
       service_.calls_.erase(this);
     }
+    ticket_ = PeerLimit::Ticket();
     const std::shared_ptr<Call> self = std::move(self_);  // the last touch, unless a push is on
   }
 
@@ -200,6 +202,7 @@ class DiscoveryService::Call final
   DiscoveryService& service_;
   const Parts& parts_;
   const std::string peer_;
+  PeerLimit::Ticket ticket_;  // until OnDone
   std::shared_ptr<Call> self_;
   grpc::Alarm first_alarm_;
   grpc::Alarm age_alarm_;
@@ -217,6 +220,7 @@ class DiscoveryService::Call final
 DiscoveryService::DiscoveryService(const Parts& parts, const Options& options)
     : parts_(parts),
       options_(options),
+      limit_(options.streams, "discovery streams", "--max-streams, --max-peer-streams"),
       random_(std::random_device()()),
       push_threads_(kPushThreads, kNoLimit) {}
 
@@ -244,7 +248,14 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DiscoveryService::S
   const absl::StatusOr<std::string> caller =
       CheckCaller(*context, Role::kDiscovery, parts_.access, parts_.metrics);
   if (!caller.ok()) return new RefusedCall(caller.status());
-  auto call = std::make_shared<Call>(*this, PeerAddress(*context));
+  absl::StatusOr<PeerLimit::Ticket> ticket = limit_.Enter(PeerHost(*context));
+  if (!ticket.ok()) {
+    parts_.metrics.limit_refusals_total.Increment();
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "stream_refused", {"peer", PeerAddress(*context)},
+                      {"error", FromAbsl(ticket.status().message())});
+    return new RefusedCall(ticket.status());
+  }
+  auto call = std::make_shared<Call>(*this, PeerAddress(*context), *std::move(ticket));
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return new RefusedCall(absl::UnavailableError("weir-control ends"));

@@ -17,6 +17,7 @@
 #include "controlplane/cache/resource_cache.h"
 #include "controlplane/server/access.h"
 #include "controlplane/server/metrics.h"
+#include "controlplane/server/peer_limit.h"
 #include "controlplane/server/thread_pool.h"
 #include "proto/weir/v1/discovery.grpc.pb.h"
 
@@ -37,6 +38,7 @@ class DiscoveryService final
     absl::Duration max_age = absl::Minutes(30);        // of a stream, ±10 %
     absl::Duration first_request = absl::Seconds(10);  // longest silence of a new stream
     bool secure = false;  // the transport is TLS: proxies may have secrets
+    PeerLimit::Limits streams = {.in_all = 20'000, .per_peer = 10'000};
   };
 
   DiscoveryService(const Parts& parts, const Options& options);
@@ -56,6 +58,7 @@ class DiscoveryService final
 
   const Parts parts_;
   const Options options_;
+  PeerLimit limit_;
   std::mutex mutex_;  // of the next three
   std::set<Call*> calls_;
   bool ending_ = false;

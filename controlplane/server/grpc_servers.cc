@@ -14,6 +14,8 @@
 #include "grpcpp/security/tls_certificate_provider.h"
 #include "grpcpp/security/tls_credentials_options.h"
 #include "grpcpp/server_builder.h"
+#include "proto/grpc/health/v1/health.pb.h"
+#include "proxy/base/check.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -87,6 +89,8 @@ absl::StatusOr<std::unique_ptr<GrpcServers>> GrpcServers::Start(const ControlOpt
   const auto credentials = CredentialsOf(options);
   if (!credentials.ok()) return credentials.status();
   grpc::EnableDefaultHealthCheckService(true);
+  // Reflection knows the files that are linked; gRPC links none for its own health service.
+  CHECK(grpc::health::v1::HealthCheckRequest::descriptor() != nullptr);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   std::unique_ptr<GrpcServers> servers(new GrpcServers);

@@ -57,6 +57,8 @@ ControlMetrics::ControlMetrics()
                                      "Reads and writes of the store that failed.")),
       store_seconds(
           MakeHistogram(registry_, "weir_control_store_seconds", "Durable writes of a pool.")),
+      limit_refusals_total(MakeCounter(registry_, "weir_control_limit_refusals_total",
+                                       "Streams and watches refused for too many that are open.")),
       calls_(prometheus::BuildCounter()
                  .Name("weir_control_calls_total")
                  .Help("Admin calls by method and status code.")

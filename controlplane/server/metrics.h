@@ -45,6 +45,7 @@ class ControlMetrics {
   prometheus::Histogram& store_seconds;  // one durable write
 
   // --- calls ---
+  prometheus::Counter& limit_refusals_total;  // streams and watches, for too many that are open
   void CountCall(std::string_view method, std::string_view code);
   void CountRefusal(std::string_view role);
 

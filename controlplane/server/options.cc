@@ -31,6 +31,9 @@ constexpr FlagSpec kFlags[] = {
     {0, "tokens", "FILE", "none", "Who may do what; without it everyone may do everything."},
     {0, "max-stream-age", "SEC", "1800", "Age at which a discovery stream is to come again."},
     {0, "shutdown-timeout", "MSEC", "5000", "After a SIGTERM, longest wait for calls in flight."},
+    {0, "max-streams", "N", "20000", "Discovery streams at once."},
+    {0, "max-peer-streams", "N", "10000", "... from one address (all of a Unix socket's are one)."},
+    {0, "max-peer-watches", "N", "100", "WatchPools calls at once from one address."},
     {'v', "verbose", "N", "5", "Log level, from 0 (emergencies) to 11 (everything)."},
     {'o', "output", "FILE", "stderr", "Log file."},
 };
@@ -86,6 +89,14 @@ absl::Status SetShutdownTimeout(std::string_view argument, ControlOptions& optio
   return absl::OkStatus();
 }
 
+template <uint32_t ControlOptions::* field>
+absl::Status SetLimit(std::string_view argument, ControlOptions& options) {
+  const std::optional<int32_t> number = ParseInt<int32_t>(argument);
+  if (!number || *number < 1) return InvalidArgument("a number from 1 to 2147483647");
+  options.*field = static_cast<uint32_t>(*number);
+  return absl::OkStatus();
+}
+
 absl::Status SetVerbose(std::string_view argument, ControlOptions& options) {
   const std::optional<int> number = ParseInt<int>(argument);
   if (!number || *number < 0 || *number > kMostVerbose) {
@@ -111,6 +122,9 @@ constexpr Apply kApply[] = {
     SetPath<&ControlOptions::tokens>,
     SetMaxStreamAge,
     SetShutdownTimeout,
+    SetLimit<&ControlOptions::max_streams>,
+    SetLimit<&ControlOptions::max_peer_streams>,
+    SetLimit<&ControlOptions::max_peer_watches>,
     SetVerbose,
     SetPath<&ControlOptions::output>,
 };

@@ -4,6 +4,7 @@
 // in docs/control_plane.md is compared with ControlFlags by a test.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -35,6 +36,11 @@ struct ControlOptions {
 
   absl::Duration max_stream_age = absl::Minutes(30);   // of a discovery stream, ±10 %
   absl::Duration shutdown_timeout = absl::Seconds(5);  // longest wait for calls in flight
+
+  // Discovery streams at once, and those from one address; WatchPools calls from one address.
+  uint32_t max_streams = 20'000;
+  uint32_t max_peer_streams = 10'000;
+  uint32_t max_peer_watches = 100;
 
   int verbose = 5;     // log level, 0 (emergency) to 11 (everything)
   std::string output;  // log file; empty: stderr

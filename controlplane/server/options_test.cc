@@ -37,8 +37,8 @@ TEST(ControlOptionsTest, ReadsEveryFlag) {
   const absl::StatusOr<ControlOptions> options =
       Parse({"--data-dir=d", "--secrets-dir=s", "--listen-discovery=0.0.0.0:1", "--listen-admin",
              "[::]:0", "--http=127.0.0.1:0", "--tls-cert=c", "--tls-key=k", "--tls-client-ca=a",
-             "--insecure", "--tokens=t", "--max-stream-age=60", "--shutdown-timeout=250", "-v7",
-             "-olog"});
+             "--insecure", "--tokens=t", "--max-stream-age=60", "--shutdown-timeout=250",
+             "--max-streams=3", "--max-peer-streams=2", "--max-peer-watches=1", "-v7", "-olog"});
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->data_dir, "d");
   EXPECT_EQ(options->secrets_dir, "s");
@@ -51,6 +51,9 @@ TEST(ControlOptionsTest, ReadsEveryFlag) {
   EXPECT_TRUE(options->insecure);
   EXPECT_EQ(options->tokens, "t");
   EXPECT_EQ(options->max_stream_age, absl::Minutes(1));
+  EXPECT_EQ(options->max_streams, 3u);
+  EXPECT_EQ(options->max_peer_streams, 2u);
+  EXPECT_EQ(options->max_peer_watches, 1u);
   EXPECT_EQ(options->shutdown_timeout, absl::Milliseconds(250));
   EXPECT_EQ(options->verbose, 7);
   EXPECT_EQ(options->output, "log");

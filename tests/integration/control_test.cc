@@ -12,6 +12,7 @@
 #include "proto/google/rpc/status.pb.h"
 #include "proxy/base/strings.h"
 #include "tests/integration/control_client.h"
+#include "tests/integration/reflection_client.h"
 #include "tests/support/temp_directory.h"
 
 namespace weir {
@@ -34,8 +35,9 @@ class ControlTest : public ::testing::Test {
     return options;
   }
 
-  void Start() {
-    auto process = ControlProcess::Start(Options());
+  void Start() { Start(Options()); }
+  void Start(const ControlOptions& options) {
+    auto process = ControlProcess::Start(options);
     ASSERT_TRUE(process.ok()) << process.status();
     process_ = *std::move(process);
     channel_ = grpc::CreateChannel(StrCat("127.0.0.1:", process_->admin_port()),
@@ -198,6 +200,42 @@ TEST_F(ControlTest, AWatchGetsThePoolsAndThenTheirChanges) {
   ASSERT_TRUE(reader->Read(&news));
   EXPECT_EQ(news.changed(0).shard_map().slots_size(), 2);
   context.TryCancel();
+}
+
+TEST_F(ControlTest, TooManyStreamsAndWatchesOfOnePeerAreRefusedAndThoseThatAreOpenGoOn) {
+  process_.reset();
+  ControlOptions options = Options();
+  options.max_peer_streams = 1;
+  options.max_peer_watches = 1;
+  Start(options);
+  StreamClient first(channel_);
+  first.Opens("p1");
+  first.Takes();
+  StreamClient second(channel_);
+  EXPECT_EQ(second.Ends().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  v1::WatchPoolsResponse news;
+  grpc::ClientContext context;
+  const auto watch = admin_->WatchPools(&context, v1::WatchPoolsRequest());
+  ASSERT_TRUE(watch->Read(&news));
+  grpc::ClientContext other_context;
+  const auto other = admin_->WatchPools(&other_context, v1::WatchPoolsRequest());
+  EXPECT_FALSE(other->Read(&news));
+  EXPECT_EQ(other->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CreatesAlpha(v1::WAIT_NONE);
+  EXPECT_THAT(RingOf(first.Takes()), ElementsAre("a"));
+  ASSERT_TRUE(watch->Read(&news));
+  EXPECT_EQ(news.changed(0).name(), "alpha");
+  context.TryCancel();
+}
+
+TEST_F(ControlTest, EveryServiceThatReflectionListsIsDescribed) {
+  const std::string list = AskReflection(channel_, "list_services: ''");
+  for (const char* service : {"grpc.health.v1.Health", "weir.v1.AdminService"}) {
+    EXPECT_THAT(list, HasSubstr(StrCat("name: \"", service, "\"")));
+    const std::string answer =
+        AskReflection(channel_, StrCat("file_containing_symbol: '", service, "'"));
+    EXPECT_THAT(answer, HasSubstr("file_descriptor_proto: "));
+  }
 }
 
 }  // namespace

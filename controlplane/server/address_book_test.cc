@@ -1,0 +1,76 @@
+#include "controlplane/server/address_book.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace weir {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+// A pool whose slots have these endpoints, named "0", "1"...
+v1::PoolRecord PoolOf(const std::string& name, std::vector<std::string> endpoints,
+                      uint32_t resolve_interval_ms = 0) {
+  v1::PoolRecord record;
+  record.set_name(name);
+  record.mutable_spec()->mutable_policy()->set_resolve_interval(resolve_interval_ms);
+  for (std::string& endpoint : endpoints) {
+    v1::Slot& slot = *record.mutable_shard_map()->add_slots();
+    slot.set_name(std::to_string(record.shard_map().slots_size() - 1));
+    slot.set_endpoint(std::move(endpoint));
+  }
+  return record;
+}
+
+TEST(AddressBookTest, LiteralAddressesStandForThemselves) {
+  AddressBook book;
+  const v1::PoolRecord pool = PoolOf("alpha", {"127.0.0.1:1", "[::1]:2", "/run/redis"});
+  book.SetPool(pool);
+  EXPECT_THAT(book.Names(), IsEmpty());
+  EXPECT_THAT(book.Of(pool),
+              ElementsAre(Pair("0", ElementsAre("127.0.0.1:1")), Pair("1", ElementsAre("[::1]:2")),
+                          Pair("2", ElementsAre("/run/redis"))));
+}
+
+TEST(AddressBookTest, NamesStandForWhatWasFoundAndEachPoolThatNeedsThemIsTold) {
+  AddressBook book;
+  const v1::PoolRecord alpha = PoolOf("alpha", {"redis:1"});
+  book.SetPool(alpha);
+  book.SetPool(PoolOf("beta", {"redis:1", "other:2"}));
+  book.SetPool(PoolOf("gamma", {"127.0.0.1:1"}));
+  EXPECT_THAT(book.Of(alpha), IsEmpty());
+  EXPECT_THAT(book.SetAddresses("redis:1", {"10.0.0.1:1", "10.0.0.2:1"}),
+              ElementsAre("alpha", "beta"));
+  EXPECT_THAT(book.SetAddresses("redis:1", {"10.0.0.1:1", "10.0.0.2:1"}), IsEmpty());
+  EXPECT_THAT(book.Of(alpha), ElementsAre(Pair("0", ElementsAre("10.0.0.1:1", "10.0.0.2:1"))));
+}
+
+TEST(AddressBookTest, TheShortestIntervalCountsAndHalfAMinuteWithoutOne) {
+  AddressBook book;
+  book.SetPool(PoolOf("alpha", {"redis:1"}));
+  EXPECT_THAT(book.Names(), ElementsAre(Pair("redis:1", absl::Seconds(30))));
+  book.SetPool(PoolOf("beta", {"redis:1"}, 5000));
+  book.SetPool(PoolOf("gamma", {"redis:1"}, 9000));
+  EXPECT_THAT(book.Names(), ElementsAre(Pair("redis:1", absl::Seconds(5))));
+}
+
+TEST(AddressBookTest, WhatNoPoolNeedsIsForgotten) {
+  AddressBook book;
+  const v1::PoolRecord alpha = PoolOf("alpha", {"redis:1"});
+  book.SetPool(alpha);
+  book.SetAddresses("redis:1", {"10.0.0.1:1"});
+  book.RemovePool("alpha");
+  EXPECT_THAT(book.Names(), IsEmpty());
+  EXPECT_THAT(book.SetAddresses("redis:1", {"10.0.0.9:1"}), IsEmpty());  // it came too late
+  book.SetPool(alpha);
+  EXPECT_THAT(book.Of(alpha), IsEmpty());
+}
+
+}  // namespace
+}  // namespace weir
