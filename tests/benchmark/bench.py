@@ -55,7 +55,10 @@ def parse(parser, smoke):
 
 
 def build(proxies):
-    targets = LOAD_TARGETS + ([WEIR_TARGET] if "weir" in proxies else [])
+    build_targets(LOAD_TARGETS + ([WEIR_TARGET] if "weir" in proxies else []))
+
+
+def build_targets(targets):
     done = subprocess.run(["bazel", "build", OPTIMISED] + targets, cwd=processes.ROOT, check=False)
     if done.returncode != 0:
         sys.exit("the build failed")
@@ -74,8 +77,13 @@ def allow_many_files():
 
 
 def describe_run(arguments):
+    return {**describe_machine(), "rounds": arguments.rounds, "seconds": arguments.seconds,
+            "warmup": arguments.warmup}
+
+
+def describe_machine():
+    """When, what and where was measured."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=processes.ROOT, capture_output=True, text=True,
                             check=False).stdout.strip()
     return {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "commit": commit,
-            "kernel": platform.release(), "cpus": os.cpu_count(), "rounds": arguments.rounds,
-            "seconds": arguments.seconds, "warmup": arguments.warmup}
+            "kernel": platform.release(), "cpus": os.cpu_count()}

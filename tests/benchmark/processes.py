@@ -47,10 +47,11 @@ class Ports:
 
 
 def preparation(cpu, nice):
-    """What a new process does before it becomes the program: takes its CPU and its niceness."""
+    """What a new process does before it becomes the program: takes its CPU (None: any) and its niceness."""
 
     def prepare():
-        os.sched_setaffinity(0, {cpu})
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if nice == 0:
             return
