@@ -11,51 +11,17 @@
 #include <thread>
 #include <vector>
 
-#include "proxy/base/check.h"
 #include "proxy/base/strings.h"
+#include "tests/integration/redis_server.h"
 #include "tests/integration/weir_process.h"
 #include "tests/support/fake_shards.h"
-#include "tests/support/process.h"
 #include "tests/support/resp_client.h"
-#include "tests/support/temp_directory.h"
 
 namespace weir {
 namespace {
 
 using testing::AnyOf;
 using testing::HasSubstr;
-
-// A real redis-server that can be killed and started again at the same place.
-class RedisServer {
- public:
-  RedisServer() : address_(StrCat("127.0.0.1:", FreePort())) { Start(); }
-
-  const Address& address() const { return address_; }
-  Process& process() { return *process_; }
-
-  void Start() {
-    process_ = std::make_unique<Process>(
-        std::vector<std::string>{"/usr/bin/redis-server", "--bind", "127.0.0.1", "--port",
-                                 address_.substr(address_.find(':') + 1), "--save", "",
-                                 "--appendonly", "no", "--dir", directory_.path()},
-        directory_.path() + "/output");
-    CHECK_EQ(Ask({"PING"}), "PONG");
-  }
-  void Kill() { process_.reset(); }
-
-  // A question asked directly, not through the proxy.
-  std::string Ask(const std::vector<std::string_view>& request) {
-    RespClient client(address_);
-    const std::vector<Reply> replies = client.Ask(EncodeRequest(request), 1);
-    return replies.empty() ? "" : replies[0].text;
-  }
-  bool Has(std::string_view key) { return Ask({"EXISTS", key}) == "1"; }
-
- private:
-  const Address address_;
-  TempDirectory directory_;
-  std::unique_ptr<Process> process_;
-};
 
 // A proxy with the shards a and b, and a client of it.
 class Proxy {

@@ -1,0 +1,55 @@
+// ControlUnderTest: a real weir-control in a process of its own, and its admin API.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "grpcpp/client_context.h"
+#include "gtest/gtest.h"
+#include "proto/weir/v1/admin.grpc.pb.h"
+#include "proxy/base/strings.h"
+#include "tests/support/process.h"
+#include "tests/support/sockets.h"
+#include "tests/support/temp_directory.h"
+
+namespace weir {
+
+// The program is $WEIR_CONTROL; data and log are in a directory of its own, so that a second start
+// goes on with the data of the first. Killed when the object dies. One thread.
+class ControlUnderTest {
+ public:
+  ControlUnderTest() { Start(); }
+
+  // Accepts connections when it returns.
+  void Start();
+  // SIGKILL.
+  void Kill() { process_.reset(); }
+
+  // What a proxy is started with to come here.
+  std::string flag() const { return StrCat("--control=127.0.0.1:", discovery_port_); }
+
+  // Makes a call, for at most 30 s; expects it to succeed.
+  template <typename Request, typename Response>
+  Response Call(grpc::Status (v1::AdminService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                               Response*),
+                const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    Response response;
+    const grpc::Status status = (admin_.get()->*method)(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_code() << " " << status.error_message();
+    return response;
+  }
+
+ private:
+  TempDirectory directory_;
+  const uint16_t discovery_port_ = FreePort();
+  const uint16_t admin_port_ = FreePort();
+  const uint16_t http_port_ = FreePort();
+  std::unique_ptr<Process> process_;
+  std::unique_ptr<v1::AdminService::Stub> admin_;
+};
+
+}  // namespace weir
