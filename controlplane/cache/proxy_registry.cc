@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 
 namespace weir {
 namespace registry_internal {
@@ -10,7 +11,7 @@ namespace registry_internal {
 struct Wait {
   std::string pool;
   std::vector<AckTarget> targets;
-  std::vector<ProxyPtr> pending;
+  std::unordered_map<const ProxyState*, ProxyPtr> pending;
   std::vector<v1::ProxyResult> results;
   ProxyRegistry::AckWaitDone done;
 
@@ -24,9 +25,7 @@ struct Wait {
 
   // Ends it for one of them whatever it holds.
   void End(const ProxyState& proxy, v1::ProxyOutcome how) {
-    const auto erased =
-        std::erase_if(pending, [&](const ProxyPtr& waiting) { return waiting.get() == &proxy; });
-    if (erased == 0) return;
+    if (pending.erase(&proxy) == 0) return;
     v1::ProxyResult& result = results.emplace_back();
     result.set_node_id(proxy.node_id());
     result.set_outcome(how);
@@ -48,7 +47,7 @@ void AckWait::Expire() {
     std::lock_guard lock(registry_.mutex_);
     if (std::erase(registry_.waits_, wait_) == 0) return;
     while (!wait_->pending.empty()) {
-      const ProxyPtr proxy = wait_->pending.back();
+      const ProxyPtr proxy = wait_->pending.begin()->second;
       wait_->End(*proxy, v1::PROXY_TIMEOUT);
     }
   }
@@ -86,10 +85,12 @@ void ProxyRegistry::Answered(const ProxyState& proxy) {
   {
     std::lock_guard lock(mutex_);
     for (const WaitPtr& wait : waits_) {
-      std::erase_if(wait->pending, [&](const ProxyPtr& pending) {
-        return pending.get() == &proxy && wait->Settle(proxy);
-      });
-      if (!proxy.Wants(wait->pool)) wait->End(proxy, v1::PROXY_GONE);
+      if (!wait->pending.contains(&proxy)) continue;
+      if (wait->Settle(proxy)) {
+        wait->pending.erase(&proxy);
+      } else if (!proxy.Wants(wait->pool)) {
+        wait->End(proxy, v1::PROXY_GONE);
+      }
     }
     finished = Finished();
   }
@@ -122,8 +123,9 @@ std::unique_ptr<AckWait> ProxyRegistry::AwaitAcks(std::string_view fleet, std::s
   std::vector<WaitPtr> finished;
   {
     std::lock_guard lock(mutex_);
-    wait->pending = ConnectedLocked(fleet, pool);
-    std::erase_if(wait->pending, [&](const ProxyPtr& proxy) { return wait->Settle(*proxy); });
+    for (const ProxyPtr& proxy : ConnectedLocked(fleet, pool)) {
+      if (!wait->Settle(*proxy)) wait->pending.emplace(proxy.get(), proxy);
+    }
     waits_.push_back(wait);
     finished = Finished();
   }
