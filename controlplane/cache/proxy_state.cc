@@ -100,6 +100,11 @@ Difference ProxyState::Missing(const FleetView& view, size_t max_bytes) {
   for (const ResourcePtr& resource : view.resources) {
     if (!Covers(*resource, secrets)) continue;
     difference.system_version.Add(*resource);
+    // Most are held as they are; that takes no comparison of names.
+    if (entry != entries_.end() && entry->second.IsJust(resource)) {
+      ++entry;
+      continue;
+    }
     while (entry != entries_.end() && entry->first < resource->id) {
       entry = Uncover(entry, view, difference);
     }

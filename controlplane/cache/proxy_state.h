@@ -110,6 +110,10 @@ class ProxyState {
   struct Entry {
     ResourcePtr held;                    // null: nothing
     std::unique_ptr<Declined> declined;  // the last offer, when it was not taken
+
+    bool IsJust(const ResourcePtr& resource) const {
+      return held == resource && declined == nullptr;
+    }
   };
   using Entries = absl::btree_map<ResourceId, Entry>;
 
