@@ -20,9 +20,10 @@ absl::StatusOr<PeerLimit::Ticket> PeerLimit::Enter(const std::string& peer) {
   const bool peer_is_full = of_peer != open_by_peer_.end() && of_peer->second >= limits_.per_peer;
   if (peer_is_full || open_ >= limits_.in_all) {
     return absl::ResourceExhaustedError(
-        peer_is_full
-            ? StrCat(limits_.per_peer, " ", what_, " are open from ", peer, " (", flags_, ")")
-            : StrCat(limits_.in_all, " ", what_, " are open (", flags_, ")"));
+        peer_is_full ? StrCat("found more ", what_, " from ", peer, ", expected at most ",
+                              limits_.per_peer, " (", flags_, ")")
+                     : StrCat("found more ", what_, ", expected at most ", limits_.in_all, " (",
+                              flags_, ")"));
   }
   ++open_;
   ++open_by_peer_[peer];

@@ -31,9 +31,10 @@ class PeerLimitTest : public ::testing::Test {
 TEST_F(PeerLimitTest, OnePeerCannotTakeEverything) {
   EXPECT_EQ(Enters("10.0.0.1"), "in");
   EXPECT_EQ(Enters("10.0.0.1"), "in");
-  EXPECT_EQ(Enters("10.0.0.1"), "2 streams are open from 10.0.0.1 (--max-streams)");
+  EXPECT_EQ(Enters("10.0.0.1"),
+            "found more streams from 10.0.0.1, expected at most 2 (--max-streams)");
   EXPECT_EQ(Enters("10.0.0.2"), "in");
-  EXPECT_EQ(Enters("10.0.0.3"), "3 streams are open (--max-streams)");
+  EXPECT_EQ(Enters("10.0.0.3"), "found more streams, expected at most 3 (--max-streams)");
 }
 
 TEST_F(PeerLimitTest, WhoLeavesMakesRoom) {
