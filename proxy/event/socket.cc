@@ -35,8 +35,11 @@ const char* UnixPath(const ResolvedAddress& address) {
   return reinterpret_cast<const sockaddr_un*>(address.get())->sun_path;
 }
 
-// A file left behind by a process that died would make bind fail for ever.
+// A socket left behind by a process that died would make bind fail for ever. Any other file stays:
+// connect() answers the same for it.
 void RemoveStaleUnixSocket(const ResolvedAddress& address) {
+  struct stat found;
+  if (lstat(UnixPath(address), &found) != 0 || !S_ISSOCK(found.st_mode)) return;
   UniqueFd probe = NewSocket(AF_UNIX);
   if (!probe.valid()) return;
   if (connect(probe.get(), address.get(), address.length) != 0 && errno == ECONNREFUSED) {

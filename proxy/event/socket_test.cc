@@ -4,6 +4,13 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+
+#include "proxy/base/socket_address.h"
+#include "tests/support/temp_directory.h"
 
 namespace weir {
 namespace {
@@ -23,6 +30,18 @@ TEST(SocketTest, KnowsASocketThatIsConnectedToItself) {
   ASSERT_EQ(getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
   ASSERT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
   EXPECT_TRUE(ConnectedToItself(fd.get()));
+}
+
+TEST(SocketTest, AListenerTakesThePlaceOfAStaleSocketAndOfNoOtherFile) {
+  const TempDirectory directory;
+  const std::string path = directory.path() + "/listen";
+  const ResolvedAddress address = *LiteralAddress(path, 0);
+  ASSERT_TRUE(ListenOn(address, ListenOptions()).ok());  // closed again, the socket is left
+  EXPECT_TRUE(ListenOn(address, ListenOptions()).ok());
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  std::ofstream(path) << "precious";
+  EXPECT_FALSE(ListenOn(address, ListenOptions()).ok());
+  EXPECT_TRUE(std::ifstream(path).good());
 }
 
 TEST(SocketTest, TwoEndsOfAConnectionAreNotOne) {

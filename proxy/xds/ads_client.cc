@@ -45,7 +45,23 @@ constexpr Duration kSettled = std::chrono::seconds(5);
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return Unavailable(path, ": cannot be read");
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  // Not the same as no file: gRPC would trust the system's authorities then.
+  if (text.empty()) return Unavailable(path, ": is empty");
+  return text;
+}
+
+// Empty without a file.
+absl::StatusOr<std::string> ReadToken(const std::string& path) {
+  if (path.empty()) return path;
+  absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return text;
+  const std::string token(absl::StripAsciiWhitespace(*text));
+  // gRPC aborts the process for the sake of any other byte in a header.
+  if (token.empty() || !std::ranges::all_of(token, absl::ascii_isgraph)) {
+    return Unavailable(path, ": expected one token of printable ASCII without blanks");
+  }
+  return token;
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsOf(
@@ -134,6 +150,7 @@ class AdsClient::Stream final
     context_.TryCancel();
     {
       std::lock_guard lock(mutex_);
+      cancelled_ = true;
       if (reading_ || hold_released_) return;
       hold_released_ = true;
       writable_ = false;
@@ -149,15 +166,17 @@ class AdsClient::Stream final
 
  private:
   void OnReadDone(bool ok) override {
+    bool over = false;
     {
       std::lock_guard lock(mutex_);
       reading_ = false;
-      if (!ok) {
+      over = !ok || cancelled_;  // nobody asks for the next one then
+      if (over) {
         hold_released_ = true;
         writable_ = false;
       }
     }
-    if (!ok) return RemoveHold();
+    if (over) return RemoveHold();
     Post([response = std::move(response_)](AdsClient& client) mutable {
       client.OnResponse(std::move(response));
     });
@@ -207,6 +226,7 @@ class AdsClient::Stream final
   std::deque<v1::DiscoveryRequest> requests_;  // the first is being written
   std::optional<v1::DiscoveryRequest> report_;
   bool reading_ = true;         // a read has begun and not ended
+  bool cancelled_ = false;      // nobody asks for more
   bool hold_released_ = false;  // no read begins any more
   bool writable_ = true;        // no write has failed
   bool done_ = false;
@@ -239,12 +259,7 @@ void AdsClient::Connect() {
   const std::string& control = options_.controls[next_control_];
   const bool secure = !options_.credentials.ca_file.empty();
   const auto credentials = ChannelCredentialsOf(options_.credentials);
-  absl::StatusOr<std::string> token;
-  if (!options_.credentials.token_file.empty()) {
-    token = ReadFile(options_.credentials.token_file);
-  } else {
-    token = std::string();
-  }
+  const absl::StatusOr<std::string> token = ReadToken(options_.credentials.token_file);
   for (const absl::Status& status : {credentials.status(), token.status()}) {
     if (!status.ok()) return OnEnded(std::string(FromAbsl(status.message())));
   }
@@ -252,8 +267,7 @@ void AdsClient::Connect() {
       grpc::CreateCustomChannel(control, *credentials, ChannelArgumentsOf());
   answered_ = false;
   stream_ = std::make_unique<Stream>(loop_, self_);
-  stream_->Start(channel, std::string(absl::StripAsciiWhitespace(*token)),
-                 state_.OnConnected(secure));
+  stream_->Start(channel, *token, state_.OnConnected(secure));
   answer_timer_.ArmAt(loop_.now() + kAnswerLimit);
 }
 
@@ -298,6 +312,7 @@ void AdsClient::OnEnded(const std::string& error) {
   }
   // One after the other without a wait, but not round and round.
   const bool at_once = served || ++failed_controls_ < options_.controls.size();
+  if (!at_once) failed_controls_ = 0;
   const absl::Duration wait = at_once ? backoff_.Jitter(kTurnDelay) : backoff_.Next();
   LOG_EVENT_LIMITED(LogLevel::kWarn, answered_ ? "control_lost" : "control_not_reached",
                     {"control", control}, {"error", error},

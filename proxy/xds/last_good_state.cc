@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_format.h"
 #include "proto/resource_id.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
@@ -93,8 +94,10 @@ absl::Status LastGoodState::Prepare(const std::string& directory) {
   struct stat found;
   if (stat(directory.c_str(), &found) != 0) return Failed("cannot be read", directory);
   if (!S_ISDIR(found.st_mode)) return Unavailable(directory, ": is no directory");
-  if ((found.st_mode & 077) != 0 && chmod(directory.c_str(), 0700) != 0) {
-    return Failed("cannot be closed to others", directory);
+  // Not changed by us: it may be somebody's /tmp.
+  if ((found.st_mode & 077) != 0) {
+    return Unavailable(directory, ": found mode ", absl::StrFormat("%04o", found.st_mode & 07777),
+                       ", expected 0700, so that others cannot read it");
   }
   if (access(directory.c_str(), R_OK | W_OK | X_OK) != 0) return Failed("no access", directory);
   return absl::OkStatus();

@@ -3,8 +3,9 @@
 //
 //   STATE_DIR/last-good   "weir-state 1 SHA256\n", then a weir.v1.LastGoodState
 //
-// The directory is made with mode 0700, the file with 0600; it is replaced whole (temporary file,
-// fsync, rename, fsync of the directory), so a crash leaves the state before or the one after.
+// The directory is made with mode 0700 (one with a wider mode is refused), the file with 0600; it
+// is replaced whole (temporary file, fsync, rename, fsync of the directory), so a crash leaves the
+// state before or the one after.
 #pragma once
 
 #include <condition_variable>

@@ -83,11 +83,12 @@ TEST(LastGoodStateTest, ACorruptFileIsNamed) {
               HasSubstr("/last-good: does not begin as a state of this version"));
 }
 
-TEST(LastGoodStateTest, ADirectoryThatOthersMayReadIsClosedToThem) {
+TEST(LastGoodStateTest, ADirectoryThatOthersMayReadIsRefusedAndLeftAsItIs) {
   const TempDirectory directory;
   chmod(directory.path().c_str(), 0755);
-  EXPECT_TRUE(LastGoodState::Prepare(directory.path()).ok());
-  EXPECT_EQ(ModeOf(directory.path()), 0700u);
+  EXPECT_THAT(std::string(FromAbsl(LastGoodState::Prepare(directory.path()).message())),
+              HasSubstr("found mode 0755, expected 0700"));
+  EXPECT_EQ(ModeOf(directory.path()), 0755u);
 }
 
 TEST(LastGoodStateTest, APathThatIsNoDirectoryIsRefused) {

@@ -167,6 +167,18 @@ TEST_F(DiscoveredPoolsTest, AProxyThatFindsNobodyAtManyAddressesLivesAndTriesThe
   EXPECT_EQ(proxy.Terminate(), 0);
 }
 
+// gRPC aborted the process over a byte that a header cannot have.
+TEST_F(DiscoveredPoolsTest, ATokenFileWithAStrangeByteIsSaidAndTheProxyLives) {
+  const TempDirectory directory;
+  const std::string file = directory.path() + "/token";
+  std::ofstream(file) << "\xEF\xBB\xBFtoken\n";
+  const auto proxy = StartProxy("", {StrCat("--control-token-file=", file)});
+  EXPECT_TRUE(proxy->Logs("expected one token of printable ASCII", 1));
+  std::ofstream(file) << "token\n";
+  EXPECT_TRUE(control_.NextFirstRequest().has_value());
+  EXPECT_EQ(proxy->Terminate(), 0);
+}
+
 TEST_F(DiscoveredPoolsTest, AProxyStartsFromItsLastGoodStateAndGoesOnFromTheStream) {
   const TempDirectory directory;
   const std::vector<std::string> flags = {StrCat("--state-dir=", directory.path(), "/state")};
