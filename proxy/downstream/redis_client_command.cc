@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/base/check.h"
+#include "proxy/downstream/redis_errors.h"
 
 namespace weir {
 namespace {
@@ -77,7 +78,7 @@ void SetInfo(const LocalRequest& request) {
   std::string& library = request.state.library;
   const bool is_name = IsWord(option, "LIB-NAME");
   if (!is_name && !IsWord(option, "LIB-VER")) {
-    return request.Error(StrCat("ERR Unrecognized option '", option, "'"));
+    return request.Error(StrCat("ERR Unrecognized option '", Quote(option), "'"));
   }
   if (const std::string fault = FaultOfAttribute(option, value); !fault.empty()) {
     return request.Error(fault);
@@ -130,7 +131,7 @@ std::optional<bool> ListedByType(const LocalRequest& request) {
   const auto is_type = [type](std::string_view known) { return IsWord(type, known); };
   constexpr std::string_view kOthers[] = {"master", "replica", "slave", "pubsub"};
   if (std::ranges::any_of(kOthers, is_type)) return false;
-  request.Error(StrCat("ERR Unknown client type '", type, "'"));
+  request.Error(StrCat("ERR Unknown client type '", Quote(type), "'"));
   return std::nullopt;
 }
 

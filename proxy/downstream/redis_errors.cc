@@ -11,7 +11,6 @@
 namespace weir {
 namespace {
 
-constexpr size_t kMaxQuoted = 128;
 constexpr size_t kMaxCause = 120;
 
 std::string AddressText(int fd, int (*get)(int, sockaddr*, socklen_t*)) {

@@ -2,6 +2,7 @@
 // clients match their first word, people their rest. Pure but for AddressesOf; any thread.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -10,7 +11,10 @@
 
 namespace weir {
 
-// For quoting input in an error: at most 128 bytes, the unprintable ones as \xNN.
+// Bytes of quoted input that are shown.
+inline constexpr size_t kMaxQuoted = 128;
+
+// For quoting input in an error: at most kMaxQuoted bytes, the unprintable ones as \xNN.
 std::string Quote(std::string_view input);
 
 // As redis words them.

@@ -4,7 +4,9 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "proxy/base/check.h"
+#include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 #include "proxy/base/version.h"
 #include "proxy/codec/redis_commands.h"
@@ -29,6 +31,13 @@ RequestLimits LimitsOf(const PoolConfig& config) {
   RequestLimits limits;
   limits.max_request_bytes = std::max<uint64_t>(config.max_request, 600ull << 20);
   return limits;
+}
+
+// Whether this is no client of redis: a browser can be made to send lines to any port, and behind
+// the header's lines those of its choice. redis looks for the same two words.
+bool IsHttp(std::string_view command) {
+  return absl::EqualsIgnoreCase(ToAbsl(command), "post") ||
+         absl::EqualsIgnoreCase(ToAbsl(command), "host:");
 }
 
 // Whether the shard, or the proxy for want of it, answered any part with an error.
@@ -147,6 +156,10 @@ const CommandSpec* RedisHandler::FindCommand(Session& session, RedisSessionState
   if (spec == nullptr) {
     if (state.transaction != nullptr) state.transaction->failed = true;
     ReplyError(session, state, UnknownCommandError(args));
+    if (IsHttp(args[0])) {
+      LOG_EVENT_LIMITED(LogLevel::kWarn, "http_request_refused", {"pool", pool_->config.name});
+      session.EndAfterReplies();
+    }
   }
   return spec;
 }
@@ -161,6 +174,10 @@ bool RedisHandler::CheckRequest(const Call& call) {
     error = kNoAuth;
   } else if (!ArityMatches(spec, call.args.size())) {
     error = WrongArityError(spec);
+    if (RedisLocalOf(spec) == RedisLocal::kExec && call.state.transaction != nullptr) {
+      error = StrCat("EXECABORT Transaction discarded because of: ", error.substr(4));
+      call.state.transaction.reset();
+    }
   } else {
     const Admission admission = Admit(spec, call.args);
     const bool flush_refused = spec.Has(CommandFlag::kFlush) && !pool_->config.allow_flush;
@@ -474,9 +491,12 @@ void RedisHandler::ReplyError(Session& session, RedisSessionState& state, std::s
 std::string RedisHandler::CrossShardError(std::string_view command, std::string_view key,
                                           uint32_t shard, std::string_view stray,
                                           uint32_t stray_shard) const {
-  return StrCat("CROSSSHARD '", command, "' has keys on several shards: '", Quote(key), "' is on ",
-                ShardName(shard), ", '", Quote(stray), "' on ", ShardName(stray_shard),
-                "; keys with a common hash tag stay together");
+  return StrCat(
+      "CROSSSHARD '", command, "' has keys on several shards: '", Quote(key), "' is on ",
+      ShardName(shard), ", '", Quote(stray), "' on ", ShardName(stray_shard),
+      !pool_->config.hash_tag.enabled
+          ? "; with hash_tag in the pool's configuration those with a common tag stay together"
+          : "; keys with a common hash tag stay together");
 }
 
 }  // namespace weir

@@ -166,6 +166,37 @@ TEST(RedisHandlerTest, AnErrorReplyToAPartOfAnMsetSaysWhichShardGaveIt) {
                                      "READONLY no)")));
 }
 
+TEST(RedisHandlerTest, WhatIsHttpEndsTheSessionBeforeItsBodyIsRun) {
+  for (std::string_view first : {"POST / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nhOST: x\r\n"}) {
+    SessionHarness h;
+    h.client().SendsBytes(StrCat(first, "\r\nSET a1 pwned\r\n"));
+    EXPECT_TRUE(h.client().disconnected());
+    EXPECT_THAT(h.shard("a").Received(), IsEmpty());
+  }
+}
+
+TEST(RedisHandlerTest, AnExecWithArgumentsEndsTheTransaction) {
+  SessionHarness h;
+  h.client().Sends("MULTI", "SET a1 x", "EXEC x", "GET a1");
+  EXPECT_THAT(h.shard("a").Received(), ElementsAre("GET a1"));
+  h.shard("a").Replies("none");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre("OK", "QUEUED",
+                          "-EXECABORT Transaction discarded because of: wrong number of arguments "
+                          "for 'exec' command",
+                          "none"));
+}
+
+TEST(RedisHandlerTest, OfLargeKeysATransactionKeepsNoSecondCopy) {
+  SessionHarness h;
+  h.client().Sends("MULTI");
+  h.client().SendsBytes(
+      StrCat("*2\r\n$3\r\nGET\r\n$200000\r\n", std::string(200'000, 'k'), "\r\n"));
+  const auto& state = static_cast<const RedisSessionState&>(h.session(0).state());
+  ASSERT_NE(state.transaction, nullptr);
+  EXPECT_LE(state.transaction->first_key.size(), 200u);
+}
+
 TEST(RedisHandlerTest, WhatTheParserOfAnUnfinishedRequestHoldsCounts) {
   SessionHarness h;
   h.client().SendsBytes("*100001\r\n$4\r\nMGET\r\n");

@@ -51,7 +51,8 @@ void AnswerSelect(const LocalRequest& request) {
 void AnswerReset(const LocalRequest& request) {
   RedisSessionState& state = request.state;
   state.version = RespVersion::kResp2;
-  state.reply_mode = ReplyMode::kOn;
+  // As in redis, a SKIP before it drops its reply.
+  if (state.reply_mode == ReplyMode::kOff) state.reply_mode = ReplyMode::kOn;
   state.authenticated = request.context.pool.redis_auth.empty();
   state.client_name.clear();
   state.transaction.reset();

@@ -442,6 +442,13 @@ TEST_F(RedisLocalTest, AReplyMuchLongerThanItsRequestIsAnErrorBeyondTheLimit) {
   EXPECT_EQ(Ask(words), "-ERR the reply is larger than the pool's session_output_limit\r\n");
 }
 
+TEST_F(RedisLocalTest, ARefusedArgumentIsNotRepeatedWhole) {
+  const std::string large(1'000'000, 'x');
+  EXPECT_LE(Ask({"HELLO", "3", large}).size(), 300u);
+  EXPECT_LE(Ask({"CLIENT", "LIST", "TYPE", large}).size(), 300u);
+  EXPECT_LE(Ask({"CLIENT", "SETINFO", large, "x"}).size(), 300u);
+}
+
 TEST_F(RedisLocalTest, CommandDocsHasNone) {
   EXPECT_EQ(Says("COMMAND DOCS"), "*0\r\n");
   Says("HELLO 3");

@@ -1,6 +1,7 @@
 #include "proxy/downstream/redis_login.h"
 
 #include "proxy/downstream/redis_client_command.h"
+#include "proxy/downstream/redis_errors.h"
 
 namespace weir {
 namespace {
@@ -76,7 +77,7 @@ bool ReadOptions(const LocalRequest& request, HelloOptions* options) {
         return false;
       }
     } else {
-      request.Error(StrCat("ERR Syntax error in HELLO option '", args[i], "'"));
+      request.Error(StrCat("ERR Syntax error in HELLO option '", Quote(args[i]), "'"));
       return false;
     }
   }

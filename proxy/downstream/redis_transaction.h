@@ -20,8 +20,8 @@ struct RedisTransaction {
   // Where the keys so far are, as of this version of the selector; commands without keys go along.
   uint64_t selector_version = 0;
   std::optional<uint32_t> shard;
-  std::string first_key;  // for the cross-shard error
-  // The first key that is elsewhere, and its shard.
+  std::string first_key;  // as much of it as the cross-shard error shows
+  // The first key that is elsewhere, as much of it, and its shard.
   std::string stray_key;
   std::optional<uint32_t> stray_shard;
 };

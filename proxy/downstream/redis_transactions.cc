@@ -76,10 +76,10 @@ void RedisHandler::Locate(CommandArgs args, RedisTransaction& transaction) {
     const uint32_t shard = selector_.Select(args[position]).shard;
     if (!transaction.shard.has_value()) {
       transaction.shard = shard;
-      transaction.first_key = args[position];
+      transaction.first_key = args[position].substr(0, kMaxQuoted + 1);
     } else if (shard != *transaction.shard && !transaction.stray_shard.has_value()) {
       transaction.stray_shard = shard;
-      transaction.stray_key = args[position];
+      transaction.stray_key = args[position].substr(0, kMaxQuoted + 1);
     }
   }
 }

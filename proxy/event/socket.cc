@@ -38,8 +38,7 @@ const char* UnixPath(const ResolvedAddress& address) {
 // A socket left behind by a process that died would make bind fail for ever. Any other file stays:
 // connect() answers the same for it.
 void RemoveStaleUnixSocket(const ResolvedAddress& address) {
-  struct stat found;
-  if (lstat(UnixPath(address), &found) != 0 || !S_ISSOCK(found.st_mode)) return;
+  if (!IsUnixSocket(UnixPath(address))) return;
   UniqueFd probe = NewSocket(AF_UNIX);
   if (!probe.valid()) return;
   if (connect(probe.get(), address.get(), address.length) != 0 && errno == ECONNREFUSED) {
@@ -48,6 +47,11 @@ void RemoveStaleUnixSocket(const ResolvedAddress& address) {
 }
 
 }  // namespace
+
+bool IsUnixSocket(const char* path) {
+  struct stat found;
+  return lstat(path, &found) == 0 && S_ISSOCK(found.st_mode);
+}
 
 absl::StatusOr<UniqueFd> ListenOn(const ResolvedAddress& address, const ListenOptions& options) {
   UniqueFd fd = NewSocket(address.family());

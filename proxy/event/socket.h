@@ -43,6 +43,8 @@ bool ConnectedToItself(int fd);
 // there is none or the process is short of descriptors.
 UniqueFd AcceptFrom(int listen_fd);
 
+// Whether a Unix socket's file is there, and no other.
+bool IsUnixSocket(const char* path);
 // Small writes leave at once (no effect on Unix sockets).
 void SetNoDelay(int fd);
 // Closing it ends the connection with a reset: the kernel drops what it holds for the peer.

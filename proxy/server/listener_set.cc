@@ -31,7 +31,8 @@ std::set<std::string> AddressesOf(const Snapshot& snapshot) {
 }
 
 void RemoveUnixFile(const ListenConfig& listen) {
-  if (!listen.endpoint.path.empty()) unlink(listen.endpoint.path.c_str());
+  const std::string& path = listen.endpoint.path;
+  if (!path.empty() && IsUnixSocket(path.c_str())) unlink(path.c_str());
 }
 
 }  // namespace
