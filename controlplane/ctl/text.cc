@@ -7,42 +7,10 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "proxy/base/utf8.h"
 
 namespace weir {
 namespace {
-
-constexpr uint32_t kInvalid = UINT32_MAX;
-
-struct Character {
-  uint32_t code = kInvalid;  // kInvalid: a byte that is no UTF-8
-  size_t bytes = 1;
-};
-
-// The first character of `text`. REQUIRES: it is not empty.
-Character FirstCharacter(std::string_view text) {
-  const auto byte = [text](size_t i) { return static_cast<uint8_t>(text[i]); };
-  if (byte(0) < 0x80) return {.code = byte(0)};
-  struct Form {
-    uint8_t mask, lead;
-    uint32_t least;  // shorter forms are to be used below it
-  };
-  constexpr std::array<Form, 3> kForms = {
-      {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}}};
-  for (size_t more = 1; more <= kForms.size(); ++more) {
-    const Form& form = kForms[more - 1];
-    if ((byte(0) & form.mask) != form.lead) continue;
-    if (text.size() <= more) return {};
-    uint32_t code = byte(0) & static_cast<uint8_t>(~form.mask);
-    for (size_t i = 1; i <= more; ++i) {
-      if ((byte(i) & 0xc0) != 0x80) return {};
-      code = code << 6 | (byte(i) & 0x3f);
-    }
-    const bool is_surrogate = code >= 0xd800 && code < 0xe000;
-    if (code < form.least || code > 0x10ffff || is_surrogate) return {};
-    return {.code = code, .bytes = more + 1};
-  }
-  return {};
-}
 
 struct Range {
   uint32_t first, last;
@@ -75,9 +43,9 @@ constexpr std::array<Range, 7> kWide = {{{0x1100, 0x115f},
 std::string Displayable(std::string_view text) {
   std::string shown;
   while (!text.empty()) {
-    const Character character = FirstCharacter(text);
+    const Utf8Character character = FirstUtf8Character(text);
     const std::string_view bytes = text.substr(0, character.bytes);
-    if (character.code == kInvalid || IsIn(kUnsafe, character.code)) {
+    if (character.code == Utf8Character::kInvalid || IsIn(kUnsafe, character.code)) {
       for (const char c : bytes) shown += absl::StrFormat("\\x%02x", static_cast<uint8_t>(c));
     } else {
       shown += bytes;
@@ -90,7 +58,7 @@ std::string Displayable(std::string_view text) {
 size_t DisplayWidth(std::string_view text) {
   size_t width = 0;
   while (!text.empty()) {
-    const Character character = FirstCharacter(text);
+    const Utf8Character character = FirstUtf8Character(text);
     text.remove_prefix(character.bytes);
     if (IsIn(kCombining, character.code)) continue;
     width += IsIn(kWide, character.code) ? 2 : 1;

@@ -180,6 +180,7 @@ TEST(ConfigLoaderTest, RehashesByDefaultOnceShardsAreEjected) {
 // nutcracker 0.5.0's own -t accepts each of these.
 TEST(ConfigLoaderTest, AcceptsWhatTwemproxyAccepts) {
   EXPECT_EQ(LoadPool("  hash_tag: \"$$\"\n").hash_tag.close, '$');
+  EXPECT_EQ(LoadPool("  hash_tag: \"\xab\xbb\"\n").hash_tag.close, '\xbb');  // not UTF-8
   EXPECT_EQ(LoadPool("  backlog: 0\n").backlog, 0u);
   EXPECT_EQ(LoadPool("  server_retry_timeout: 0\n").server_retry_timeout, absl::ZeroDuration());
   EXPECT_EQ(LoadPool("  backlog: 007\n").backlog, 7u);

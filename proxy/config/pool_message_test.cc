@@ -292,6 +292,27 @@ TEST(PoolMessageTest, ReadsAResourceWithoutEndpointsAndWithItsPassword) {
                   Error("slots[1].weight", "found '0', expected a weight from 1 to 2147483647")));
 }
 
+TEST(PoolMessageTest, APoolOfTwentyThousandShardsIsRefused) {
+  v1::PoolSpec spec = Spec();
+  for (int i = 1; i < 10'000; ++i) {
+    v1::ShardSpec& shard = *spec.add_servers();
+    shard.set_name(StrCat("s", i));
+    shard.set_endpoint("h:2");
+  }
+  EXPECT_THAT(ReadPoolSpec("alpha", spec).errors, IsEmpty());
+  *spec.add_servers() = spec.servers(0);
+  EXPECT_THAT(ReadPoolSpec("alpha", spec).errors,
+              ElementsAre(Error("servers", "found 10001 servers, expected at most 10000")));
+}
+
+TEST(PoolMessageTest, TextsThatAreNotUtf8AreRefused) {
+  v1::PoolSpec spec = Spec();
+  spec.mutable_servers(0)->set_name("\xff");
+  EXPECT_THAT(ReadPoolSpec("alpha", spec).errors,
+              ElementsAre(Error("servers[0].name",
+                                "found bytes that are not UTF-8, expected text in UTF-8")));
+}
+
 TEST(PoolMessageTest, ChecksAShardByItself) {
   v1::ShardSpec shard;
   shard.set_name("b");

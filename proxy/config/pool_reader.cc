@@ -14,9 +14,11 @@
 
 #include "absl/strings/ascii.h"
 #include "proxy/base/strings.h"
+#include "proxy/base/utf8.h"
 #include "proxy/config/address.h"
 #include "proxy/config/config_keys.h"
 #include "proxy/config/did_you_mean.h"
+#include "proxy/config/pool_limits.h"
 #include "proxy/config/servable.h"
 #include "proxy/config/shard_item.h"
 #include "proxy/hashing/ring_shard.h"
@@ -340,6 +342,10 @@ void PoolReader::Servers(const YamlNode& value) {
       return Fail(value.line, "found an empty list, expected at least one server");
     return Expected(value, "a list with at least one host:port:weight");
   }
+  if (value.items.size() > kMaxServers) {
+    return Fail(value.line,
+                StrCat("found ", value.items.size(), " servers, expected at most ", kMaxServers));
+  }
   for (const YamlNode& item : value.items) {
     std::optional<ShardConfig> shard = Server(item);
     if (!shard) continue;
@@ -538,6 +544,17 @@ void PoolReader::CheckLimits() {
 
 }  // namespace
 
+void CheckUtf8(const YamlNode& node, std::string_view pool, ConfigErrors& errors) {
+  if (!IsUtf8(node.text)) {
+    errors.Add(node.line, pool, "found bytes that are not UTF-8, expected text in UTF-8");
+  }
+  for (const YamlNode& item : node.items) CheckUtf8(item, pool, errors);
+  for (const YamlEntry& entry : node.entries) {
+    CheckUtf8(entry.key, pool, errors);
+    if (entry.key.text != "redis_auth") CheckUtf8(entry.value, pool, errors);
+  }
+}
+
 PoolFromFile ReadPool(const YamlEntry& entry, PoolOrigin origin, ConfigErrors& errors) {
   PoolReader reader(entry.key, origin, errors);
   if (entry.value.kind != YamlKind::kMap) {
@@ -545,6 +562,7 @@ PoolFromFile ReadPool(const YamlEntry& entry, PoolOrigin origin, ConfigErrors& e
                StrCat("found ", DescribeFound(entry.value), ", expected a map of keys"));
     return reader.Take();
   }
+  if (origin != PoolOrigin::kFile) CheckUtf8(entry.value, reader.shown_name(), errors);
   reader.ReadKeys(entry.value);
   reader.CheckTogether();
   return reader.Take();

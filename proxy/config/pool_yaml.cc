@@ -340,11 +340,13 @@ absl::StatusOr<std::vector<ImportedPool>> ImportPools(std::string_view text,
   const absl::StatusOr<YamlNode> file = ParseYaml(text, file_name);
   CHECK(file.ok());
   std::vector<ImportedPool> pools;
+  ConfigErrors errors(file_name);
   for (const PoolConfig& pool : config->pools) {
-    pools.push_back({.name = pool.name,
-                     .spec = SpecOfMap(*FindValue(*file, pool.name)),
-                     .redis_auth = pool.redis_auth});
+    const YamlNode& map = *FindValue(*file, pool.name);
+    CheckUtf8(map, Printable(pool.name), errors);
+    pools.push_back({.name = pool.name, .spec = SpecOfMap(map), .redis_auth = pool.redis_auth});
   }
+  if (!errors.empty()) return errors.ToStatus();
   return pools;
 }
 

@@ -23,8 +23,8 @@ absl::StatusOr<v1::PoolSpec> ParseDeclaredPool(std::string_view text, std::strin
                                                std::string_view pool_name);
 
 // The document that ParseDeclaredPool reads: "declared:\n" and a line for each key that is set.
-// The same for two specs exactly when they declare the same; parsed, it gives `spec` with shards'
-// endpoints and weights normalised. `spec` is one that ReadPoolSpec (pool_message.h) accepts.
+// Parsed, it gives `spec` with shards' endpoints and weights normalised. `spec` is one that
+// ReadPoolSpec (pool_message.h) accepts.
 std::string FormatDeclaredPool(const v1::PoolSpec& spec);
 
 struct NamedPool {
@@ -47,7 +47,8 @@ struct ImportedPool {
   std::string redis_auth;
 };
 
-// Every pool of a twemproxy file, by the order of LoadConfig. Errors as LoadConfig's.
+// Every pool of a twemproxy file, by the order of LoadConfig. Errors as LoadConfig's; besides,
+// texts that are not UTF-8, which no message can carry.
 absl::StatusOr<std::vector<ImportedPool>> ImportPools(std::string_view text,
                                                       std::string_view file_name);
 

@@ -126,6 +126,21 @@ TEST(PoolYamlTest, NamesTheLineOfAMistake) {
                         "shard's name"));
 }
 
+TEST(PoolYamlTest, AByteThatIsNotUtf8IsRefusedWithItsLineBeforeAProxyWould) {
+  constexpr std::string_view kError = "found bytes that are not UTF-8, expected text in UTF-8";
+  EXPECT_EQ(ErrorOf("declared:\n  listen: h:1\n  redis: true\n  servers:\n    - h:2:1 \xff\n"),
+            StrCat("a.yml:5: pool 'alpha': ", kError));
+  EXPECT_EQ(ErrorOfLines("  hash_tag: \"\xab\xbb\"\n"), StrCat("a.yml:5: pool 'alpha': ", kError));
+  EXPECT_EQ(Parse("declared:\n  listen: h:1\n  redis: true\n  servers:\n    - h:2:1 sch\xc3\xb6n\n")
+                .servers(0)
+                .name(),
+            "sch\xc3\xb6n");
+  const auto imported = ImportPools(
+      "alpha:\n  listen: h:1\n  redis: true\n  redis_auth: \"\xff\"\n  servers: [\"h:2:1 \xff\"]\n",
+      "n.yml");
+  EXPECT_EQ(FromAbsl(imported.status().message()), StrCat("n.yml:5: pool 'alpha': ", kError));
+}
+
 TEST(PoolYamlTest, RefusesAPasswordWithoutShowingIt) {
   const std::string error = ErrorOfLines("  redis_auth: hunter2\n");
   EXPECT_EQ(error,

@@ -7,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "proxy/base/strings.h"
+#include "proxy/base/utf8.h"
 #include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/yaml.h"
 
@@ -211,7 +212,7 @@ std::string Printable(std::string_view text) {
   constexpr size_t kMaxShown = 100;
   const bool cut = text.size() > kMaxShown;
   // Bytes from 0x80 on stay: names may well be UTF-8.
-  std::string shown = absl::Utf8SafeCHexEscape(ToAbsl(text.substr(0, kMaxShown)));
+  std::string shown = absl::Utf8SafeCHexEscape(ToAbsl(CutUtf8(text, kMaxShown)));
   if (cut) shown += "...";
   return shown;
 }
