@@ -46,6 +46,9 @@ void AckWait::Expire() {
   {
     std::lock_guard lock(registry_.mutex_);
     if (std::erase(registry_.waits_, wait_) == 0) return;
+    // It may have what is waited for without having been told so: see Answered.
+    std::erase_if(wait_->pending,
+                  [this](const auto& waiting) { return wait_->Settle(*waiting.second); });
     while (!wait_->pending.empty()) {
       const ProxyPtr proxy = wait_->pending.begin()->second;
       wait_->End(*proxy, v1::PROXY_TIMEOUT);

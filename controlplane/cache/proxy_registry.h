@@ -57,7 +57,8 @@ class ProxyRegistry {
   void Join(ProxyPtr proxy);
   // When its stream has ended; without effect for one that never joined.
   void Leave(const ProxyState& proxy);
-  // After each request that ended a response or changed the subscription.
+  // After each request that ended a response or changed the subscription, and when there was
+  // nothing to send: the state in the cache may be one that the proxy holds already.
   void Answered(const ProxyState& proxy);
 
   // By fleet, then node id. An empty argument: of all fleets, whatever pools they want.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/cache/resource_cache.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/discovery.h"
@@ -139,6 +140,17 @@ TEST_F(ProxyRegistryTest, WhoHasNotAnsweredInTimeIsTimeout) {
   EXPECT_THAT(results_, ElementsAre("a PROXY_TIMEOUT", "b PROXY_ACKED"));
   Acks(a);
   EXPECT_EQ(done_, 1);
+}
+
+TEST_F(ProxyRegistryTest, WhoHoldsTheContentAlreadyIsNoTimeoutAlthoughNothingWasSent) {
+  const ProxyPtr a = Joins("a");
+  ResourceCache cache;
+  cache.SetPool("blue", NewPool("alpha", "p1", {.generation = 3}), NewEndpoints("alpha", "e1"));
+  const auto wait = Awaits();  // for generation 2, which was taken back before it was sent
+  EXPECT_EQ(done_, 0);
+  a->Missing(*cache.View("blue"), 1 << 20);
+  wait->Expire();
+  EXPECT_THAT(results_, ElementsAre("a PROXY_ACKED"));
 }
 
 TEST_F(ProxyRegistryTest, ACancelledWaitIsNeverDone) {

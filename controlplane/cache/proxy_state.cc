@@ -7,19 +7,15 @@
 #include "controlplane/model/proto_time.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "proxy/base/strings.h"
+#include "proxy/base/utf8.h"
 
 namespace weir {
 namespace {
 
 using google::protobuf::util::MessageDifferencer;
 
-// At most `bytes` of `text`, never half a character of UTF-8: the rest of the message would be lost
-// with it.
-std::string Cut(std::string_view text, size_t bytes) {
-  if (text.size() <= bytes) return std::string(text);
-  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
-  return std::string(text.substr(0, bytes));
-}
+// Never half a character: the rest of the message would be lost with it.
+std::string Cut(std::string_view text, size_t bytes) { return std::string(CutUtf8(text, bytes)); }
 
 v1::HeldResource HeldOf(const CachedResource& resource) {
   v1::HeldResource held;
@@ -66,6 +62,7 @@ void ProxyState::Open(v1::Node node,
                       const google::protobuf::RepeatedPtrField<v1::HeldResource>& held) {
   std::lock_guard lock(mutex_);
   node_ = std::move(node);
+  node_.DiscardUnknownFields();  // of any size, and shown to nobody
   for (const v1::HeldResource& resource : held) {
     ResourceId id = IdOf(resource.key());
     if (!Serves(id.type)) continue;
@@ -257,7 +254,17 @@ void ProxyState::Reported(const v1::Report& report, absl::Time now) {
     for (const v1::ShardReport& shard : report.shards()) {
       if (shard.ejected() != ejected) continue;
       if (static_cast<size_t>(kept->shards_size()) == kMaxReportedShards) break;
-      *kept->add_shards() = shard;
+      v1::ShardReport& shown = *kept->add_shards();
+      shown.set_pool(Cut(shard.pool(), kMaxNameBytes));
+      shown.set_shard(Cut(shard.shard(), kMaxNameBytes));
+      shown.set_ejected(ejected);
+      if (shard.has_ejected_since()) {
+        shown.mutable_ejected_since()->set_seconds(shard.ejected_since().seconds());
+        shown.mutable_ejected_since()->set_nanos(shard.ejected_since().nanos());
+      }
+      shown.set_requests(shard.requests());
+      shown.set_errors(shard.errors());
+      shown.set_timeouts(shard.timeouts());
     }
   }
   std::lock_guard lock(mutex_);
@@ -325,14 +332,20 @@ v1::Proxy ProxyState::Describe(const FleetView& view) const {
   *proxy.mutable_node() = node_;
   proxy.set_address(address_);
   *proxy.mutable_connected() = ToProto(connected_);
+  size_t bytes = 0;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.declined == nullptr || entry.declined->stale) continue;
+    bytes += entry.declined->error.ByteSizeLong();
+    if (bytes > kMaxDescribedBytes) break;
+    *proxy.add_errors() = entry.declined->error;
+  }
   for (const auto& [id, entry] : entries_) {
     const bool known = entry.held != nullptr && !entry.held->version().empty();
-    if (known && id.type != v1::RESOURCE_SECRET) {
-      *proxy.add_applied() = HeldOf(*entry.held);
-    }
-    if (entry.declined != nullptr && !entry.declined->stale) {
-      *proxy.add_errors() = entry.declined->error;
-    }
+    if (!known || id.type == v1::RESOURCE_SECRET) continue;
+    v1::HeldResource held = HeldOf(*entry.held);
+    bytes += held.ByteSizeLong();
+    if (bytes > kMaxDescribedBytes) break;
+    *proxy.add_applied() = std::move(held);
   }
   if (report_ != nullptr) {
     *proxy.mutable_report() = *report_;

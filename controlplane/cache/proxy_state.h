@@ -55,8 +55,11 @@ AckTarget AckTargetOfRemoval(ResourceId id);
 
 class ProxyState {
  public:
-  // Errors and names that a proxy sends are kept up to so many bytes.
+  // What a proxy sends is kept up to so many bytes: an error, a name in a report.
   static constexpr size_t kMaxErrorBytes = 1024;
+  static constexpr size_t kMaxNameBytes = 255;
+  // What Describe shows of errors and then of applied versions, about: the rest is left out.
+  static constexpr size_t kMaxDescribedBytes = 1 << 20;
   // Shards of a report that are kept, ejected ones first.
   static constexpr size_t kMaxReportedShards = 1000;
 

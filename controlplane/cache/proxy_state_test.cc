@@ -166,6 +166,36 @@ TEST_F(ProxyStateTest, ALargeReportKeepsItsEjectedShards) {
   EXPECT_EQ(kept.shards(1).shard(), "s0");
 }
 
+TEST_F(ProxyStateTest, AHostileReportMakesNoDescriptionThatIsTooLargeToBeSent) {
+  v1::Report report;
+  v1::ShardReport& shard = *report.add_shards();
+  shard.set_pool("alpha");
+  shard.set_shard(std::string(3'900'000, 'x'));
+  shard.set_timeouts(7);
+  shard.GetReflection()->MutableUnknownFields(&shard)->AddLengthDelimited(
+      999, std::string(1'000'000, 'x'));
+  proxy_.Reported(report, kNow);
+  EXPECT_LT(Described().ByteSizeLong(), 1000u);
+  EXPECT_EQ(Described().report().shards(0).shard(), std::string(ProxyState::kMaxNameBytes, 'x'));
+  EXPECT_EQ(Described().report().shards(0).timeouts(), 7u);
+}
+
+TEST_F(ProxyStateTest, AHostileNodeMakesNoDescriptionThatIsTooLargeToBeSent) {
+  v1::DiscoveryRequest first;
+  first.mutable_node()->set_id("proxy-2");
+  first.mutable_node()
+      ->GetReflection()
+      ->MutableUnknownFields(first.mutable_node())
+      ->AddLengthDelimited(999, std::string(3'900'000, 'x'));
+  for (int i = 0; i < 10'000; ++i) {
+    *first.add_held() = Held(PoolId(StrCat(i, std::string(240, 'x'))), std::string(64, 'v'));
+  }
+  ProxyState proxy("192.0.2.1:4712", kNow, /*secure=*/true);
+  proxy.Open(first.node(), first.held());
+  EXPECT_LE(proxy.Describe(*cache_.View("blue")).ByteSizeLong(),
+            ProxyState::kMaxDescribedBytes + 100'000);
+}
+
 TEST_F(ProxyStateTest, ADescriptionSaysWhoAndSinceWhen) {
   const v1::Proxy proxy = Described();
   EXPECT_EQ(proxy.node().id(), "proxy-1");

@@ -55,6 +55,7 @@ absl::Status Access::Load() {
   absl::StatusOr<AccessTable> table = AccessTable::Parse(text.str(), file_);
   if (!table.ok()) return table.status();
   table_ = std::make_shared<const AccessTable>(*std::move(table));
+  ++number_;
   return absl::OkStatus();
 }
 
@@ -73,16 +74,17 @@ std::shared_ptr<const AccessTable> Access::CurrentTable(absl::Time now) {
   return table_;
 }
 
-absl::StatusOr<std::string> Access::Check(const Credentials& credentials, Role needed,
-                                          absl::Time now) {
-  if (file_.empty()) return std::string("anonymous");
+absl::StatusOr<Admission> Access::Check(const Credentials& credentials, Role needed,
+                                        absl::Time now) {
+  if (file_.empty()) return Admission{.name = "anonymous", .credential = {}};
   const std::shared_ptr<const AccessTable> table = CurrentTable(now);
-  const AccessTable::Entry* entry = nullptr;
+  std::string credential;
   if (credentials.authorization.starts_with(kBearer)) {
-    entry = table->FindToken(credentials.authorization.substr(kBearer.size()));
+    credential = AccessTable::CredentialOfToken(credentials.authorization.substr(kBearer.size()));
   } else if (!credentials.common_name.empty()) {
-    entry = table->FindCommonName(credentials.common_name);
+    credential = AccessTable::CredentialOfCommonName(credentials.common_name);
   }
+  const AccessTable::Entry* const entry = table->Find(credential);
   if (entry == nullptr) {
     const bool shows_any = !credentials.authorization.empty() || !credentials.common_name.empty();
     return Refuse(credentials, needed,
@@ -97,7 +99,28 @@ absl::StatusOr<std::string> Access::Check(const Credentials& credentials, Role n
                                                      RoleName(entry->role), ", the call needs ",
                                                      RoleName(needed))));
   }
-  return entry->name;
+  return Admission{.name = entry->name, .credential = std::move(credential)};
+}
+
+absl::Status Access::Recheck(const Admission& admission, Role needed) {
+  if (file_.empty()) return absl::OkStatus();
+  std::shared_ptr<const AccessTable> table;
+  {
+    const std::lock_guard lock(mutex_);
+    table = table_;
+  }
+  const AccessTable::Entry* const entry = table->Find(admission.credential);
+  if (entry == nullptr) return absl::UnauthenticatedError("the credential was withdrawn");
+  if (Permits(entry->role, needed)) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      StrCat("'", entry->name, "' has the role ", RoleName(entry->role), " by now"));
+}
+
+uint64_t Access::TableNumber(absl::Time now) {
+  if (file_.empty()) return 0;
+  (void)CurrentTable(now);
+  const std::lock_guard lock(mutex_);
+  return number_;
 }
 
 }  // namespace weir

@@ -27,6 +27,12 @@ struct Credentials {
   std::string_view common_name = {};    // of a verified client certificate; empty: none
 };
 
+// Who was let in, and by which line.
+struct Admission {
+  std::string name;        // that of the line; "anonymous" without a file
+  std::string credential;  // as in the file, so no token; empty without a file
+};
+
 class Access {
  public:
   // Open to everyone.
@@ -34,9 +40,15 @@ class Access {
   // As `file` says; fails when it cannot be read or has a mistake.
   static absl::StatusOr<std::unique_ptr<Access>> FromFile(std::string file);
 
-  // The caller's name: that of the line; "anonymous" without a file. UNAUTHENTICATED when no line
-  // is theirs, PERMISSION_DENIED when its role is another. `now` paces looking at the file.
-  absl::StatusOr<std::string> Check(const Credentials& credentials, Role needed, absl::Time now);
+  // UNAUTHENTICATED when no line is theirs, PERMISSION_DENIED when its role is another. `now` paces
+  // looking at the file.
+  absl::StatusOr<Admission> Check(const Credentials& credentials, Role needed, absl::Time now);
+
+  // For calls that stay open. Whether the line is there still, with a role that permits it; does
+  // not look at the file.
+  absl::Status Recheck(const Admission& admission, Role needed);
+  // Looks at the file. Rises when another table has come into force.
+  uint64_t TableNumber(absl::Time now);
 
  private:
   struct FileState {  // what tells one content of the file from another
@@ -51,8 +63,9 @@ class Access {
   std::shared_ptr<const AccessTable> CurrentTable(absl::Time now);
 
   std::string file_;  // empty: open to everyone
-  std::mutex mutex_;  // of the next three
+  std::mutex mutex_;  // of the next four
   std::shared_ptr<const AccessTable> table_;
+  uint64_t number_ = 0;  // of table_
   FileState loaded_;
   absl::Time next_look_ = absl::InfinitePast();
 };

@@ -25,10 +25,6 @@ std::optional<Role> ParseRole(std::string_view text) {
   return std::nullopt;
 }
 
-std::string TokenCredential(std::string_view token) {
-  return StrCat(kTokenPrefix, Sha256Hex(token));
-}
-
 bool IsTokenHash(std::string_view credential) {
   if (!credential.starts_with(kTokenPrefix)) return false;
   const std::string_view digits = credential.substr(kTokenPrefix.size());
@@ -57,7 +53,8 @@ absl::Status AccessTable::AddLine(std::string_view line) {
   }
   const std::optional<Role> role = ParseRole(words[1]);
   if (!role) {
-    return InvalidArgument("found role '", words[1], "', expected read, write or discovery");
+    // Not the word itself: where columns are swapped it is a token.
+    return InvalidArgument("expected read, write or discovery as the second word");
   }
   std::string credential = words[2];
   if (IsTokenHash(credential)) {
@@ -67,7 +64,7 @@ absl::Status AccessTable::AddLine(std::string_view line) {
   }
   const bool is_new =
       entries_.emplace(std::move(credential), Entry{.name = words[0], .role = *role}).second;
-  if (!is_new) return InvalidArgument("the credential of '", words[0], "' has a line already");
+  if (!is_new) return InvalidArgument("the credential has a line already");
   return absl::OkStatus();
 }
 
@@ -84,13 +81,16 @@ absl::StatusOr<AccessTable> AccessTable::Parse(std::string_view text, std::strin
   return table;
 }
 
-const AccessTable::Entry* AccessTable::FindToken(std::string_view token) const {
-  const auto found = entries_.find(TokenCredential(token));
-  return found == entries_.end() ? nullptr : &found->second;
+std::string AccessTable::CredentialOfToken(std::string_view token) {
+  return StrCat(kTokenPrefix, Sha256Hex(token));
 }
 
-const AccessTable::Entry* AccessTable::FindCommonName(std::string_view name) const {
-  const auto found = entries_.find(StrCat(kCommonNamePrefix, name));
+std::string AccessTable::CredentialOfCommonName(std::string_view name) {
+  return StrCat(kCommonNamePrefix, name);
+}
+
+const AccessTable::Entry* AccessTable::Find(std::string_view credential) const {
+  const auto found = entries_.find(ToAbsl(credential));
   return found == entries_.end() ? nullptr : &found->second;
 }
 

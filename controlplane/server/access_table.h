@@ -44,9 +44,11 @@ class AccessTable {
   // never repeat a credential.
   static absl::StatusOr<AccessTable> Parse(std::string_view text, std::string_view file);
 
-  // The line of a bearer token or of a certificate's common name; null: none.
-  const Entry* FindToken(std::string_view token) const;
-  const Entry* FindCommonName(std::string_view name) const;
+  // What a bearer token and a certificate's common name are in the file.
+  static std::string CredentialOfToken(std::string_view token);
+  static std::string CredentialOfCommonName(std::string_view name);
+  // The line of a credential; null: none.
+  const Entry* Find(std::string_view credential) const;
 
   size_t size() const { return entries_.size(); }
 

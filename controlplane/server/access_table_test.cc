@@ -27,42 +27,42 @@ TEST(AccessTableTest, FindsATokenByItsHashAndACertificateByItsName) {
       "tokens");
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_EQ(table->size(), 2u);
-  ASSERT_NE(table->FindToken("test"), nullptr);
-  EXPECT_EQ(table->FindToken("test")->name, "alice");
-  EXPECT_EQ(table->FindToken("test")->role, Role::kWrite);
-  ASSERT_NE(table->FindCommonName("ci.example"), nullptr);
-  EXPECT_EQ(table->FindCommonName("ci.example")->role, Role::kRead);
+  ASSERT_NE(table->Find(AccessTable::CredentialOfToken("test")), nullptr);
+  EXPECT_EQ(table->Find(AccessTable::CredentialOfToken("test"))->name, "alice");
+  EXPECT_EQ(table->Find(AccessTable::CredentialOfToken("test"))->role, Role::kWrite);
+  ASSERT_NE(table->Find(AccessTable::CredentialOfCommonName("ci.example")), nullptr);
+  EXPECT_EQ(table->Find(AccessTable::CredentialOfCommonName("ci.example"))->role, Role::kRead);
 }
 
 TEST(AccessTableTest, TheHashItselfIsNoToken) {
   const AccessTable table =
       *AccessTable::Parse(StrCat("a read sha256:", kHashOfTest, "\nb read cn:b\n"), "tokens");
-  EXPECT_EQ(table.FindToken(kHashOfTest), nullptr);
-  EXPECT_EQ(table.FindToken(""), nullptr);
-  EXPECT_EQ(table.FindToken("cn:b"), nullptr);
-  EXPECT_EQ(table.FindCommonName(""), nullptr);
-  EXPECT_EQ(table.FindCommonName(StrCat("sha256:", kHashOfTest)), nullptr);
+  EXPECT_EQ(table.Find(AccessTable::CredentialOfToken(kHashOfTest)), nullptr);
+  EXPECT_EQ(table.Find(AccessTable::CredentialOfToken("")), nullptr);
+  EXPECT_EQ(table.Find(AccessTable::CredentialOfToken("cn:b")), nullptr);
+  EXPECT_EQ(table.Find(AccessTable::CredentialOfCommonName("")), nullptr);
+  EXPECT_EQ(table.Find(AccessTable::CredentialOfCommonName(StrCat("sha256:", kHashOfTest))),
+            nullptr);
 }
 
 TEST(AccessTableTest, UpperCaseDigitsAreTheSameHash) {
   std::string upper(kHashOfTest);
   for (char& c : upper) c = static_cast<char>(std::toupper(c));
   const AccessTable table = *AccessTable::Parse(StrCat("a read sha256:", upper), "tokens");
-  EXPECT_NE(table.FindToken("test"), nullptr);
+  EXPECT_NE(table.Find(AccessTable::CredentialOfToken("test")), nullptr);
 }
 
 TEST(AccessTableTest, AnErrorNamesTheLineAndNoCredential) {
   EXPECT_EQ(ErrorOf("# x\nalice write\n"),
             "tokens:2: found 2 words, expected NAME ROLE CREDENTIAL");
   EXPECT_EQ(ErrorOf("alice admin cn:a"),
-            "tokens:1: found role 'admin', expected read, write or discovery");
+            "tokens:1: expected read, write or discovery as the second word");
   const std::string plain_text = ErrorOf("alice write hunter2");
   EXPECT_THAT(plain_text, HasSubstr("tokens:1: expected sha256: with 64 hexadecimal digits"));
   EXPECT_THAT(plain_text, Not(HasSubstr("hunter2")));
   EXPECT_THAT(ErrorOf("a write sha256:abc"), HasSubstr("64 hexadecimal digits"));
   EXPECT_THAT(ErrorOf("a write cn:"), HasSubstr("cn: with a name"));
-  EXPECT_EQ(ErrorOf("a write cn:x\nb read cn:x"),
-            "tokens:2: the credential of 'b' has a line already");
+  EXPECT_EQ(ErrorOf("a write cn:x\nb read cn:x"), "tokens:2: the credential has a line already");
 }
 
 TEST(RoleTest, AProxyCannotAdministrateAndAnOperatorCannotPoseAsAProxy) {

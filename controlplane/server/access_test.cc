@@ -33,18 +33,21 @@ class AccessTest : public ::testing::Test {
 TEST_F(AccessTest, WithoutAFileEveryoneMayDoEverything) {
   Access access;
   for (const Role role : {Role::kRead, Role::kWrite, Role::kDiscovery}) {
-    EXPECT_EQ(access.Check({}, role, kStart).value_or("refused"), "anonymous");
+    const auto admission = access.Check({}, role, kStart);
+    ASSERT_TRUE(admission.ok());
+    EXPECT_EQ(admission->name, "anonymous");
+    EXPECT_TRUE(access.Recheck(*admission, role).ok());
   }
 }
 
 TEST_F(AccessTest, ATokenNamesItsHolder) {
   const auto access = *Access::FromFile(Write(kAlice));
-  EXPECT_EQ(*access->Check({.authorization = "Bearer test"}, Role::kWrite, kStart), "alice");
+  EXPECT_EQ(access->Check({.authorization = "Bearer test"}, Role::kWrite, kStart)->name, "alice");
 }
 
 TEST_F(AccessTest, ACertificateCountsWhereThereIsNoToken) {
   const auto access = *Access::FromFile(Write(StrCat(kAlice, "p discovery cn:proxy\n")));
-  EXPECT_EQ(*access->Check({.common_name = "proxy"}, Role::kDiscovery, kStart), "p");
+  EXPECT_EQ(access->Check({.common_name = "proxy"}, Role::kDiscovery, kStart)->name, "p");
   EXPECT_EQ(access
                 ->Check({.authorization = "Bearer test", .common_name = "proxy"}, Role::kDiscovery,
                         kStart)
@@ -76,6 +79,25 @@ TEST_F(AccessTest, AChangedFileCountsASecondLater) {
   Write("# nobody any more\n");
   EXPECT_TRUE(access->Check(alice, Role::kWrite, kStart + absl::Milliseconds(999)).ok());
   EXPECT_FALSE(access->Check(alice, Role::kWrite, kStart + absl::Seconds(1)).ok());
+}
+
+TEST_F(AccessTest, ACallThatIsOpenFindsItsCredentialWithdrawnOrOfAnotherRole) {
+  const auto access = *Access::FromFile(Write(kAlice));
+  const auto alice = access->Check({.authorization = "Bearer test"}, Role::kWrite, kStart);
+  ASSERT_TRUE(alice.ok());
+  const uint64_t first = access->TableNumber(kStart);
+  EXPECT_TRUE(access->Recheck(*alice, Role::kWrite).ok());
+
+  std::string read_only(kAlice);
+  Write(read_only.replace(read_only.find("write"), 5, "read"));
+  EXPECT_EQ(access->TableNumber(kStart), first);
+  EXPECT_EQ(access->TableNumber(kStart + absl::Seconds(1)), first + 1);
+  EXPECT_TRUE(absl::IsPermissionDenied(access->Recheck(*alice, Role::kWrite)));
+  EXPECT_TRUE(access->Recheck(*alice, Role::kRead).ok());
+
+  Write("# nobody any more\n");
+  EXPECT_EQ(access->TableNumber(kStart + absl::Seconds(2)), first + 2);
+  EXPECT_TRUE(absl::IsUnauthenticated(access->Recheck(*alice, Role::kRead)));
 }
 
 TEST_F(AccessTest, AMistakeInAChangedFileLeavesTheOldTable) {

@@ -8,6 +8,7 @@
 
 #include "controlplane/server/caller.h"
 #include "controlplane/server/grpc_status.h"
+#include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -31,8 +32,8 @@ class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchPoolsRespons
 class AdminService::WatchCall final : public grpc::ServerWriteReactor<v1::WatchPoolsResponse>,
                                       public std::enable_shared_from_this<WatchCall> {
  public:
-  WatchCall(AdminService& service, PeerLimit::Ticket ticket)
-      : service_(service), ticket_(std::move(ticket)) {}
+  WatchCall(AdminService& service, PeerLimit::Ticket ticket, Admission admission)
+      : service_(service), ticket_(std::move(ticket)), admission_(std::move(admission)) {}
 
   // After construction, once.
   void Begin(const std::string& fleet) {
@@ -55,6 +56,15 @@ class AdminService::WatchCall final : public grpc::ServerWriteReactor<v1::WatchP
     if (ended_) return;
     ended_ = true;
     Finish(ToGrpcStatus(status));
+  }
+
+  // Ends the call when its credential was withdrawn.
+  void Recheck() {
+    const absl::Status allowed = service_.access_.Recheck(admission_, Role::kRead);
+    if (allowed.ok()) return;
+    LOG_EVENT(LogLevel::kNotice, "access_withdrawn", {"actor", admission_.name},
+              {"reason", FromAbsl(allowed.message())});
+    End(allowed);
   }
 
   void OnWriteDone(bool ok) override {
@@ -90,6 +100,7 @@ class AdminService::WatchCall final : public grpc::ServerWriteReactor<v1::WatchP
 
   AdminService& service_;
   PeerLimit::Ticket ticket_;  // until OnDone
+  const Admission admission_;
   std::shared_ptr<WatchCall> self_;
   std::function<void()> wake_;
   std::mutex mutex_;
@@ -110,14 +121,23 @@ AdminService::AdminService(ControlPlane& control, Access& access, ControlMetrics
 
 AdminService::~AdminService() = default;
 
-void AdminService::EndWatches() {
+std::vector<std::shared_ptr<AdminService::WatchCall>> AdminService::Watches() {
   std::vector<std::shared_ptr<WatchCall>> watches;
+  const std::lock_guard lock(mutex_);
+  for (WatchCall* watch : watches_) watches.push_back(watch->shared_from_this());
+  return watches;
+}
+
+void AdminService::RecheckWatches() {
+  for (const std::shared_ptr<WatchCall>& watch : Watches()) watch->Recheck();
+}
+
+void AdminService::EndWatches() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
-    for (WatchCall* watch : watches_) watches.push_back(watch->shared_from_this());
   }
-  for (const std::shared_ptr<WatchCall>& watch : watches) {
+  for (const std::shared_ptr<WatchCall>& watch : Watches()) {
     watch->End(absl::UnavailableError("weir-control ends"));
   }
 }
@@ -129,12 +149,12 @@ AdminService::Unary* AdminService::Handle(Context* context, std::string_view met
     metrics_.CountCall(method, FromAbsl(absl::StatusCodeToString(status.code())));
     reactor->Finish(ToGrpcStatus(status));
   };
-  const absl::StatusOr<std::string> name = CheckCaller(*context, role, access_, metrics_);
-  if (!name.ok()) {
-    finish(name.status());
+  const absl::StatusOr<Admission> admission = CheckCaller(*context, role, access_, metrics_);
+  if (!admission.ok()) {
+    finish(admission.status());
     return reactor;
   }
-  Caller caller{.name = *name, .origin = StrCat("api ", PeerAddress(*context))};
+  Caller caller{.name = admission->name, .origin = StrCat("api ", PeerAddress(*context))};
   const bool taken = threads_.TryAdd(
       [caller = std::move(caller), finish, work = std::move(work)] { work(caller, finish); });
   if (!taken) finish(absl::ResourceExhaustedError("too many calls are waiting: try again later"));
@@ -264,18 +284,19 @@ absl::Status AdminService::EnterWatch(const Context& context, PeerLimit::Ticket&
 
 grpc::ServerWriteReactor<v1::WatchPoolsResponse>* AdminService::WatchPools(
     Context* context, const v1::WatchPoolsRequest* request) {
-  const absl::StatusOr<std::string> name = CheckCaller(*context, Role::kRead, access_, metrics_);
+  absl::StatusOr<Admission> admission = CheckCaller(*context, Role::kRead, access_, metrics_);
   PeerLimit::Ticket ticket;
-  const absl::Status status = name.ok() ? EnterWatch(*context, ticket) : name.status();
+  const absl::Status status = admission.ok() ? EnterWatch(*context, ticket) : admission.status();
   metrics_.CountCall("WatchPools", FromAbsl(absl::StatusCodeToString(status.code())));
   if (!status.ok()) return new RefusedWatch(status);
-  auto call = std::make_shared<WatchCall>(*this, std::move(ticket));
+  auto call = std::make_shared<WatchCall>(*this, std::move(ticket), *std::move(admission));
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return new RefusedWatch(absl::UnavailableError("weir-control ends"));
     watches_.insert(call.get());
   }
   call->Begin(request->fleet());
+  call->Recheck();  // the table may have changed before the call was among those that are checked
   return call.get();
 }
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "controlplane/server/access.h"
 #include "controlplane/server/control_plane.h"
@@ -27,6 +28,9 @@ class AdminService final : public v1::AdminService::CallbackService {
                const PeerLimit::Limits& watches);
   // REQUIRES: the server has ended, and with it all calls.
   ~AdminService() override;
+
+  // Another access table is in force: ends each WatchPools whose credential is not good any more.
+  void RecheckWatches();
 
   // Ends every WatchPools with UNAVAILABLE; later ones at once. Other calls end by themselves.
   void EndWatches();
@@ -55,6 +59,7 @@ class AdminService final : public v1::AdminService::CallbackService {
   // Ends a call with its status; exactly once.
   using Finish = std::function<void(const absl::Status&)>;
 
+  std::vector<std::shared_ptr<WatchCall>> Watches();
   // Runs `work` on a thread of `threads_` if the caller may make the call.
   Unary* Handle(Context* context, std::string_view method, Role role,
                 std::function<void(const Caller&, Finish)> work);

@@ -21,19 +21,19 @@ std::string CommonName(const grpc::CallbackServerContext& context) {
 
 }  // namespace
 
-absl::StatusOr<std::string> CheckCaller(const grpc::CallbackServerContext& context, Role needed,
-                                        Access& access, ControlMetrics& metrics) {
+absl::StatusOr<Admission> CheckCaller(const grpc::CallbackServerContext& context, Role needed,
+                                      Access& access, ControlMetrics& metrics) {
   const std::string peer = PeerAddress(context);
   const std::string common_name = CommonName(context);
   const auto& metadata = context.client_metadata();
   const auto authorization = metadata.find("authorization");
-  absl::StatusOr<std::string> name = access.Check(
+  absl::StatusOr<Admission> admission = access.Check(
       {.peer = peer,
        .authorization = authorization == metadata.end() ? "" : View(authorization->second),
        .common_name = common_name},
       needed, absl::Now());
-  if (!name.ok()) metrics.CountRefusal(RoleName(needed));
-  return name;
+  if (!admission.ok()) metrics.CountRefusal(RoleName(needed));
+  return admission;
 }
 
 std::string PeerAddress(const grpc::CallbackServerContext& context) {

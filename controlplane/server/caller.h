@@ -12,8 +12,8 @@ namespace weir {
 
 // The caller of `context`, as `access` knows them, allowed to do what needs `needed`. The errors
 // are Access::Check's; they are counted in `metrics`. Thread-safe.
-absl::StatusOr<std::string> CheckCaller(const grpc::CallbackServerContext& context, Role needed,
-                                        Access& access, ControlMetrics& metrics);
+absl::StatusOr<Admission> CheckCaller(const grpc::CallbackServerContext& context, Role needed,
+                                      Access& access, ControlMetrics& metrics);
 
 // Where the call comes from, for people and logs: "127.0.0.1:40312", "[::1]:40312", "unix".
 std::string PeerAddress(const grpc::CallbackServerContext& context);

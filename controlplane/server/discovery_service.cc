@@ -37,11 +37,12 @@ class DiscoveryService::Call final
     : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
       public std::enable_shared_from_this<DiscoveryService::Call> {
  public:
-  Call(DiscoveryService& service, std::string peer, PeerLimit::Ticket ticket)
+  Call(DiscoveryService& service, std::string peer, PeerLimit::Ticket ticket, Admission admission)
       : service_(service),
         parts_(service.parts_),
         peer_(std::move(peer)),
         ticket_(std::move(ticket)),
+        admission_(std::move(admission)),
         stream_(std::make_shared<ProxyState>(peer_, absl::Now(), service.options_.secure)) {}
 
   // After construction, once.
@@ -60,20 +61,18 @@ class DiscoveryService::Call final
     EndLocked(status);
   }
 
+  // Ends the stream when its credential was withdrawn.
+  void Recheck() {
+    const absl::Status allowed = parts_.access.Recheck(admission_, Role::kDiscovery);
+    if (allowed.ok()) return;
+    LOG_EVENT(LogLevel::kNotice, "access_withdrawn", {"peer", peer_},
+              {"reason", FromAbsl(allowed.message())});
+    End(allowed);
+  }
+
   // Sends what the proxy misses, unless a response is on its way.
   void Push() {
-    const std::lock_guard lock(mutex_);
-    if (ended_ || watch_ == nullptr || writing_ || stream_.in_flight()) return;
-    std::optional<OutgoingResponse> response = stream_.NextResponse(*watch_->Take());
-    if (!response) return;
-    response_ = ToByteBuffer(*response);
-    sent_ = absl::Now();
-    parts_.metrics.responses_total.Increment();
-    parts_.metrics.resources_sent_total.Increment(static_cast<double>(response->changed.size()) +
-                                                  response->head.removed_size());
-    parts_.metrics.sent_bytes_total.Increment(static_cast<double>(response_.Length()));
-    writing_ = true;
-    StartWrite(&response_);
+    if (!Send()) parts_.proxies.Answered(*stream_.proxy());
   }
 
   void OnReadDone(bool ok) override {
@@ -127,6 +126,24 @@ class DiscoveryService::Call final
   }
 
  private:
+  // False: the proxy holds the state that there is, perhaps as a later generation of the same
+  // content, which nothing is sent for.
+  bool Send() {
+    const std::lock_guard lock(mutex_);
+    if (ended_ || watch_ == nullptr || writing_ || stream_.in_flight()) return true;
+    std::optional<OutgoingResponse> response = stream_.NextResponse(*watch_->Take());
+    if (!response) return false;
+    response_ = ToByteBuffer(*response);
+    sent_ = absl::Now();
+    parts_.metrics.responses_total.Increment();
+    parts_.metrics.resources_sent_total.Increment(static_cast<double>(response->changed.size()) +
+                                                  response->head.removed_size());
+    parts_.metrics.sent_bytes_total.Increment(static_cast<double>(response_.Length()));
+    writing_ = true;
+    StartWrite(&response_);
+    return true;
+  }
+
   absl::StatusOr<RequestOutcome> Take(const v1::DiscoveryRequest& request, absl::Time& sent) {
     const std::lock_guard lock(mutex_);
     sent = sent_;
@@ -203,6 +220,7 @@ class DiscoveryService::Call final
   const Parts& parts_;
   const std::string peer_;
   PeerLimit::Ticket ticket_;  // until OnDone
+  const Admission admission_;
   std::shared_ptr<Call> self_;
   grpc::Alarm first_alarm_;
   grpc::Alarm age_alarm_;
@@ -231,21 +249,30 @@ absl::Duration DiscoveryService::RandomAge() {
   return options_.max_age * std::uniform_real_distribution<>(0.9, 1.1)(random_);
 }
 
-void DiscoveryService::EndAll() {
+std::vector<std::shared_ptr<DiscoveryService::Call>> DiscoveryService::Calls() {
   std::vector<std::shared_ptr<Call>> calls;
+  const std::lock_guard lock(mutex_);
+  for (Call* call : calls_) calls.push_back(call->shared_from_this());
+  return calls;
+}
+
+void DiscoveryService::RecheckAll() {
+  for (const std::shared_ptr<Call>& call : Calls()) call->Recheck();
+}
+
+void DiscoveryService::EndAll() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
-    for (Call* call : calls_) calls.push_back(call->shared_from_this());
   }
-  for (const std::shared_ptr<Call>& call : calls) {
+  for (const std::shared_ptr<Call>& call : Calls()) {
     call->End(absl::UnavailableError("weir-control ends: come again"));
   }
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DiscoveryService::Stream(
     grpc::CallbackServerContext* context) {
-  const absl::StatusOr<std::string> caller =
+  absl::StatusOr<Admission> caller =
       CheckCaller(*context, Role::kDiscovery, parts_.access, parts_.metrics);
   if (!caller.ok()) return new RefusedCall(caller.status());
   absl::StatusOr<PeerLimit::Ticket> ticket = limit_.Enter(PeerHost(*context));
@@ -255,13 +282,15 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DiscoveryService::S
                       {"error", FromAbsl(ticket.status().message())});
     return new RefusedCall(ticket.status());
   }
-  auto call = std::make_shared<Call>(*this, PeerAddress(*context), *std::move(ticket));
+  auto call =
+      std::make_shared<Call>(*this, PeerAddress(*context), *std::move(ticket), *std::move(caller));
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return new RefusedCall(absl::UnavailableError("weir-control ends"));
     calls_.insert(call.get());
   }
   call->Begin();
+  call->Recheck();  // the table may have changed before the call was among those that are checked
   return call.get();
 }
 

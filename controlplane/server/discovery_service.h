@@ -11,6 +11,7 @@
 #include <mutex>
 #include <random>
 #include <set>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "controlplane/cache/proxy_registry.h"
@@ -45,6 +46,9 @@ class DiscoveryService final
   // REQUIRES: the server has ended, and with it all calls.
   ~DiscoveryService() override;
 
+  // Another access table is in force: ends the streams whose credential is not good any more.
+  void RecheckAll();
+
   // Ends every stream with UNAVAILABLE, so that proxies come again elsewhere; later ones at once.
   void EndAll();
 
@@ -54,6 +58,7 @@ class DiscoveryService final
  private:
   class Call;
 
+  std::vector<std::shared_ptr<Call>> Calls();
   absl::Duration RandomAge();
 
   const Parts parts_;

@@ -27,8 +27,9 @@ constexpr FlagSpec kFlags[] = {
     {0, "tls-cert", "FILE", "none", "Certificate chain (PEM) of both gRPC ports; with --tls-key."},
     {0, "tls-key", "FILE", "none", "Private key (PEM) of --tls-cert."},
     {0, "tls-client-ca", "FILE", "none", "Authorities (PEM) whose client certificates count."},
-    {0, "insecure", "", "", "Permit plain text beyond loopback."},
-    {0, "tokens", "FILE", "none", "Who may do what; without it everyone may do everything."},
+    {0, "insecure", "", "", "Permit plain text beyond loopback; with --tokens."},
+    {0, "tokens", "FILE", "none",
+     "Who may do what; without it, on loopback only, everyone everything."},
     {0, "max-stream-age", "SEC", "1800", "Age at which a discovery stream is to come again."},
     {0, "shutdown-timeout", "MSEC", "5000", "After a SIGTERM, longest wait for calls in flight."},
     {0, "max-streams", "N", "20000", "Discovery streams at once."},
@@ -140,13 +141,20 @@ absl::Status CheckTogether(const ControlOptions& options) {
   if (options.uses_tls() && options.tokens.empty()) {
     return InvalidArgument("--tls-cert: expected --tokens with it, which says who may do what");
   }
-  if (options.uses_tls() || options.insecure) return absl::OkStatus();
+  if (options.uses_tls()) return absl::OkStatus();
   for (const auto& [flag, endpoint] : {std::pair{"--listen-discovery", options.listen_discovery},
                                        std::pair{"--listen-admin", options.listen_admin}}) {
-    if (!IsLoopback(endpoint)) {
+    if (IsLoopback(endpoint)) continue;
+    if (!options.insecure) {
       return InvalidArgument(flag, ": plain text at '", FormatEndpoint(endpoint),
                              "' would be open to the network; expected --tls-cert and --tls-key, "
                              "or a loopback address, or --insecure");
+    }
+    if (options.tokens.empty()) {
+      return InvalidArgument(
+          flag, ": '", FormatEndpoint(endpoint),
+          "' would let everybody do everything; expected --tokens with it, which "
+          "says who may do what");
     }
   }
   return absl::OkStatus();

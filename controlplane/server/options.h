@@ -51,8 +51,8 @@ struct ControlOptions {
 };
 
 // Parses main's arguments, argv[0] included, as ParseFlags does, and checks that they go together:
-// no plain text beyond loopback without --insecure, no certificate without its key, no TLS
-// without a file that says who is let in.
+// no plain text beyond loopback without --insecure, no certificate without its key, neither TLS nor
+// a port beyond loopback without a file that says who is let in.
 absl::StatusOr<ControlOptions> ParseControlOptions(std::span<const char* const> argv);
 
 std::string ControlUsageText();

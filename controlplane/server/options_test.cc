@@ -64,10 +64,17 @@ TEST(ControlOptionsTest, ReadsEveryFlag) {
 TEST(ControlOptionsTest, RefusesPlainTextBeyondLoopbackUnlessTold) {
   EXPECT_THAT(ErrorOf({"--listen-admin=0.0.0.0:1"}), HasSubstr("--listen-admin: plain text"));
   EXPECT_THAT(ErrorOf({"--listen-discovery=example.org:1"}), HasSubstr("--insecure"));
-  EXPECT_EQ(ErrorOf({"--listen-discovery=0.0.0.0:1", "--insecure"}), "no error");
+  EXPECT_EQ(ErrorOf({"--listen-discovery=0.0.0.0:1", "--insecure", "--tokens=t"}), "no error");
   for (const char* local : {"127.8.8.8:1", "[::1]:1", "localhost:1", "/run/weir.sock"}) {
     EXPECT_EQ(ErrorOf({"--listen-discovery", local}), "no error") << local;
   }
+}
+
+TEST(ControlOptionsTest, InsecureBeyondLoopbackOpensTheAdminApiToNobodyWithoutAToken) {
+  EXPECT_THAT(ErrorOf({"--listen-admin=0.0.0.0:1", "--insecure"}),
+              HasSubstr("--listen-admin: '0.0.0.0:1' would let everybody do everything"));
+  EXPECT_THAT(ErrorOf({"--listen-discovery=0.0.0.0:1", "--insecure"}), HasSubstr("--tokens"));
+  EXPECT_EQ(ErrorOf({"--insecure"}), "no error");  // all on loopback
 }
 
 TEST(ControlOptionsTest, RefusesHalfOfATlsConfiguration) {

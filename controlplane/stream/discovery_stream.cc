@@ -50,6 +50,7 @@ DiscoveryStream::DiscoveryStream(ProxyPtr proxy, const Limits& limits)
 absl::StatusOr<RequestOutcome> DiscoveryStream::OnRequest(const v1::DiscoveryRequest& request,
                                                           absl::Time now) {
   absl::Status valid = open_ ? Check(request) : CheckFirst(request);
+  valid.Update(CheckReport(request.report()));
   if (!valid.ok()) return valid;
   RequestOutcome outcome;
   if (!open_) {
@@ -136,6 +137,12 @@ absl::Status DiscoveryStream::CheckSubscription(const v1::Subscription& subscrip
     valid.Update(CheckLength("subscription.pools", pool, 1, limits_.name_bytes));
     if (!valid.ok()) break;
   }
+  return valid;
+}
+
+absl::Status DiscoveryStream::CheckReport(const v1::Report& report) const {
+  absl::Status valid = CheckCount("report.applied", report.applied_size(), limits_.held);
+  valid.Update(CheckCount("report.shards", report.shards_size(), limits_.reported_shards));
   return valid;
 }
 

@@ -52,7 +52,8 @@ class DiscoveryStream {
     size_t capabilities = 64;
     size_t held = 10'000;
     size_t version_bytes = 64;
-    size_t pools = 10'000;            // of a subscription
+    size_t pools = 10'000;  // of a subscription
+    size_t reported_shards = 100'000;
     size_t response_bytes = 1 << 20;  // about; a resource is never cut
   };
 
@@ -84,6 +85,7 @@ class DiscoveryStream {
   absl::Status CheckNode(const v1::Node& node) const;
   absl::Status CheckHeld(const v1::DiscoveryRequest& request) const;
   absl::Status CheckSubscription(const v1::Subscription& subscription) const;
+  absl::Status CheckReport(const v1::Report& report) const;
   void Open(const v1::DiscoveryRequest& request);
   void OnAck(const v1::Ack& ack, RequestOutcome& outcome);
 

@@ -472,6 +472,14 @@ TEST(DiscoveryStreamTest, NamesAndListsHaveLimits) {
               HasSubstr("subscription.pools: 10001 of them"));
 }
 
+TEST(DiscoveryStreamTest, AReportBeyondEveryPoolIsRefused) {
+  Harness h;
+  h.Opens();
+  v1::DiscoveryRequest request;
+  for (int i = 0; i <= 100'000; ++i) request.mutable_report()->add_shards();
+  EXPECT_THAT(h.Refuses(request), HasSubstr("report.shards: 100001 of them"));
+}
+
 TEST(DiscoveryStreamTest, ATypeOfALaterReleaseThatIsHeldIsLeftAlone) {
   Harness h;
   h.Opens({Held({.type = static_cast<v1::ResourceType>(9), .name = "later"}, "v")});

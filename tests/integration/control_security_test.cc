@@ -173,6 +173,24 @@ TEST_F(ControlSecurityTest, AnOperatorCannotPoseAsAProxy) {
   EXPECT_EQ(nobody.Ends().error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
+TEST_F(ControlSecurityTest, AWithdrawnCredentialEndsTheCallsThatItHasOpen) {
+  const auto channel = Connect();
+  StreamClient proxy(channel, "proxy");
+  proxy.Opens("p1");
+  EXPECT_FALSE(proxy.Takes().nonce().empty());
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer reader");
+  const auto watch =
+      v1::AdminService::NewStub(channel)->WatchPools(&context, v1::WatchPoolsRequest());
+  v1::WatchPoolsResponse news;
+  ASSERT_TRUE(watch->Read(&news));
+  Write("tokens", kTokens.substr(0, kTokens.find("rita")));
+  EXPECT_EQ(proxy.Ends().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_FALSE(watch->Read(&news));
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Lists(channel, "test"), grpc::StatusCode::OK);
+}
+
 TEST_F(ControlSecurityTest, AProxyGetsTheSecretsOfItsPools) {
   const auto channel = Connect();
   ASSERT_EQ(Creates(channel, "test"), grpc::StatusCode::OK);
