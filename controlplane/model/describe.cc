@@ -81,19 +81,21 @@ void DescribeSlot(const v1::Slot& before, const v1::Slot& after, std::vector<std
 }
 
 void DescribeSlots(const Slots& before, const Slots& after, std::vector<std::string>& lines) {
-  std::set<std::string> names;
+  const SlotsByName old_slots = IndexByName(before);
+  const SlotsByName new_slots = IndexByName(after);
+  std::set<std::string_view> names;
   for (const v1::Slot& slot : before) names.insert(slot.name());
   for (const v1::Slot& slot : after) names.insert(slot.name());
-  for (const std::string& name : names) {
-    const v1::Slot* old_slot = FindSlot(before, name);
-    const v1::Slot* new_slot = FindSlot(after, name);
-    if (new_slot == nullptr) {
+  for (const std::string_view name : names) {
+    const auto old_slot = old_slots.find(name);
+    const auto new_slot = new_slots.find(name);
+    if (new_slot == new_slots.end()) {
       lines.push_back(StrCat("remove shard ", name));
-    } else if (old_slot == nullptr) {
-      lines.push_back(StrCat("add shard ", name, " (", new_slot->endpoint(), ", weight ",
-                             new_slot->weight(), ")"));
+    } else if (old_slot == old_slots.end()) {
+      lines.push_back(StrCat("add shard ", name, " (", new_slot->second->endpoint(), ", weight ",
+                             new_slot->second->weight(), ")"));
     } else {
-      DescribeSlot(*old_slot, *new_slot, lines);
+      DescribeSlot(*old_slot->second, *new_slot->second, lines);
     }
   }
 }

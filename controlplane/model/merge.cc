@@ -26,11 +26,8 @@ void TakeOver(const v1::ShardSpec& declared, v1::Slot& slot) {
   slot.set_source(v1::SLOT_FROM_SPEC);
 }
 
-void AddDeclared(const v1::ShardSpec& declared, Slots& slots) {
-  if (v1::Slot* live = FindSlot(slots, declared.name()); live != nullptr) {
-    TakeOver(declared, *live);
-    return;
-  }
+void AddDeclared(const v1::ShardSpec& declared, v1::Slot* live, Slots& slots) {
+  if (live != nullptr) return TakeOver(declared, *live);
   v1::Slot& slot = *slots.Add();
   slot.set_name(declared.name());
   slot.set_state(v1::SLOT_ACTIVE);
@@ -88,6 +85,13 @@ v1::Slot* FindSlot(Slots& slots, const std::string& name) {
   return const_cast<v1::Slot*>(FindSlot(std::as_const(slots), name));
 }
 
+SlotsByName IndexByName(const Slots& slots) {
+  SlotsByName by_name;
+  by_name.reserve(static_cast<size_t>(slots.size()));
+  for (const v1::Slot& slot : slots) by_name.emplace(slot.name(), &slot);
+  return by_name;
+}
+
 bool EraseSlot(Slots& slots, const std::string& name) {
   auto found = std::ranges::find(slots, name, &v1::Slot::name);
   if (found == slots.end()) return false;
@@ -100,16 +104,21 @@ void SortByName(Slots& slots) { std::ranges::sort(slots, {}, &v1::Slot::name); }
 Slots MergeServers(const ShardSpecs& merged, const ShardSpecs& declared, const Slots& in_force) {
   const SpecsByName before = ByName(merged);
   const SpecsByName after = ByName(declared);
-  Slots slots = in_force;
-  for (const auto& [name, spec] : before) {
-    if (!after.contains(name)) EraseSlot(slots, spec->name());
+  Slots slots;
+  absl::flat_hash_map<std::string_view, v1::Slot*> in_slots;
+  for (const v1::Slot& slot : in_force) {
+    if (before.contains(slot.name()) && !after.contains(slot.name())) continue;
+    v1::Slot& kept = *slots.Add();
+    kept = slot;
+    in_slots[kept.name()] = &kept;  // stays where it is when others are added
   }
   for (const auto& [name, spec] : after) {
-    auto known = before.find(name);
-    if (known == before.end()) {
-      AddDeclared(*spec, slots);
+    const auto found = in_slots.find(name);
+    v1::Slot* const slot = found == in_slots.end() ? nullptr : found->second;
+    if (auto known = before.find(name); known == before.end()) {
+      AddDeclared(*spec, slot, slots);
     } else {
-      ApplyEdits(*known->second, *spec, FindSlot(slots, spec->name()));
+      ApplyEdits(*known->second, *spec, slot);
     }
   }
   SortByName(slots);
@@ -119,9 +128,10 @@ Slots MergeServers(const ShardSpecs& merged, const ShardSpecs& declared, const S
 std::vector<std::string> Drift(const ShardSpecs& declared, const Slots& in_force) {
   const SpecsByName specs = ByName(declared);
   std::map<std::string_view, std::vector<std::string>> lines;
+  const SlotsByName slots = IndexByName(in_force);
   for (const auto& [name, spec] : specs) {
-    if (const v1::Slot* slot = FindSlot(in_force, spec->name()); slot != nullptr) {
-      AppendSlotDrift(*spec, *slot, lines[name]);
+    if (const auto slot = slots.find(name); slot != slots.end()) {
+      AppendSlotDrift(*spec, *slot->second, lines[name]);
     } else {
       lines[name] = {StrCat("shard ", name, ": declared, but removed live")};
     }

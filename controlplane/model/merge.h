@@ -3,8 +3,10 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "google/protobuf/repeated_field.h"
 #include "proto/weir/v1/pool.pb.h"
 
@@ -24,6 +26,10 @@ std::string DuplicateName(const ShardSpecs& shards);
 // Null when there is no slot of that name.
 const v1::Slot* FindSlot(const Slots& slots, const std::string& name);
 v1::Slot* FindSlot(Slots& slots, const std::string& name);
+
+// For many look-ups in one list, which it borrows.
+using SlotsByName = absl::flat_hash_map<std::string_view, const v1::Slot*>;
+SlotsByName IndexByName(const Slots& slots);
 
 // Whether there was one.
 bool EraseSlot(Slots& slots, const std::string& name);

@@ -1,13 +1,16 @@
 #include "controlplane/model/plan.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "controlplane/model/key_sample.h"
 #include "controlplane/model/owner_runs.h"
 
@@ -34,8 +37,8 @@ class Owners {
   // Shards and nobody.
   size_t count() const { return placement_.shards.size() + 1; }
   size_t IndexOf(uint32_t shard) const { return shard == kNobody ? count() - 1 : shard; }
-  std::string NameAt(size_t index) const {
-    return index + 1 == count() ? std::string() : placement_.shards[index].ring_name;
+  std::string_view NameAt(size_t index) const {
+    return index + 1 == count() ? std::string_view() : placement_.shards[index].ring_name;
   }
 
  private:
@@ -44,11 +47,11 @@ class Owners {
   KeyHashFunction key_hash_;
 };
 
-// How many hashes (or keys) each pair of owners has.
+// How many hashes (or keys) each pair of owners has: only pairs that have some, because two large
+// pools have more pairs than there is memory.
 class PairCounts {
  public:
-  PairCounts(const Owners& before, const Owners& after)
-      : before_(before), after_(after), counts_(before.count() * after.count()) {}
+  PairCounts(const Owners& before, const Owners& after) : before_(before), after_(after) {}
 
   void Add(uint32_t from, uint32_t to, uint64_t hashes) {
     counts_[before_.IndexOf(from) * after_.count() + after_.IndexOf(to)] += hashes;
@@ -57,31 +60,41 @@ class PairCounts {
 
   void MoveInto(v1::Plan& plan) const {
     uint64_t moved = 0;
-    std::vector<v1::Move> moves;
-    for (size_t i = 0; i < counts_.size(); ++i) {
-      if (counts_[i] == 0) continue;
-      std::string from = before_.NameAt(i / after_.count());
-      std::string to = after_.NameAt(i % after_.count());
+    std::vector<Moved> moves;
+    for (const auto& [pair, hashes] : counts_) {
+      const std::string_view from = before_.NameAt(pair / after_.count());
+      const std::string_view to = after_.NameAt(pair % after_.count());
       if (from == to) continue;
-      moved += counts_[i];
-      v1::Move& move = moves.emplace_back();
-      move.set_from_shard(std::move(from));
-      move.set_to_shard(std::move(to));
-      move.set_fraction(static_cast<double>(counts_[i]) / static_cast<double>(total_));
+      moved += hashes;
+      moves.push_back({.from = from, .to = to, .hashes = hashes});
     }
-    std::ranges::sort(moves, [](const v1::Move& a, const v1::Move& b) {
-      return std::forward_as_tuple(b.fraction(), a.from_shard(), a.to_shard()) <
-             std::forward_as_tuple(a.fraction(), b.from_shard(), b.to_shard());
+    const auto listed = moves.begin() + std::min<ptrdiff_t>(std::ssize(moves), kMostMoves);
+    std::ranges::partial_sort(moves, listed, [](const Moved& a, const Moved& b) {
+      return std::tie(b.hashes, a.from, a.to) < std::tie(a.hashes, b.from, b.to);
     });
-    if (moves.size() > kMostMoves) moves.resize(kMostMoves);
-    plan.mutable_moves()->Assign(moves.begin(), moves.end());
-    plan.set_moved_fraction(static_cast<double>(moved) / static_cast<double>(total_));
+    for (auto move = moves.begin(); move != listed; ++move) {
+      v1::Move& shown = *plan.add_moves();
+      shown.set_from_shard(std::string(move->from));
+      shown.set_to_shard(std::string(move->to));
+      shown.set_fraction(ShareOf(move->hashes));
+    }
+    plan.set_moved_fraction(ShareOf(moved));
   }
 
  private:
+  struct Moved {
+    std::string_view from;
+    std::string_view to;
+    uint64_t hashes;
+  };
+
+  double ShareOf(uint64_t hashes) const {
+    return static_cast<double>(hashes) / static_cast<double>(total_);
+  }
+
   const Owners& before_;
   const Owners& after_;
-  std::vector<uint64_t> counts_;
+  absl::flat_hash_map<uint64_t, uint64_t> counts_;  // by both indexes
   uint64_t total_ = 0;
 };
 

@@ -247,5 +247,19 @@ TEST(PlacementTest, OnlyActiveSlotsAreOnTheRing) {
   EXPECT_EQ(placement.distribution, Distribution::kModula);
 }
 
+TEST(PlanTest, APlanOfThousandsOfShardsListsTheLargestMoves) {
+  std::vector<Weighted> shards;
+  for (int i = 0; i < 3000; ++i) shards.push_back({StrCat("s", i)});
+  const Placement before = Place(shards);
+  shards.push_back({"new"});
+  const v1::Plan plan = PlanMoves(before, Place(shards));
+  EXPECT_EQ(plan.method(), v1::PLAN_EXACT);
+  EXPECT_NEAR(plan.moved_fraction(), 1.0 / 3001, 0.00015);
+  // Nearly every shard gives keys to every other one: the largest moves are listed.
+  const v1::Plan other = PlanMoves(before, Place(shards, Distribution::kModula));
+  EXPECT_EQ(other.moves_size(), kMostMoves);
+  EXPECT_GT(other.moved_fraction(), 0.9);
+}
+
 }  // namespace
 }  // namespace weir

@@ -6,18 +6,13 @@
 #include "controlplane/model/merge.h"
 #include "controlplane/model/placement.h"
 #include "controlplane/model/plan.h"
+#include "controlplane/model/pool_spec.h"
 #include "controlplane/model/proposal.h"
 #include "controlplane/model/request_log.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
 namespace {
-
-// Weights as they count, so that writing the default out is no difference.
-v1::PoolSpec Normalised(v1::PoolSpec spec) {
-  for (v1::ShardSpec& shard : *spec.mutable_servers()) shard.set_weight(WeightOf(shard));
-  return spec;
-}
 
 std::vector<FieldViolation> CheckSpec(const std::string& name, const v1::PoolSpec& spec,
                                       const ChangeContext& context) {
@@ -47,8 +42,8 @@ v1::PoolRecord NewRecord(const std::string& name, const ChangeContext& context) 
 }
 
 // REQUIRES: `spec` is checked and normalised.
-Change Declare(const v1::PoolRecord& before, v1::PoolSpec spec, const RequestTerms& terms,
-               const ChangeContext& context) {
+ChangeResult Declare(const v1::PoolRecord& before, v1::PoolSpec spec, const RequestTerms& terms,
+                     const ChangeContext& context) {
   const v1::ShardMap& map = before.shard_map();
   Slots slots = MergeServers(map.merged_servers(), spec.servers(), map.slots());
   return Propose(before, {.spec = std::move(spec), .slots = std::move(slots), .declares = true},

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "controlplane/model/change_test_support.h"
+#include "proxy/base/strings.h"
+#include "proxy/config/pool_limits.h"
 
 namespace weir {
 namespace {
@@ -271,6 +273,32 @@ TEST(DeclarePoolTest, CreatesAndMergesWithoutAnEtag) {
       DeclarePool(&created.change().record, "beta", SpecWith("a b c"), world.context);
   ASSERT_TRUE(changed.ok());
   EXPECT_EQ(changed.change().record.shard_map().slots_size(), 3);
+}
+
+TEST(DeclarePoolTest, AnotherSpellingOfAnEndpointUndoesNoLiveChange) {
+  ChangedPool pool("a b");
+  v1::PoolSpec spec = pool.record.spec();
+  spec.mutable_servers(0)->set_endpoint("10.0.0.1:06379");
+  pool.Made(DeclarePool(&pool.record, "alpha", spec, pool.context));
+  EXPECT_EQ(pool.record.spec().servers(0).endpoint(), "10.0.0.1:6379");
+  pool.record.mutable_shard_map()->mutable_slots(0)->set_endpoint("10.9.9.9:6379");  // live
+  const Change change = pool.Made(DeclarePool(&pool.record, "alpha", spec, pool.context));
+  EXPECT_EQ(change.effect, ChangeEffect::kNothing);
+  EXPECT_EQ(pool.record.shard_map().slots(0).endpoint(), "10.9.9.9:6379");
+}
+
+TEST(DeclarePoolTest, MoreShardsThanAPoolMayHaveWithThoseAddedLiveAreRefused) {
+  ChangedPool pool("a");
+  v1::PoolSpec spec = pool.record.spec();
+  for (int i = 1; i < kMaxServers; ++i) {
+    v1::Slot& slot = *pool.record.mutable_shard_map()->add_slots();
+    slot = pool.record.shard_map().slots(0);
+    slot.set_name(StrCat("s", i));
+  }
+  *spec.add_servers() = spec.servers(0);
+  spec.mutable_servers(1)->set_name("b");
+  EXPECT_EQ(CodeOf(DeclarePool(&pool.record, "alpha", spec, pool.context)),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(DeclarePoolTest, ViolationsNameFieldsOfTheSpec) {

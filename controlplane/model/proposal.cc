@@ -1,5 +1,6 @@
 #include "controlplane/model/proposal.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -10,8 +11,10 @@
 #include "controlplane/model/guard.h"
 #include "controlplane/model/placement.h"
 #include "controlplane/model/plan.h"
+#include "controlplane/model/pool_spec.h"
 #include "controlplane/model/request_log.h"
 #include "proxy/base/strings.h"
+#include "proxy/config/pool_limits.h"
 
 namespace weir {
 namespace {
@@ -81,10 +84,6 @@ std::string PlanId(const v1::PoolRecord& before, const v1::PoolSpec& spec, const
                           CanonicalEncoding(only_slots)));
 }
 
-bool IsSameSpec(const v1::PoolSpec& a, const v1::PoolSpec& b) {
-  return CanonicalEncoding(a) == CanonicalEncoding(b);
-}
-
 bool IsSameContent(const v1::PoolRecord& before, const Proposal& proposal) {
   v1::ShardMap map;
   *map.mutable_slots() = proposal.slots;
@@ -146,6 +145,26 @@ Change HoldContent(const v1::PoolRecord& before, v1::HeldContent content, v1::Pl
   return change;
 }
 
+int64_t OnTheRing(const Slots& slots) {
+  return std::ranges::count(slots, v1::SLOT_ACTIVE, &v1::Slot::state);
+}
+
+// What no pool may become, whoever asks and approves: proxies would refuse it.
+std::optional<ChangeError> CheckSlots(const v1::PoolRecord& before, const Slots& slots) {
+  const auto refused = [&before](const auto&... why) {
+    return ChangeError{.code = absl::StatusCode::kFailedPrecondition,
+                       .message = StrCat("pool '", before.name(), "' ", why...)};
+  };
+  if (slots.size() > kMaxServers && slots.size() > before.shard_map().slots_size()) {
+    return refused("would have ", slots.size(), " shards with those that were added live; at most ",
+                   kMaxServers, " are allowed");
+  }
+  if (OnTheRing(slots) == 0 && OnTheRing(before.shard_map().slots()) > 0) {
+    return refused("would have no shard on the ring: add another one first, or delete the pool");
+  }
+  return std::nullopt;
+}
+
 // For a declaration of what is in force already.
 void TakeBackHeldSpec(Change& change) {
   v1::PoolRecord& record = change.record;
@@ -196,8 +215,9 @@ Change ApplyContent(const v1::PoolRecord& before, v1::HeldContent content, v1::P
   return change;
 }
 
-Change Propose(const v1::PoolRecord& before, Proposal proposal, const RequestTerms& terms,
-               const ChangeContext& context) {
+ChangeResult Propose(const v1::PoolRecord& before, Proposal proposal, const RequestTerms& terms,
+                     const ChangeContext& context) {
+  if (auto error = CheckSlots(before, proposal.slots); error.has_value()) return *std::move(error);
   v1::Plan plan = MakePlan(before, proposal, terms.options);
   if (IsSameContent(before, proposal)) {
     Change change{.record = before, .plan = std::move(plan)};

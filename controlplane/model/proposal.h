@@ -42,8 +42,10 @@ struct Proposal {
 // or nothing. Both generations rise as far as their part changed. A change that is applied drops
 // the one that was held, whose base is gone; the plan's lines say so.
 // REQUIRES: the content is valid; AnswerEarly had no answer.
-Change Propose(const v1::PoolRecord& before, Proposal proposal, const RequestTerms& terms,
-               const ChangeContext& context);
+// FAILED_PRECONDITION: no shard would be on the ring any more, or there would be more than
+// kMaxServers (proxy/config/pool_limits.h).
+ChangeResult Propose(const v1::PoolRecord& before, Proposal proposal, const RequestTerms& terms,
+                     const ChangeContext& context);
 
 // The second half of Propose: puts `content` in force with its plan.
 Change ApplyContent(const v1::PoolRecord& before, v1::HeldContent content, v1::Plan plan,

@@ -4,14 +4,15 @@
 #include <utility>
 
 #include "controlplane/model/merge.h"
+#include "controlplane/model/pool_spec.h"
 #include "controlplane/model/proposal.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
 namespace {
 
-Change ProposeSlots(const v1::PoolRecord& record, Slots slots, const RequestTerms& terms,
-                    const ChangeContext& context) {
+ChangeResult ProposeSlots(const v1::PoolRecord& record, Slots slots, const RequestTerms& terms,
+                          const ChangeContext& context) {
   return Propose(record, {.spec = record.spec(), .slots = std::move(slots)}, terms, context);
 }
 
@@ -66,7 +67,7 @@ ChangeResult AddShard(const v1::PoolRecord* record, const v1::AddShardRequest& r
   }
   v1::Slot& slot = *slots.Add();
   slot.set_name(shard.name());
-  slot.set_endpoint(shard.endpoint());
+  slot.set_endpoint(NormalisedEndpoint(shard.endpoint()));
   slot.set_weight(WeightOf(shard));
   slot.set_state(v1::SLOT_ACTIVE);
   slot.set_source(v1::SLOT_FROM_API);
@@ -102,7 +103,7 @@ ChangeResult UpdateShard(const v1::PoolRecord* record, const v1::UpdateShardRequ
     return InvalidFields({{.field = "weight", .description = "found 0, expected at least 1"}});
   }
   if (request.has_weight()) slot->set_weight(request.weight());
-  if (request.has_endpoint()) slot->set_endpoint(request.endpoint());
+  if (request.has_endpoint()) slot->set_endpoint(NormalisedEndpoint(request.endpoint()));
   if (auto violations = CheckSlot(*record, slots, request.shard(), "", context);
       !violations.empty()) {
     return InvalidFields(std::move(violations));

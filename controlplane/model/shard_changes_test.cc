@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "controlplane/model/change_test_support.h"
+#include "proxy/base/strings.h"
+#include "proxy/config/pool_limits.h"
 
 namespace weir {
 namespace {
@@ -72,6 +74,28 @@ TEST(AddShardTest, ANameThatIsTakenIsRefused) {
   EXPECT_THAT(result.error().message, HasSubstr("draining, which can be undone"));
 }
 
+TEST(AddShardTest, AShardBeyondTheLargestPoolIsRefusedBeforeItIsPlanned) {
+  ChangedPool pool("a");
+  for (int i = 1; i < kMaxServers; ++i) {
+    v1::Slot& slot = *pool.record.mutable_shard_map()->add_slots();
+    slot = pool.record.shard_map().slots(0);
+    slot.set_name(StrCat("s", i));
+  }
+  const ChangeResult result = AddShard(&pool.record, Add(pool, "z", "h:1"), pool.context);
+  EXPECT_EQ(CodeOf(result), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(result.error().message, HasSubstr("would have 10001 shards"));
+}
+
+TEST(AddShardTest, AnEndpointIsKeptInOneSpellingSoThatNoEditSeesADifference) {
+  ChangedPool pool("a");
+  pool.Made(AddShard(&pool.record, Add(pool, "b", "10.0.0.1:06379"), pool.context));
+  EXPECT_EQ(pool.record.shard_map().slots(1).endpoint(), "10.0.0.1:6379");
+  v1::UpdateShardRequest request = Weigh(pool, "b", 1);
+  request.set_endpoint("::1:6380");
+  pool.Made(UpdateShard(&pool.record, request, pool.context));
+  EXPECT_EQ(pool.record.shard_map().slots(1).endpoint(), "[::1]:6380");
+}
+
 TEST(AddShardTest, ViolationsNameTheShardOfTheRequest) {
   ChangedPool pool("b c");
   EXPECT_EQ(BadFields(AddShard(&pool.record, Add(pool, "a", "h:0"), pool.context)),
@@ -97,12 +121,23 @@ TEST(RemoveShardTest, ForgetsTheShard) {
             absl::StatusCode::kNotFound);
 }
 
-TEST(RemoveShardTest, TheLastShardIsHeldByTheGuard) {
-  ChangedPool pool("a");
-  Change change = pool.Made(RemoveShard(&pool.record, Remove(pool, "a"), pool.context));
-  EXPECT_TRUE(change.held);
+TEST(RemoveShardTest, ARingThatNoProxyWouldServeIsRefusedInsteadOfHeld) {
+  ChangedPool pool("a b");
+  pool.Made(DrainShard(&pool.record, Drain(pool, "b"), pool.context));
+  const ChangeResult removed = RemoveShard(&pool.record, Remove(pool, "a"), pool.context);
+  EXPECT_EQ(CodeOf(removed), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(removed.error().message, HasSubstr("would have no shard on the ring"));
+  EXPECT_EQ(CodeOf(DrainShard(&pool.record, Drain(pool, "a"), pool.context)),
+            absl::StatusCode::kFailedPrecondition);
+  pool.Made(RemoveShard(&pool.record, Remove(pool, "b"), pool.context));  // it is off the ring
   EXPECT_EQ(pool.InForce(), "a");
-  EXPECT_THAT(change.plan.held_because(), ElementsAre(HasSubstr("leaves 0 of 1 shards")));
+}
+
+TEST(RemoveShardTest, FewerShardsThanTheGuardAsksForAreHeld) {
+  ChangedPool pool("a b");
+  pool.record.mutable_spec()->mutable_guard()->set_min_shards(2);
+  EXPECT_TRUE(pool.Made(RemoveShard(&pool.record, Remove(pool, "b"), pool.context)).held);
+  EXPECT_EQ(pool.InForce(), "a b");
 }
 
 TEST(RemoveShardTest, ADrainedShardGoesWithoutMovingAKey) {

@@ -1,10 +1,10 @@
 #include "controlplane/model/version_changes.h"
 
-#include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 
-#include "controlplane/model/merge.h"
+#include "absl/container/flat_hash_map.h"
 #include "controlplane/model/proposal.h"
 #include "proxy/base/strings.h"
 
@@ -15,30 +15,27 @@ ChangeError FailedPrecondition(std::string message) {
   return {.code = absl::StatusCode::kFailedPrecondition, .message = std::move(message)};
 }
 
-// The endpoint that the declaration has for `shard` now, else the one in force; empty when the
-// shard is gone.
-std::string DeclaredEndpoint(const v1::PoolRecord& record, const std::string& shard) {
-  auto found = std::ranges::find(record.spec().servers(), shard, &v1::ShardSpec::name);
-  if (found != record.spec().servers().end()) return found->endpoint();
-  const v1::Slot* slot = FindSlot(record.shard_map().slots(), shard);
-  return slot == nullptr ? std::string() : slot->endpoint();
-}
-
-// The same the other way round.
-std::string EndpointInForce(const v1::PoolRecord& record, const std::string& shard) {
-  const v1::Slot* slot = FindSlot(record.shard_map().slots(), shard);
-  return slot == nullptr ? DeclaredEndpoint(record, shard) : slot->endpoint();
-}
-
+// Old content with the endpoints of today: a declared shard's as it is declared, else in force; the
+// other way round for one in force. A shard that is gone returns with the endpoint that it had.
 Proposal OldContent(const v1::PoolRecord& record, const v1::Version& version) {
+  absl::flat_hash_map<std::string_view, std::string_view> declared;
+  absl::flat_hash_map<std::string_view, std::string_view> in_force;
+  for (const v1::ShardSpec& shard : record.spec().servers()) {
+    declared[shard.name()] = shard.endpoint();
+    in_force[shard.name()] = shard.endpoint();
+  }
+  for (const v1::Slot& slot : record.shard_map().slots()) {
+    declared.try_emplace(slot.name(), slot.endpoint());
+    in_force[slot.name()] = slot.endpoint();
+  }
   Proposal proposal{.spec = version.spec(), .slots = version.shard_map().slots(), .declares = true};
   for (v1::ShardSpec& shard : *proposal.spec.mutable_servers()) {
-    std::string endpoint = DeclaredEndpoint(record, shard.name());
-    if (!endpoint.empty()) shard.set_endpoint(std::move(endpoint));
+    const auto found = declared.find(shard.name());
+    if (found != declared.end()) shard.set_endpoint(std::string(found->second));
   }
   for (v1::Slot& slot : proposal.slots) {
-    std::string endpoint = EndpointInForce(record, slot.name());
-    if (!endpoint.empty()) slot.set_endpoint(std::move(endpoint));
+    const auto found = in_force.find(slot.name());
+    if (found != in_force.end()) slot.set_endpoint(std::string(found->second));
   }
   return proposal;
 }
@@ -61,6 +58,12 @@ ChangeResult ApprovePlan(const v1::PoolRecord* record, const v1::ApprovePlanRequ
                                      record->shard_map().generation(), ", the plan starts from ",
                                      held.plan().base_generation(), ": make the change again"));
   }
+  if (request.options().has_max_moved_fraction() &&
+      held.plan().moved_fraction() > request.options().max_moved_fraction()) {
+    return FailedPrecondition(
+        StrCat("plan '", held.plan().id(), "' moves ", held.plan().moved_fraction(),
+               " of the keys, the request allows ", request.options().max_moved_fraction()));
+  }
   ChangeContext approval = context;
   approval.origin =
       StrCat(context.origin, ", approving what ", held.actor(), " asked for from ", held.origin());
@@ -77,7 +80,7 @@ ChangeResult Rollback(const v1::PoolRecord* record, const v1::RollbackRequest& r
                                          " of pool '", record->name(), "' is kept")};
   }
   ChangeContext rollback = context;
-  rollback.origin = StrCat("rollback to ", request.generation());
+  rollback.origin = StrCat(context.origin, ", rollback to ", request.generation());
   return Propose(*record, OldContent(*record, *version), terms, rollback);
 }
 

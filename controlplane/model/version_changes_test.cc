@@ -74,6 +74,18 @@ TEST(ApprovePlanTest, ReleasesWhatIsHeld) {
   EXPECT_THAT(change.version->origin(), HasSubstr("approving what bob asked for"));
 }
 
+TEST(ApprovePlanTest, APlanThatMovesMoreThanTheApprovalAllowsIsRefused) {
+  ChangedPool pool = HoldingPool();
+  v1::ApprovePlanRequest request = Approve(pool.record.held().plan().id());
+  request.mutable_options()->set_max_moved_fraction(0.1);
+  const ChangeResult result = ApprovePlan(&pool.record, request, pool.context);
+  EXPECT_EQ(CodeOf(result), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(result.error().message, HasSubstr("the request allows 0.1"));
+  request.mutable_options()->set_max_moved_fraction(0.9);
+  EXPECT_EQ(pool.Made(ApprovePlan(&pool.record, request, pool.context)).effect,
+            ChangeEffect::kApplied);
+}
+
 TEST(ApprovePlanTest, AnotherPlanIsRefused) {
   ChangedPool pool = HoldingPool();
   ChangeResult result = ApprovePlan(&pool.record, Approve("0123456789abcdef"), pool.context);
@@ -112,7 +124,7 @@ TEST(RollbackTest, WritesOldContentAsANewVersion) {
   EXPECT_EQ(change.effect, ChangeEffect::kApplied);
   EXPECT_EQ(pool.InForce(), "a b");
   EXPECT_EQ(pool.record.shard_map().generation(), 3u);
-  EXPECT_EQ(change.version->origin(), "rollback to 1");
+  EXPECT_EQ(change.version->origin(), "api 127.0.0.1, rollback to 1");
 }
 
 TEST(RollbackTest, EndpointsStayAsTheyAre) {
@@ -151,7 +163,7 @@ TEST(RollbackTest, IsUnderTheGuard) {
   pool.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0.01);
   Change change = pool.Made(Rollback(&pool.record, RollbackTo(pool, 1), &first, pool.context));
   EXPECT_TRUE(change.held);
-  EXPECT_EQ(pool.record.held().origin(), "rollback to 1");
+  EXPECT_EQ(pool.record.held().origin(), "api 127.0.0.1, rollback to 1");
 }
 
 TEST(RollbackTest, AVersionThatIsNotKeptIsNotFound) {

@@ -10,48 +10,83 @@ namespace {
 
 // Where a policy has no resolve_interval, or 0, which at a proxy means "at reconnects only".
 constexpr absl::Duration kDefaultInterval = absl::Seconds(30);
+// One thread looks all names up, one after the other.
+constexpr absl::Duration kShortestInterval = absl::Seconds(1);
 
 absl::Duration IntervalOf(const v1::PoolPolicy& policy) {
   const uint32_t milliseconds = policy.resolve_interval();
-  return milliseconds == 0 ? kDefaultInterval : absl::Milliseconds(milliseconds);
+  if (milliseconds == 0) return kDefaultInterval;
+  return std::max(absl::Milliseconds(milliseconds), kShortestInterval);
 }
+
+bool IsName(const std::string& endpoint) { return LiteralAddressOf(endpoint).empty(); }
 
 }  // namespace
 
-void AddressBook::SetPool(const v1::PoolRecord& record) {
-  Need need{.endpoints = {}, .interval = IntervalOf(record.spec().policy())};
-  for (const v1::Slot& slot : record.shard_map().slots()) {
-    if (LiteralAddressOf(slot.endpoint()).empty()) need.endpoints.insert(slot.endpoint());
-  }
+void AddressBook::Remember(ResolvedAddresses resolved) {
   const std::lock_guard lock(mutex_);
+  resolved_ = std::move(resolved);
+}
+
+void AddressBook::SetPool(const v1::PoolRecord& record) {
+  Need need{.slots = {}, .interval = IntervalOf(record.spec().policy())};
+  const std::lock_guard lock(mutex_);
+  for (const v1::Slot& slot : record.shard_map().slots()) {
+    need.slots[slot.name()] = {.endpoint = slot.endpoint(),
+                               .before = AddressesIn(record.name(), slot.name(), slot.endpoint())};
+  }
   needs_[record.name()] = std::move(need);
-  ForgetUnneeded();
 }
 
 void AddressBook::RemovePool(const std::string& pool) {
   const std::lock_guard lock(mutex_);
   needs_.erase(pool);
-  ForgetUnneeded();
 }
 
-void AddressBook::ForgetUnneeded() {
-  std::erase_if(resolved_, [this](const auto& resolved) {
-    return std::ranges::none_of(needs_, [&resolved](const auto& need) {
-      return need.second.endpoints.contains(resolved.first);
+void AddressBook::Forget(const std::map<std::string, absl::Duration>& names) {
+  const std::lock_guard lock(mutex_);
+  const size_t forgotten = std::erase_if(resolved_, [&](const auto& resolved) {
+    return !names.contains(resolved.first) && !IsNeeded(resolved.first);
+  });
+  if (forgotten > 0) ++changes_;
+}
+
+bool AddressBook::IsNeeded(const std::string& endpoint) const {
+  return std::ranges::any_of(needs_, [&endpoint](const auto& need) {
+    return std::ranges::any_of(need.second.slots, [&endpoint](const auto& slot) {
+      return slot.second.endpoint == endpoint;
     });
   });
+}
+
+std::vector<std::string> AddressBook::AddressesOf(const std::string& endpoint) const {
+  std::string literal = LiteralAddressOf(endpoint);
+  if (!literal.empty()) return {std::move(literal)};
+  const auto found = resolved_.find(endpoint);
+  return found == resolved_.end() ? std::vector<std::string>() : found->second;
+}
+
+std::vector<std::string> AddressBook::AddressesOf(const Place& place) const {
+  std::vector<std::string> addresses = AddressesOf(place.endpoint);
+  return addresses.empty() ? place.before : addresses;
+}
+
+std::vector<std::string> AddressBook::AddressesIn(const std::string& pool, const std::string& slot,
+                                                  const std::string& endpoint) const {
+  std::vector<std::string> addresses = AddressesOf(endpoint);
+  if (!addresses.empty()) return addresses;
+  const auto need = needs_.find(pool);
+  if (need == needs_.end()) return {};
+  const auto place = need->second.slots.find(slot);
+  return place == need->second.slots.end() ? addresses : AddressesOf(place->second);
 }
 
 ObservedAddresses AddressBook::Of(const v1::PoolRecord& record) const {
   ObservedAddresses observed;
   const std::lock_guard lock(mutex_);
   for (const v1::Slot& slot : record.shard_map().slots()) {
-    std::string literal = LiteralAddressOf(slot.endpoint());
-    if (!literal.empty()) {
-      observed[slot.name()] = {std::move(literal)};
-    } else if (const auto found = resolved_.find(slot.endpoint()); found != resolved_.end()) {
-      observed[slot.name()] = found->second;
-    }
+    auto addresses = AddressesIn(record.name(), slot.name(), slot.endpoint());
+    if (!addresses.empty()) observed[slot.name()] = std::move(addresses);
   }
   return observed;
 }
@@ -60,8 +95,9 @@ std::map<std::string, absl::Duration> AddressBook::Names() const {
   std::map<std::string, absl::Duration> names;
   const std::lock_guard lock(mutex_);
   for (const auto& [pool, need] : needs_) {
-    for (const std::string& endpoint : need.endpoints) {
-      const auto [name, is_new] = names.try_emplace(endpoint, need.interval);
+    for (const auto& [slot, place] : need.slots) {
+      if (!IsName(place.endpoint)) continue;
+      const auto [name, is_new] = names.try_emplace(place.endpoint, need.interval);
       if (!is_new) name->second = std::min(name->second, need.interval);
     }
   }
@@ -73,13 +109,26 @@ std::vector<std::string> AddressBook::SetAddresses(const std::string& endpoint,
   std::vector<std::string> changed;
   const std::lock_guard lock(mutex_);
   for (const auto& [pool, need] : needs_) {
-    if (need.endpoints.contains(endpoint)) changed.push_back(pool);
+    const bool has = std::ranges::any_of(
+        need.slots, [&endpoint](const auto& slot) { return slot.second.endpoint == endpoint; });
+    if (has) changed.push_back(pool);
   }
   if (changed.empty()) return changed;  // nobody needs it any longer
   std::vector<std::string>& known = resolved_[endpoint];
   if (known == addresses) return {};
   known = std::move(addresses);
+  ++changes_;
   return changed;
+}
+
+ResolvedAddresses AddressBook::Resolved() const {
+  const std::lock_guard lock(mutex_);
+  return resolved_;
+}
+
+uint64_t AddressBook::Changes() const {
+  const std::lock_guard lock(mutex_);
+  return changes_;
 }
 
 }  // namespace weir

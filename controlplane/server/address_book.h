@@ -1,50 +1,74 @@
 // The addresses behind the endpoints of slots: literal ones stand for themselves, names for what
-// was resolved last.
+// was resolved last. A slot whose new name has not been resolved yet is served by what served it
+// before.
 //
-// Knows no resolver and no clock: whoever resolves asks which names are needed and tells what it
-// found. Thread-safe.
+// Knows no resolver, no disk and no clock: whoever resolves asks which names are needed and tells
+// what it found and what it has let go of. Thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "controlplane/model/resources.h"
+#include "controlplane/store/address_file.h"
 #include "proto/weir/v1/record.pb.h"
 
 namespace weir {
 
 class AddressBook {
  public:
-  // The pool's slots, and how often its policy wants names resolved. Names that no pool needs any
-  // longer are forgotten.
+  // What was resolved before the process began; what nobody needs is forgotten with the first
+  // Forget.
+  void Remember(ResolvedAddresses resolved);
+
+  // The pool's slots, and how often its policy wants names resolved.
   void SetPool(const v1::PoolRecord& record);
   void RemovePool(const std::string& pool);
 
   ObservedAddresses Of(const v1::PoolRecord& record) const;
 
-  // The endpoints that are names, each with the shortest interval that a pool asks for.
+  // The endpoints that are names, each with the shortest interval that a pool asks for, of at least
+  // a second.
   std::map<std::string, absl::Duration> Names() const;
+  // Only `names` are kept current from here on, and told of again when others are added: the rest
+  // is forgotten unless a pool needs it.
+  void Forget(const std::map<std::string, absl::Duration>& names);
 
   // `endpoint` is served by `addresses` now ("ip:port", sorted). Returns the pools that this
   // changes.
   std::vector<std::string> SetAddresses(const std::string& endpoint,
                                         std::vector<std::string> addresses);
 
+  // Everything that was resolved, and a number that is another one when it changes.
+  ResolvedAddresses Resolved() const;
+  uint64_t Changes() const;
+
  private:
+  struct Place {
+    std::string endpoint;
+    std::vector<std::string> before;  // served the slot until `endpoint`, a name, is resolved
+  };
   struct Need {
-    std::set<std::string> endpoints;  // that are names
+    std::map<std::string, Place> slots;  // by name
     absl::Duration interval;
   };
 
-  void ForgetUnneeded();
+  // These need `mutex_`.
+  std::vector<std::string> AddressesOf(const std::string& endpoint) const;
+  std::vector<std::string> AddressesOf(const Place& place) const;
+  // Of a slot that is to be at `endpoint`.
+  std::vector<std::string> AddressesIn(const std::string& pool, const std::string& slot,
+                                       const std::string& endpoint) const;
+  bool IsNeeded(const std::string& endpoint) const;
 
   mutable std::mutex mutex_;
-  std::map<std::string, Need> needs_;                         // by pool
-  std::map<std::string, std::vector<std::string>> resolved_;  // by endpoint
+  std::map<std::string, Need> needs_;  // by pool
+  ResolvedAddresses resolved_;
+  uint64_t changes_ = 0;
 };
 
 }  // namespace weir

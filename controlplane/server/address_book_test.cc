@@ -68,8 +68,74 @@ TEST(AddressBookTest, WhatNoPoolNeedsIsForgotten) {
   book.RemovePool("alpha");
   EXPECT_THAT(book.Names(), IsEmpty());
   EXPECT_THAT(book.SetAddresses("redis:1", {"10.0.0.9:1"}), IsEmpty());  // it came too late
+  book.Forget(book.Names());
   book.SetPool(alpha);
   EXPECT_THAT(book.Of(alpha), IsEmpty());
+}
+
+class HostNamesTest : public ::testing::Test {
+ protected:
+  std::vector<std::string> AddressesAt(const std::string& endpoint) {
+    return book_.Of(PoolOf("alpha", {endpoint}))["0"];
+  }
+  // What the resolver's owner does now and then.
+  void Tick() { book_.Forget(book_.Names()); }
+
+  AddressBook book_;
+};
+
+TEST_F(HostNamesTest, AfterARestartANameHasTheAddressesThatItHadBefore) {
+  book_.Remember({{"one.example:1", {"192.0.2.1:1"}}, {"gone.example:1", {"192.0.2.9:1"}}});
+  book_.SetPool(PoolOf("alpha", {"one.example:1"}));
+  EXPECT_THAT(AddressesAt("one.example:1"), ElementsAre("192.0.2.1:1"));
+  Tick();
+  EXPECT_THAT(book_.Resolved(), ElementsAre(Pair("one.example:1", ElementsAre("192.0.2.1:1"))));
+}
+
+TEST_F(HostNamesTest, AShardThatIsRemovedAndAddedAgainBetweenTwoLooksKeepsItsAddresses) {
+  book_.SetPool(PoolOf("alpha", {"one.example:1"}));
+  book_.SetAddresses("one.example:1", {"192.0.2.1:1"});
+  Tick();
+  book_.RemovePool("alpha");
+  book_.SetPool(PoolOf(
+      "alpha", {"one.example:1"}));  // the resolver, which saw none of it, tells nothing again
+  EXPECT_THAT(AddressesAt("one.example:1"), ElementsAre("192.0.2.1:1"));
+  book_.RemovePool("alpha");
+  Tick();
+  EXPECT_THAT(book_.Resolved(), IsEmpty());
+}
+
+TEST_F(HostNamesTest, ASlotKeepsItsAddressesUntilItsNewNameIsResolved) {
+  book_.SetPool(PoolOf("alpha", {"127.0.0.1:1"}));
+  EXPECT_THAT(AddressesAt("one.example:1"), ElementsAre("127.0.0.1:1"));  // as it would be
+  book_.SetPool(PoolOf("alpha", {"one.example:1"}));
+  book_.SetPool(PoolOf("alpha", {"two.example:1"}));
+  Tick();
+  EXPECT_THAT(AddressesAt("two.example:1"), ElementsAre("127.0.0.1:1"));
+  EXPECT_THAT(book_.SetAddresses("two.example:1", {"192.0.2.2:1"}), ElementsAre("alpha"));
+  EXPECT_THAT(AddressesAt("two.example:1"), ElementsAre("192.0.2.2:1"));
+}
+
+TEST_F(HostNamesTest, ANameIsNotLookedUpMoreThanOnceASecond) {
+  book_.SetPool(PoolOf("alpha", {"one.example:1"}, 1));
+  EXPECT_THAT(book_.Names(), ElementsAre(Pair("one.example:1", absl::Seconds(1))));
+  book_.SetPool(PoolOf("alpha", {"one.example:1"}, 5000));
+  EXPECT_THAT(book_.Names(), ElementsAre(Pair("one.example:1", absl::Seconds(5))));
+  book_.SetPool(PoolOf("alpha", {"127.0.0.1:1"}));
+  EXPECT_THAT(book_.Names(), IsEmpty());
+}
+
+TEST_F(HostNamesTest, EveryChangeOfWhatIsResolvedIsSeen) {
+  book_.SetPool(PoolOf("alpha", {"one.example:1"}));
+  const uint64_t before = book_.Changes();
+  book_.SetAddresses("one.example:1", {"192.0.2.1:1"});
+  const uint64_t resolved = book_.Changes();
+  EXPECT_NE(resolved, before);
+  EXPECT_THAT(book_.SetAddresses("one.example:1", {"192.0.2.1:1"}), IsEmpty());
+  EXPECT_EQ(book_.Changes(), resolved);
+  book_.RemovePool("alpha");
+  Tick();
+  EXPECT_NE(book_.Changes(), resolved);
 }
 
 }  // namespace

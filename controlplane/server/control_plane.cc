@@ -30,10 +30,26 @@ std::vector<FieldViolation> Validate(const std::string& name, const v1::PoolSpec
 
 AckTarget GoneTarget(const ResourceId& id) { return {.id = id, .version = {}, .uid = {}}; }
 
+// Null: nothing to tell of, as when only the request's id is remembered.
+const char* EventOf(const Change& change) {
+  switch (change.effect) {
+    case ChangeEffect::kApplied:
+      return "pool_changed";
+    case ChangeEffect::kHeld:
+      return "pool_change_held";
+    case ChangeEffect::kDeleted:
+      return "pool_deleted";
+    case ChangeEffect::kNothing:
+      return change.plan.changes().empty() ? nullptr : "pool_change_dropped";
+    case ChangeEffect::kReplayed:
+      return nullptr;
+  }
+  return nullptr;
+}
+
 void LogChange(const Change& change, const std::string& pool, const Caller& caller) {
-  const char* const event = change.effect == ChangeEffect::kHeld      ? "pool_change_held"
-                            : change.effect == ChangeEffect::kDeleted ? "pool_deleted"
-                                                                      : "pool_changed";
+  const char* const event = EventOf(change);
+  if (event == nullptr) return;
   LOG_EVENT(LogLevel::kNotice, event, {"pool", pool}, {"actor", caller.name},
             {"origin", caller.origin}, {"generation", change.record.shard_map().generation()},
             {"plan", change.plan.id()}, {"moved_fraction", change.plan.moved_fraction()},
@@ -47,7 +63,8 @@ void LogChange(const Change& change, const std::string& pool, const Caller& call
 ControlPlane::ControlPlane(const Parts& parts)
     : parts_(parts), publisher_(parts.cache, parts.proxies, parts.wake) {}
 
-absl::Status ControlPlane::Start() {
+absl::Status ControlPlane::Load(ResolvedAddresses resolved) {
+  addresses_.Remember(std::move(resolved));
   absl::StatusOr<std::vector<StoredPool>> pools = parts_.store.Load();
   if (!pools.ok()) return pools.status();
   const absl::StatusOr<std::vector<v1::PoolRecord>> deleted = parts_.store.ListDeleted();
@@ -60,7 +77,11 @@ absl::Status ControlPlane::Start() {
     addresses_.SetPool(stored.record);
     Adopt(name, MakeState(std::move(stored)));
   }
-  RunDue(parts_.now() + Publisher::kLongestDelay);
+  return absl::OkStatus();
+}
+
+absl::Status ControlPlane::Start() {
+  RunDue(parts_.moment() + Publisher::kLongestDelay);
   return parts_.store.Watch(*this);
 }
 
@@ -162,7 +183,7 @@ void ControlPlane::Run(const std::string& pool, const v1::ChangeOptions& options
   publisher_.Await({.fleet = std::move(outcome->fleet),
                     .pool = pool,
                     .targets = std::move(outcome->targets),
-                    .deadline = parts_.now() + timeout,
+                    .deadline = parts_.moment() + absl::ToChronoNanoseconds(timeout),
                     .done = [response = std::move(outcome->response),
                              done = std::move(done)](std::vector<v1::ProxyResult> results) mutable {
                       response.mutable_proxies()->Assign(results.begin(), results.end());
@@ -182,9 +203,9 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& po
   PoolPtr after = before;
   const bool deletes = change.effect == ChangeEffect::kDeleted;
   if (change.write) {
-    absl::Status stored = deletes ? Delete(change, before) : Write(change, before, after);
-    if (!stored.ok()) return stored;
-    LogChange(change, pool, caller);
+    absl::Status stored = deletes ? Delete(change, before, after) : Write(change, before, after);
+    if (after != before) LogChange(change, pool, caller);
+    if (!stored.ok()) return stored;  // the change may be made all the same: DATA_LOSS
   }
   Outcome outcome;
   const bool exists = !change.record.uid().empty();  // not so after deleting what is missing
@@ -203,31 +224,34 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& po
 }
 
 absl::Status ControlPlane::Write(const Change& change, const PoolPtr& before, PoolPtr& after) {
-  const absl::Time began = parts_.now();
-  absl::StatusOr<std::string> revision =
+  const Moment began = parts_.moment();
+  WriteResult result =
       parts_.store.Write(change.record, before == nullptr ? "" : before->stored.revision,
                          change.version ? &*change.version : nullptr);
-  Observe(parts_.metrics.store_seconds, parts_.now() - began);
-  if (!revision.ok()) return StoreFailed(change.record.name(), revision.status());
-  if (change.effect == ChangeEffect::kHeld) parts_.metrics.guard_holds_total.Increment();
-  if (change.effect == ChangeEffect::kApplied) parts_.metrics.changes_total.Increment();
-  addresses_.SetPool(change.record);
-  after = MakeState({.record = change.record, .revision = *std::move(revision)});
-  Adopt(change.record.name(), after);
-  return absl::OkStatus();
+  Observe(parts_.metrics.store_seconds, absl::FromChrono(parts_.moment() - began));
+  if (result.is_made()) {
+    if (change.effect == ChangeEffect::kHeld) parts_.metrics.guard_holds_total.Increment();
+    if (change.effect == ChangeEffect::kApplied) parts_.metrics.changes_total.Increment();
+    addresses_.SetPool(change.record);
+    after = MakeState({.record = change.record, .revision = std::move(result.revision)});
+    Adopt(change.record.name(), after);
+  }
+  return result.ok() ? result.status : StoreFailed(change.record.name(), result.status);
 }
 
-absl::Status ControlPlane::Delete(const Change& change, const PoolPtr& before) {
+absl::Status ControlPlane::Delete(const Change& change, const PoolPtr& before, PoolPtr& after) {
   const std::string& pool = change.record.name();
-  const absl::Time began = parts_.now();
+  const Moment began = parts_.moment();
   const absl::Status deleted = parts_.store.Delete(change.record, before->stored.revision);
-  Observe(parts_.metrics.store_seconds, parts_.now() - began);
-  if (!deleted.ok()) return StoreFailed(pool, deleted);
-  parts_.metrics.changes_total.Increment();
-  RememberDeletion(change.record);
-  addresses_.RemovePool(pool);
-  Adopt(pool, nullptr);
-  return absl::OkStatus();
+  Observe(parts_.metrics.store_seconds, absl::FromChrono(parts_.moment() - began));
+  if (deleted.ok() || absl::IsDataLoss(deleted)) {
+    parts_.metrics.changes_total.Increment();
+    RememberDeletion(change.record);
+    addresses_.RemovePool(pool);
+    after = nullptr;
+    Adopt(pool, nullptr);
+  }
+  return deleted.ok() ? deleted : StoreFailed(pool, deleted);
 }
 
 void ControlPlane::RememberDeletion(const v1::PoolRecord& last) {
@@ -237,7 +261,8 @@ void ControlPlane::RememberDeletion(const v1::PoolRecord& last) {
 }
 
 absl::Status ControlPlane::StoreFailed(const std::string& pool, const absl::Status& status) const {
-  if (absl::IsAborted(status)) return status;  // a lost race, not a failure
+  // A lost race, or an edit by hand in the way.
+  if (absl::IsAborted(status) || absl::IsFailedPrecondition(status)) return status;
   parts_.metrics.store_errors_total.Increment();
   LOG_EVENT_LIMITED(LogLevel::kError, "store_failed", {"pool", pool},
                     {"error", FromAbsl(status.message())});
@@ -254,7 +279,7 @@ void ControlPlane::Adopt(const std::string& pool, PoolPtr state) {
     }
     parts_.metrics.pools.Set(static_cast<double>(pools_.size()));
   }
-  publisher_.SetPool(pool, std::move(state), parts_.now());
+  publisher_.SetPool(pool, std::move(state), parts_.moment());
   MarkWatches(pool);
 }
 
@@ -308,7 +333,7 @@ std::optional<v1::PoolRecord> ControlPlane::FindDeleted(
 
 // --- PoolStoreObserver ---
 
-void ControlPlane::OnDeclared(const std::string& pool, const v1::PoolSpec& spec) {
+bool ControlPlane::OnDeclared(const std::string& pool, const v1::PoolSpec& spec) {
   const absl::StatusOr<Outcome> outcome =
       Commit(pool, {.name = "file", .origin = "file"},
              [&](const v1::PoolRecord* record, const ChangeContext& context) {
@@ -319,6 +344,7 @@ void ControlPlane::OnDeclared(const std::string& pool, const v1::PoolSpec& spec)
   } else {
     OnRefused(pool, std::string(outcome.status().message()));
   }
+  return outcome.ok();
 }
 
 void ControlPlane::OnRefused(const std::string& pool, const std::string& errors) {

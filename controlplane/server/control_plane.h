@@ -6,7 +6,7 @@
 // before it is answered. Reads answer from memory, ListVersions from the store.
 //
 // Thread-safe. Calls may block on the store and on a plan (tenths of a second at worst): they are
-// made by threads that may. Time is a parameter of the publisher (RunDue); `now` dates records.
+// made by threads that may. Time is a parameter of the publisher (RunDue).
 #pragma once
 
 #include <array>
@@ -31,8 +31,10 @@
 #include "controlplane/server/pool_state.h"
 #include "controlplane/server/pool_watch.h"
 #include "controlplane/server/publisher.h"
+#include "controlplane/store/address_file.h"
 #include "controlplane/store/pool_store.h"
 #include "proto/weir/v1/admin.pb.h"
+#include "proxy/base/clock.h"
 
 namespace weir {
 
@@ -54,8 +56,9 @@ class ControlPlane final : private PoolStoreObserver {
     ResourceCache& cache;
     ProxyRegistry& proxies;
     ControlMetrics& metrics;
-    std::function<absl::Time()> now;
-    std::function<void()> wake;  // see Publisher
+    std::function<absl::Time()> now;  // dates records
+    std::function<Moment()> moment;   // measures: debounce, deadlines
+    std::function<void()> wake;       // see Publisher
   };
 
   explicit ControlPlane(const Parts& parts);
@@ -63,7 +66,11 @@ class ControlPlane final : private PoolStoreObserver {
   ControlPlane(const ControlPlane&) = delete;
   ControlPlane& operator=(const ControlPlane&) = delete;
 
-  // Loads every pool, publishes them at once and begins to watch the store. Before anything else.
+  // Loads every pool; `resolved` is what their names were when the process before ended. Before
+  // anything else.
+  absl::Status Load(ResolvedAddresses resolved = {});
+  // Publishes every pool at once, with the addresses that are known by then, and begins to watch
+  // the store. After Load.
   absl::Status Start();
 
   // --- changes; see admin.proto ---
@@ -91,11 +98,18 @@ class ControlPlane final : private PoolStoreObserver {
   std::optional<v1::WatchPoolsResponse> NextFor(PoolWatch& watch) const;
 
   // --- time and addresses ---
-  absl::Time RunDue(absl::Time now) { return publisher_.RunDue(now); }
+  Moment RunDue(Moment now) { return publisher_.RunDue(now); }
   // Changes wait for no proxy any longer.
   void EndWaits() { publisher_.EndWaits(); }
   // The names whose addresses are to be kept current, with how often, and how to tell of them.
   std::map<std::string, absl::Duration> NamesToResolve() const { return addresses_.Names(); }
+  // Only these are resolved from here on.
+  void ResolvesOnly(const std::map<std::string, absl::Duration>& names) {
+    addresses_.Forget(names);
+  }
+  // What is to be kept for the next process, and a number that tells when it is another.
+  ResolvedAddresses Resolved() const { return addresses_.Resolved(); }
+  uint64_t ResolvedChanges() const { return addresses_.Changes(); }
   void SetAddresses(const std::string& endpoint, std::vector<std::string> addresses);
 
  private:
@@ -111,9 +125,10 @@ class ControlPlane final : private PoolStoreObserver {
   void Run(const std::string& pool, const v1::ChangeOptions& options, const Caller& caller,
            const Apply& apply, ChangeDone done);
   absl::StatusOr<Outcome> Commit(const std::string& pool, const Caller& caller, const Apply& apply);
-  // These need the pool's lock.
+  // These need the pool's lock. With an error the change may be made all the same (DATA_LOSS):
+  // `after` is another one then.
   absl::Status Write(const Change& change, const PoolPtr& before, PoolPtr& after);
-  absl::Status Delete(const Change& change, const PoolPtr& before);
+  absl::Status Delete(const Change& change, const PoolPtr& before, PoolPtr& after);
   absl::Status StoreFailed(const std::string& pool, const absl::Status& status) const;
   void Adopt(const std::string& pool, PoolPtr state);
   PoolPtr MakeState(StoredPool stored) const;
@@ -126,7 +141,7 @@ class ControlPlane final : private PoolStoreObserver {
   void RememberDeletion(const v1::PoolRecord& last);
 
   // --- PoolStoreObserver ---
-  void OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override;
+  bool OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override;
   void OnRefused(const std::string& pool, const std::string& errors) override;
   void OnChanged(const StoredPool& pool) override;
   void OnDeleted(const std::string& pool) override;

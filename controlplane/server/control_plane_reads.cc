@@ -15,7 +15,6 @@ constexpr int kDefaultPage = 100;
 constexpr int kMaxPage = 1000;
 // Clients take 4 MiB by default; a page ends when it is this large.
 constexpr size_t kMaxPageBytes = 2 << 20;
-constexpr size_t kWatchNames = 100;
 
 struct Page {
   size_t size;
@@ -84,7 +83,12 @@ absl::StatusOr<v1::ListVersionsResponse> ControlPlane::ListVersions(
   absl::StatusOr<std::vector<v1::Version>> versions = parts_.store.ListVersions(request.pool());
   if (!versions.ok()) return StoreFailed(request.pool(), versions.status());
   v1::ListVersionsResponse response;
-  response.mutable_versions()->Assign(versions->begin(), versions->end());
+  size_t bytes = 0;
+  for (v1::Version& version : *versions) {
+    bytes += version.ByteSizeLong();
+    if (bytes > kMaxPageBytes && response.versions_size() > 0) break;
+    *response.add_versions() = std::move(version);
+  }
   return response;
 }
 
@@ -99,12 +103,13 @@ absl::StatusOr<v1::ListProxiesResponse> ControlPlane::ListProxies(
     std::string key = ProxyKey(*proxy);
     if (key <= page->after) continue;
     const auto count = static_cast<size_t>(response.proxies_size());
+    v1::Proxy described = proxy->Describe(*parts_.cache.View(proxy->fleet()));
+    bytes += described.ByteSizeLong();
     if (count == page->size || (count > 0 && bytes > kMaxPageBytes)) {
       response.set_next_page_token(TokenAfter(last));
       break;
     }
-    *response.add_proxies() = proxy->Describe(*parts_.cache.View(proxy->fleet()));
-    bytes += response.proxies().rbegin()->ByteSizeLong();
+    *response.add_proxies() = std::move(described);
     last = std::move(key);
   }
   return response;
@@ -139,27 +144,29 @@ void ControlPlane::MarkWatches(const std::string& pool) {
 
 std::optional<v1::WatchPoolsResponse> ControlPlane::NextFor(PoolWatch& watch) const {
   v1::WatchPoolsResponse response;
-  const auto is_silent = [&response] {
-    return response.changed().empty() && response.removed().empty() && !response.synced();
-  };
-  do {
-    for (const std::string& name : watch.Take(kWatchNames)) {
-      const PoolPtr pool = Find(name);
-      const bool shown =
-          pool != nullptr && (watch.fleet().empty() || pool->fleet() == watch.fleet());
-      if (shown) {
-        watch.sent.insert(name);
-        *response.add_changed() = pool->View();
-      } else if (watch.sent.erase(name) > 0) {
-        response.add_removed(name);
-      }
+  size_t bytes = 0;
+  while (bytes < kMaxPageBytes) {
+    const std::vector<std::string> taken = watch.Take(1);
+    if (taken.empty()) break;
+    const std::string& name = taken.front();
+    const PoolPtr pool = Find(name);
+    const bool shown = pool != nullptr && (watch.fleet().empty() || pool->fleet() == watch.fleet());
+    if (shown) {
+      watch.sent.insert(name);
+      *response.add_changed() = pool->View();
+      bytes += response.changed().rbegin()->ByteSizeLong();
+    } else if (watch.sent.erase(name) > 0) {
+      response.add_removed(name);
+      bytes += name.size();
     }
-    if (!watch.synced && watch.empty()) {
-      watch.synced = true;
-      response.set_synced(true);
-    }
-  } while (is_silent() && !watch.empty());
-  if (is_silent()) return std::nullopt;
+  }
+  if (!watch.synced && watch.empty()) {
+    watch.synced = true;
+    response.set_synced(true);
+  }
+  if (response.changed().empty() && response.removed().empty() && !response.synced()) {
+    return std::nullopt;
+  }
   return response;
 }
 

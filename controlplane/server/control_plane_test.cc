@@ -1,5 +1,6 @@
 #include "controlplane/server/control_plane.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -11,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proxy/base/check.h"
+#include "proxy/base/clock.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -74,7 +76,10 @@ class FakeProxy {
 
 class ControlPlaneTest : public ::testing::Test {
  protected:
-  ControlPlaneTest() { CHECK(control_.Start().ok()); }
+  ControlPlaneTest() {
+    CHECK(control_.Load().ok());
+    CHECK(control_.Start().ok());
+  }
 
   template <typename Request>
   absl::StatusOr<v1::ChangeResponse> Call(void (ControlPlane::*method)(const Request&,
@@ -108,8 +113,8 @@ class ControlPlaneTest : public ::testing::Test {
 
   // Time passes; what is due happens.
   void Advance(absl::Duration duration) {
-    now_ += duration;
-    control_.RunDue(now_);
+    moment_ += absl::ToChronoNanoseconds(duration);
+    control_.RunDue(moment_);
   }
 
   // The slots that proxies of the fleet see on the ring of the pool; "none" without such a pool.
@@ -132,6 +137,7 @@ class ControlPlaneTest : public ::testing::Test {
   }
 
   absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
+  Moment moment_ = Moment() + std::chrono::hours(1);
   MemoryStore store_;
   ResourceCache cache_;
   ProxyRegistry proxies_;
@@ -141,6 +147,7 @@ class ControlPlaneTest : public ::testing::Test {
                          .proxies = proxies_,
                          .metrics = metrics_,
                          .now = [this] { return now_; },
+                         .moment = [this] { return moment_; },
                          .wake = [] {}}};
 };
 
@@ -166,6 +173,13 @@ TEST_F(ControlPlaneTest, ABurstIsPublishedAfterASecondAtTheLatest) {
   EXPECT_EQ(Published().size(), 12u);
 }
 
+TEST_F(ControlPlaneTest, AWallClockThatIsSetBackDelaysNoChange) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  now_ -= absl::Hours(1);
+  Advance(absl::Milliseconds(100));
+  EXPECT_THAT(Published(), ElementsAre("a"));
+}
+
 TEST_F(ControlPlaneTest, AStoreThatFailsChangesNothing) {
   ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
   store_.failure = absl::UnavailableError("disk gone");
@@ -175,6 +189,27 @@ TEST_F(ControlPlaneTest, AStoreThatFailsChangesNothing) {
   EXPECT_THAT(Published(), ElementsAre("a"));
   EXPECT_EQ(metrics_.store_errors_total.Value(), 1);
   EXPECT_TRUE(Add("b").ok());
+}
+
+TEST_F(ControlPlaneTest, AChangeThatMayNotSurviveAPowerFailureIsInForceAndBlocksNoLaterOne) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  store_.failure = absl::DataLossError("directory not synchronised");
+  EXPECT_TRUE(absl::IsDataLoss(Add("b").status()));
+  EXPECT_EQ(metrics_.store_errors_total.Value(), 1);
+  store_.failure = absl::OkStatus();
+  Advance(absl::Seconds(1));
+  EXPECT_THAT(Published(), ElementsAre("a", "b"));
+  EXPECT_TRUE(Add("c").ok());
+
+  store_.failure = absl::DataLossError("directory not synchronised");
+  v1::DeletePoolRequest request;
+  request.set_name("alpha");
+  request.mutable_options()->set_force(true);
+  EXPECT_TRUE(absl::IsDataLoss(Call(&ControlPlane::DeletePool, request).status()));
+  store_.failure = absl::OkStatus();
+  Advance(absl::Seconds(1));
+  EXPECT_THAT(Published(), ElementsAre("none"));
+  EXPECT_TRUE(Create("alpha", SpecWith({"a"})).ok());
 }
 
 TEST_F(ControlPlaneTest, ARetryWithItsRequestIdGetsTheSameAnswerAndChangesNothing) {
@@ -301,7 +336,7 @@ TEST_F(ControlPlaneTest, AWaitEndsWithTheProcess) {
 }
 
 TEST_F(ControlPlaneTest, AnEditByHandGoesTheSameWay) {
-  store_.observer().OnDeclared("alpha", SpecWith({"a", "b"}));
+  EXPECT_TRUE(store_.observer().OnDeclared("alpha", SpecWith({"a", "b"})));
   Advance(absl::Seconds(1));
   EXPECT_THAT(Published(), ElementsAre("a", "b"));
   EXPECT_EQ(metrics_.merges_total.Value(), 1);
@@ -310,6 +345,16 @@ TEST_F(ControlPlaneTest, AnEditByHandGoesTheSameWay) {
   EXPECT_EQ(control_.ListVersions(request)->versions(0).origin(), "file");
   store_.observer().OnRefused("alpha", "alpha.yml:3: mistake");
   EXPECT_EQ(metrics_.merge_refusals_total.Value(), 1);
+}
+
+TEST_F(ControlPlaneTest, AnEditByHandThatCannotBeStoredIsNotSettled) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  store_.failure = absl::ResourceExhaustedError("disk full");
+  EXPECT_FALSE(store_.observer().OnDeclared("alpha", SpecWith({"a", "b"})));
+  store_.failure = absl::OkStatus();
+  EXPECT_TRUE(store_.observer().OnDeclared("alpha", SpecWith({"a", "b"})));
+  EXPECT_TRUE(store_.observer().OnDeclared("alpha", SpecWith({"c", "d"})));
+  EXPECT_EQ(metrics_.guard_holds_total.Value(), 1);  // held is settled, too
 }
 
 TEST_F(ControlPlaneTest, ADeletedPoolLeavesTheProxiesAndARetryIsAnsweredTheSame) {
@@ -347,7 +392,9 @@ TEST_F(ControlPlaneTest, ARetryOfADeletionIsAnsweredTheSameAfterARestartAndWhenT
                           .proxies = proxies_,
                           .metrics = metrics_,
                           .now = [this] { return now_; },
+                          .moment = [this] { return moment_; },
                           .wake = [] {}});
+  ASSERT_TRUE(restarted.Load().ok());
   ASSERT_TRUE(restarted.Start().ok());
   std::optional<absl::StatusOr<v1::ChangeResponse>> again;
   restarted.DeletePool(request, kAlice, [&again](auto result) { again = std::move(result); });
@@ -411,6 +458,70 @@ TEST_F(ControlPlaneTest, AnotherAddressOfANameSendsTheEndpointsAlone) {
   Advance(absl::Seconds(1));
   EXPECT_THAT(AddressesOf("alpha"), ElementsAre("192.0.2.2:6379", "192.0.2.3:6379"));
   EXPECT_EQ(cache_.View("default")->Find(PoolId("alpha"))->version(), version);
+}
+
+TEST_F(ControlPlaneTest, ARestartTellsNoProxyThatAShardWithAHostNameHasNoAddresses) {
+  v1::PoolSpec spec = SpecWith({"a"});
+  spec.mutable_servers(0)->set_endpoint("redis.example:6379");
+  ASSERT_TRUE(Create("alpha", spec).ok());
+  control_.SetAddresses("redis.example:6379", {"192.0.2.1:6379"});
+  const ResolvedAddresses kept = control_.Resolved();
+
+  ResourceCache cache;
+  ControlPlane restarted({.store = store_,
+                          .cache = cache,
+                          .proxies = proxies_,
+                          .metrics = metrics_,
+                          .now = [this] { return now_; },
+                          .moment = [this] { return moment_; },
+                          .wake = [] {}});
+  ASSERT_TRUE(restarted.Load(kept).ok());
+  ASSERT_TRUE(restarted.Start().ok());  // the name server is away
+  const ResourcePtr endpoints = cache.View("default")->Find(EndpointsId("alpha"));
+  ASSERT_NE(endpoints, nullptr);
+  EXPECT_THAT(endpoints->message.endpoints().slots(0).addresses(), ElementsAre("192.0.2.1:6379"));
+}
+
+TEST_F(ControlPlaneTest, VersionsThatWouldMakeTooLargeAnAnswerAreLeftOut) {
+  v1::PoolSpec spec = SpecWith({});
+  spec.mutable_policy()->set_distribution("random");  // quickly planned
+  for (int i = 0; i < 2000; ++i) {
+    v1::ShardSpec& shard = *spec.add_servers();
+    shard.set_name(StrCat(i, std::string(240, 's')));
+    shard.set_endpoint("127.0.0.1:6379");
+  }
+  ASSERT_TRUE(Create("alpha", spec).ok());
+  for (const char* shard : {"b", "c", "d"}) ASSERT_TRUE(Add(shard).ok());
+  v1::ListVersionsRequest request;
+  request.set_pool("alpha");
+  const auto versions = control_.ListVersions(request);
+  ASSERT_TRUE(versions.ok());
+  EXPECT_GE(versions->versions_size(), 1);
+  EXPECT_LT(versions->versions_size(), 4);
+  EXPECT_LT(versions->ByteSizeLong(), size_t{4} << 20);
+  EXPECT_EQ(versions->versions(0).generation(), 4u);
+}
+
+TEST_F(ControlPlaneTest, AWatchOfLargePoolsIsToldInSeveralMessages) {
+  v1::PoolSpec spec = SpecWith({});
+  for (int i = 0; i < 1000; ++i) {
+    v1::ShardSpec& shard = *spec.add_servers();
+    shard.set_name(StrCat(i, std::string(240, 's')));
+    shard.set_endpoint("127.0.0.1:6379");
+  }
+  for (const char* name : {"a", "b", "c", "d", "e"}) ASSERT_TRUE(Create(name, spec).ok());
+  const auto watch = control_.Watch("", [] {});
+  int pools = 0;
+  int messages = 0;
+  for (bool synced = false; !synced; ++messages) {
+    const auto news = control_.NextFor(*watch);
+    ASSERT_TRUE(news);
+    EXPECT_LT(news->ByteSizeLong(), size_t{4} << 20);
+    pools += news->changed_size();
+    synced = news->synced();
+  }
+  EXPECT_EQ(pools, 5);
+  EXPECT_GT(messages, 1);
 }
 
 TEST_F(ControlPlaneTest, AWatchSeesWhatIsThereThenEveryChangeThenNothing) {

@@ -4,10 +4,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "controlplane/store/address_file.h"
+#include "proxy/base/clock.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 #include "proxy/base/version.h"
@@ -16,6 +20,12 @@ namespace weir {
 namespace {
 
 constexpr size_t kMaxWatches = 10'000;
+// Longest wait at the start for the names of shards to be resolved.
+constexpr absl::Duration kLongestLookUp = absl::Seconds(5);
+// Between two looks at who may call.
+constexpr Duration kLongestTick = std::chrono::seconds(1);
+// Between two looks at whether addresses have changed, which a process that is killed forgets.
+constexpr Duration kSaveInterval = std::chrono::seconds(1);
 
 // The signals that Main waits for; blocked in every thread.
 sigset_t BlockSignals() {
@@ -101,19 +111,57 @@ absl::Status ControlProcess::OpenStore() {
                                                          .proxies = proxies_,
                                                          .metrics = metrics_,
                                                          .now = absl::Now,
+                                                         .moment = Clock::now,
                                                          .wake = [this] { ticker_.Wake(); }});
   resolver_ = std::make_unique<EndpointResolver>(
       [this](const std::string& endpoint, const std::vector<std::string>& addresses) {
         control_->SetAddresses(endpoint, addresses);
       });
+  auto resolved = ReadAddressFile(options_.data_dir);
+  if (!resolved.ok()) {  // they will be found again
+    LOG_EVENT(LogLevel::kError, "addresses_not_read",
+              {"error", FromAbsl(resolved.status().message())});
+  }
+  absl::Status status = control_->Load(resolved.ok() ? *std::move(resolved) : ResolvedAddresses());
+  if (!status.ok()) return status;
+  LookUpNames();
   return control_->Start();
 }
 
+void ControlProcess::LookUpNames() {
+  const auto names = control_->NamesToResolve();
+  resolver_->SetEndpoints(names);
+  if (!resolver_->WaitForFirstLookups(kLongestLookUp)) {
+    LOG_EVENT(LogLevel::kWarn, "names_not_resolved", {"names", names.size()},
+              {"reason", "no answer in time: proxies are told the last addresses known"});
+  }
+}
+
+Moment ControlProcess::Tick(Moment now) {
+  const auto names = control_->NamesToResolve();
+  resolver_->SetEndpoints(names);
+  control_->ResolvesOnly(names);
+  const uint64_t table = access_->TableNumber(absl::Now());
+  if (std::exchange(access_table_, table) != table) {
+    discovery_->RecheckAll();
+    admin_->RecheckWatches();
+  }
+  return std::min(control_->RunDue(now), now + kLongestTick);
+}
+
+void ControlProcess::SaveAddresses() {
+  const uint64_t changes = control_->ResolvedChanges();
+  if (changes == saved_addresses_) return;
+  const absl::Status written = WriteAddressFile(options_.data_dir, control_->Resolved());
+  if (written.ok()) {
+    saved_addresses_ = changes;
+  } else {
+    LOG_EVENT_LIMITED(LogLevel::kError, "addresses_not_written",
+                      {"error", FromAbsl(written.message())});
+  }
+}
+
 absl::Status ControlProcess::Serve() {
-  ticker_.Start([this](absl::Time now) {
-    resolver_->SetEndpoints(control_->NamesToResolve());
-    return control_->RunDue(now);
-  });
   discovery_ = std::make_unique<DiscoveryService>(
       DiscoveryService::Parts{
           .cache = cache_, .proxies = proxies_, .access = *access_, .metrics = metrics_},
@@ -124,6 +172,11 @@ absl::Status ControlProcess::Serve() {
   admin_ = std::make_unique<AdminService>(
       *control_, *access_, metrics_,
       PeerLimit::Limits{.in_all = kMaxWatches, .per_peer = options_.max_peer_watches});
+  ticker_.Start([this](Moment now) { return Tick(now); });
+  saver_.Start([this](Moment now) {
+    SaveAddresses();
+    return now + kSaveInterval;
+  });
   auto http = HttpServer::Start(options_.http, metrics_, [this] { return ready_.load(); });
   if (!http.ok()) return http.status();
   http_ = *std::move(http);
@@ -150,6 +203,8 @@ void ControlProcess::Shutdown() {
   }
   ticker_.Stop();
   resolver_.reset();
+  saver_.Stop();
+  if (store_ != nullptr && control_ != nullptr) SaveAddresses();
   store_.reset();
 }
 

@@ -49,10 +49,18 @@ class ControlProcess {
   explicit ControlProcess(const ControlOptions& options);
 
   absl::Status OpenStore();
+  // Starts the resolver and gives it a moment, so that proxies are told of no shard without
+  // addresses that has some.
+  void LookUpNames();
   absl::Status Serve();
+  // One round of the ticker.
+  Moment Tick(Moment now);
+  void SaveAddresses();
 
   const ControlOptions options_;
   std::atomic<bool> ready_ = false;
+  uint64_t saved_addresses_ = 0;  // AddressBook::Changes; the saving ticker's
+  uint64_t access_table_ = 0;     // Access::TableNumber; the ticker's
 
   // In the order in which they are made; they end the other way round, save the store, which ends
   // before the control plane: its thread calls there.
@@ -60,6 +68,7 @@ class ControlProcess {
   ResourceCache cache_;
   ProxyRegistry proxies_;
   Ticker ticker_;
+  Ticker saver_;  // of addresses: a disk that hangs holds up no change
   std::unique_ptr<Access> access_;
   std::unique_ptr<SecretDirectory> secrets_;
   std::unique_ptr<EmbeddedStore> store_;

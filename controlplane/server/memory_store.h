@@ -26,26 +26,26 @@ class MemoryStore final : public PoolStore {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::string> Write(const v1::PoolRecord& record, std::string_view expected,
-                                    const v1::Version* version) override {
-    if (!failure.ok()) return failure;
-    if (RevisionOf(record.name()) != expected) return absl::AbortedError("another revision");
+  WriteResult Write(const v1::PoolRecord& record, std::string_view expected,
+                    const v1::Version* version) override {
+    if (!failure.ok() && !absl::IsDataLoss(failure)) return {failure};
+    if (RevisionOf(record.name()) != expected) return {absl::AbortedError("another revision")};
     ++writes;
     const std::string revision = StrCat(++revision_);
     pools_[record.name()] = {.record = record, .revision = revision};
     if (version != nullptr) {
       versions_[record.name()].insert(versions_[record.name()].begin(), *version);
     }
-    return revision;
+    return {failure, revision};
   }
 
   absl::Status Delete(const v1::PoolRecord& last, std::string_view expected) override {
-    if (!failure.ok()) return failure;
+    if (!failure.ok() && !absl::IsDataLoss(failure)) return failure;
     if (RevisionOf(last.name()) != expected) return absl::AbortedError("another revision");
     pools_.erase(last.name());
     versions_.erase(last.name());
     deleted_.insert(deleted_.begin(), last);
-    return absl::OkStatus();
+    return failure;
   }
 
   absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() override { return deleted_; }
@@ -56,7 +56,7 @@ class MemoryStore final : public PoolStore {
 
   PoolStoreObserver& observer() { return *observer_; }
 
-  absl::Status failure;  // of the next writes
+  absl::Status failure;  // of the next writes; DATA_LOSS: they are made all the same
   int writes = 0;
 
  private:

@@ -9,7 +9,7 @@ namespace weir {
 Publisher::Publisher(ResourceCache& cache, ProxyRegistry& proxies, std::function<void()> wake)
     : cache_(cache), proxies_(proxies), wake_(std::move(wake)) {}
 
-void Publisher::SetPool(const std::string& pool, PoolPtr state, absl::Time now) {
+void Publisher::SetPool(const std::string& pool, PoolPtr state, Moment now) {
   {
     const std::lock_guard lock(mutex_);
     const auto [entry, is_first] = pending_.try_emplace(pool);
@@ -34,7 +34,7 @@ void Publisher::Await(AckRequest request) {
   wake_();
 }
 
-absl::Time Publisher::RunDue(absl::Time now) {
+Moment Publisher::RunDue(Moment now) {
   for (auto& [pool, pending] : TakeDue(now)) {
     Publish(pool, pending.state);
     for (AckRequest& request : pending.waits) Start(std::move(request));
@@ -43,7 +43,7 @@ absl::Time Publisher::RunDue(absl::Time now) {
   return NextDue();
 }
 
-std::map<std::string, Publisher::Pending> Publisher::TakeDue(absl::Time now) {
+std::map<std::string, Publisher::Pending> Publisher::TakeDue(Moment now) {
   std::map<std::string, Pending> due;
   const std::lock_guard lock(mutex_);
   for (auto it = pending_.begin(); it != pending_.end();) {
@@ -100,10 +100,10 @@ void Publisher::EndWaits() {
     }
   }
   for (AckRequest& request : unpublished) Start(std::move(request));
-  for (Wait& ended : TakeEnded(absl::InfiniteFuture())) ended.wait->Expire();
+  for (Wait& ended : TakeEnded(kNever)) ended.wait->Expire();
 }
 
-std::list<Publisher::Wait> Publisher::TakeEnded(absl::Time now) {
+std::list<Publisher::Wait> Publisher::TakeEnded(Moment now) {
   std::list<Wait> ended;
   const std::lock_guard lock(mutex_);
   for (auto it = waits_.begin(); it != waits_.end();) {
@@ -114,8 +114,8 @@ std::list<Publisher::Wait> Publisher::TakeEnded(absl::Time now) {
   return ended;
 }
 
-absl::Time Publisher::NextDue() {
-  absl::Time next = absl::InfiniteFuture();
+Moment Publisher::NextDue() {
+  Moment next = kNever;
   const std::lock_guard lock(mutex_);
   for (const auto& [pool, pending] : pending_) next = std::min(next, pending.due);
   for (const Wait& wait : waits_) next = std::min(next, wait.deadline);

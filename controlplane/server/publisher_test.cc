@@ -1,5 +1,6 @@
 #include "controlplane/server/publisher.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-const absl::Time kStart = absl::FromUnixSeconds(1'800'000'000);
+const Moment kStart = Moment() + std::chrono::hours(1);
 
 class PublisherTest : public ::testing::Test {
  protected:
@@ -36,10 +37,13 @@ class PublisherTest : public ::testing::Test {
   }
 
   void Sets(PoolPtr state, absl::Duration at) {
-    publisher_.SetPool("alpha", std::move(state), kStart + at);
+    publisher_.SetPool("alpha", std::move(state), kStart + absl::ToChronoNanoseconds(at));
   }
   // When RunDue wants to be called next, since the start.
-  absl::Duration Runs(absl::Duration at) { return publisher_.RunDue(kStart + at) - kStart; }
+  absl::Duration Runs(absl::Duration at) {
+    const Moment next = publisher_.RunDue(kStart + absl::ToChronoNanoseconds(at));
+    return next == kNever ? absl::InfiniteDuration() : absl::FromChrono(next - kStart);
+  }
 
   // The shard that the fleet sees, "none" without the pool.
   std::string Published(const std::string& fleet = "blue") const {
@@ -51,7 +55,7 @@ class PublisherTest : public ::testing::Test {
     publisher_.Await({.fleet = "blue",
                       .pool = "alpha",
                       .targets = {AckTargetOf(state->resources.pool)},
-                      .deadline = kStart + deadline,
+                      .deadline = kStart + absl::ToChronoNanoseconds(deadline),
                       .done = [this](const std::vector<v1::ProxyResult>& results) {
                         std::string line = "done";
                         for (const v1::ProxyResult& result : results) {
@@ -64,7 +68,7 @@ class PublisherTest : public ::testing::Test {
 
   // A proxy of the fleet comes.
   ProxyPtr Joins() {
-    auto proxy = std::make_shared<ProxyState>("127.0.0.1:1", kStart, false);
+    auto proxy = std::make_shared<ProxyState>("127.0.0.1:1", absl::UnixEpoch(), false);
     v1::Node node;
     node.set_id("p1");
     node.set_fleet("blue");

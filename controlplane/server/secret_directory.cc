@@ -55,7 +55,7 @@ absl::StatusOr<std::unique_ptr<SecretDirectory>> SecretDirectory::Open(std::stri
           }
         }
         for (const std::string& name : changes.names) secrets->Read(name);
-        return std::set<std::string>();
+        return DirectoryWatcher::Again();
       });
   if (!watcher.ok()) return watcher.status();
   secrets->watcher_ = *std::move(watcher);

@@ -1,19 +1,8 @@
 #include "controlplane/server/ticker.h"
 
-#include <algorithm>
-#include <chrono>
 #include <utility>
 
-#include "absl/time/clock.h"
-
 namespace weir {
-namespace {
-
-// A longest sleep, so that a clock that was set back delays nothing for long.
-constexpr absl::Duration kLongestSleep = absl::Seconds(1);
-
-}  // namespace
-
 Ticker::~Ticker() { Stop(); }
 
 void Ticker::Start(Run run) {
@@ -42,11 +31,14 @@ void Ticker::Loop(const Run& run) {
   while (!stopping_) {
     woken_ = false;
     lock.unlock();
-    const absl::Time now = absl::Now();
-    const absl::Duration sleep = std::min(run(now) - now, kLongestSleep);
+    const Moment next = run(Clock::now());
     lock.lock();
-    changed_.wait_for(lock, absl::ToChronoNanoseconds(sleep),
-                      [this] { return woken_ || stopping_; });
+    const auto is_woken = [this] { return woken_ || stopping_; };
+    if (next == kNever) {
+      changed_.wait(lock, is_woken);
+    } else {
+      changed_.wait_until(lock, next, is_woken);
+    }
   }
 }
 

@@ -7,14 +7,14 @@
 #include <mutex>
 #include <thread>
 
-#include "absl/time/time.h"
+#include "proxy/base/clock.h"
 
 namespace weir {
 
 class Ticker {
  public:
-  // Takes the time, returns when it is to run next (infinite future: when woken).
-  using Run = std::function<absl::Time(absl::Time now)>;
+  // Takes the time, returns when it is to run next (kNever: when woken).
+  using Run = std::function<Moment(Moment now)>;
 
   Ticker() = default;
   // Ends the thread as Stop does.

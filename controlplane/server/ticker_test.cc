@@ -1,5 +1,6 @@
 #include "controlplane/server/ticker.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -34,9 +35,9 @@ class Runs {
 TEST(TickerTest, RunsAtOnceAndWhenItIsWoken) {
   Runs runs;
   Ticker ticker;
-  ticker.Start([&runs](absl::Time) {
+  ticker.Start([&runs](Moment) {
     runs.Add();
-    return absl::InfiniteFuture();
+    return kNever;
   });
   runs.WaitFor(1);
   ticker.Wake();
@@ -46,11 +47,11 @@ TEST(TickerTest, RunsAtOnceAndWhenItIsWoken) {
 TEST(TickerTest, RunsAgainAtTheMomentThatTheRunNamed) {
   Runs runs;
   Ticker ticker;
-  absl::Time due;
+  Moment due;
   bool early = false;
-  ticker.Start([&](absl::Time now) {
+  ticker.Start([&](Moment now) {
     early = early || now < due;
-    due = now + absl::Milliseconds(1);
+    due = now + std::chrono::milliseconds(1);
     runs.Add();
     return due;
   });
@@ -63,10 +64,10 @@ TEST(TickerTest, ARunThatWakesItRunsAgainAndNothingRunsAfterStop) {
   Runs runs;
   Ticker ticker;
   ticker.Wake();  // before Start: without effect that could be seen
-  ticker.Start([&](absl::Time) {
+  ticker.Start([&](Moment) {
     runs.Add();
     if (runs.count() < 3) ticker.Wake();
-    return absl::InfiniteFuture();
+    return kNever;
   });
   runs.WaitFor(3);
   ticker.Stop();

@@ -53,17 +53,31 @@ void DirectoryWatcher::Run() {
   const Duration max_delay = absl::ToChronoNanoseconds(options_.max_delay);
   Moment report_at = Moment::min();
   Moment latest = kNever;  // for the report of a burst that is going on
-  while (Wait(report_at)) {
+  while (Wait(std::min(report_at, later_at_))) {
     const Moment now = Clock::now();
     if (ReadEvents()) {
       if (latest == kNever) latest = now + max_delay;
       report_at = std::min(now + quiet, latest);
     }
+    if (now >= later_at_) {
+      pending_.names.merge(std::exchange(later_, {}));
+      later_at_ = kNever;
+      report_at = now;
+    }
     if (now < report_at) continue;
-    pending_.names = callback_(std::exchange(pending_, Changes()));
     latest = kNever;
-    report_at = pending_.names.empty() ? kNever : Clock::now() + quiet;
+    report_at = Report();
   }
+}
+
+Moment DirectoryWatcher::Report() {
+  Again again = callback_(std::exchange(pending_, Changes()));
+  later_.merge(again.later);
+  if (later_at_ == kNever && !later_.empty()) {
+    later_at_ = Clock::now() + absl::ToChronoNanoseconds(options_.retry);
+  }
+  pending_.names = std::move(again.soon);
+  return pending_.names.empty() ? kNever : Clock::now() + absl::ToChronoNanoseconds(options_.quiet);
 }
 
 bool DirectoryWatcher::Wait(Moment deadline) const {

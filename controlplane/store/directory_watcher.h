@@ -24,15 +24,20 @@ class DirectoryWatcher {
     std::string directory;
     absl::Duration quiet = absl::Milliseconds(100);
     absl::Duration max_delay = absl::Seconds(1);
+    absl::Duration retry = absl::Seconds(10);
   };
   struct Changes {
     // Anything may have changed: the first report, or the kernel dropped events.
     bool everything = false;
     std::set<std::string> names;
   };
-  // Called on the watcher's thread, at once with `everything`, then for each burst. The names that
-  // it returns are reported again after another `quiet`.
-  using Callback = std::function<std::set<std::string>(const Changes&)>;
+  // Names to report once more although nothing happens to them.
+  struct Again {
+    std::set<std::string> soon;   // after another `quiet`
+    std::set<std::string> later;  // after `retry`
+  };
+  // Called on the watcher's thread, at once with `everything`, then for each burst.
+  using Callback = std::function<Again(const Changes&)>;
 
   // UNAVAILABLE when the directory cannot be watched.
   static absl::StatusOr<std::unique_ptr<DirectoryWatcher>> Start(Options options,
@@ -48,6 +53,8 @@ class DirectoryWatcher {
   DirectoryWatcher(Options options, Callback callback, UniqueFd inotify, UniqueFd stop);
 
   void Run();
+  // Calls back with what is pending; when to do so again.
+  Moment Report();
   // Waits for something to read, at most until `deadline`; whether to go on.
   bool Wait(Moment deadline) const;
   // Adds what has happened to `pending_`; whether anything has.
@@ -57,7 +64,9 @@ class DirectoryWatcher {
   const Callback callback_;
   const UniqueFd inotify_;
   const UniqueFd stop_;  // an eventfd, readable once the thread is to end
-  Changes pending_;      // the thread's
+  Changes pending_;      // the thread's, as the next two
+  std::set<std::string> later_;
+  Moment later_at_ = kNever;
   std::thread thread_;
 };
 

@@ -4,9 +4,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "controlplane/model/pool_spec.h"
 #include "controlplane/store/durable_file.h"
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
@@ -126,15 +128,18 @@ absl::StatusOr<std::vector<StoredPool>> EmbeddedStore::Load() {
 absl::Status EmbeddedStore::Watch(PoolStoreObserver& observer) {
   CHECK(observer_ == nullptr);
   observer_ = &observer;
-  auto watcher = DirectoryWatcher::Start(
-      {.directory = pools_directory_, .quiet = options_.quiet, .max_delay = options_.max_delay},
-      [this](const auto& changes) { return OnChanges(changes); });
+  auto watcher =
+      DirectoryWatcher::Start({.directory = pools_directory_,
+                               .quiet = options_.quiet,
+                               .max_delay = options_.max_delay,
+                               .retry = options_.retry},
+                              [this](const auto& changes) { return OnChanges(changes); });
   if (!watcher.ok()) return watcher.status();
   watcher_ = *std::move(watcher);
   return absl::OkStatus();
 }
 
-std::set<std::string> EmbeddedStore::OnChanges(const DirectoryWatcher::Changes& changes) {
+DirectoryWatcher::Again EmbeddedStore::OnChanges(const DirectoryWatcher::Changes& changes) {
   std::set<std::string> names = changes.names;
   if (changes.everything) {
     const std::lock_guard lock(mutex_);
@@ -142,20 +147,27 @@ std::set<std::string> EmbeddedStore::OnChanges(const DirectoryWatcher::Changes& 
     const absl::StatusOr<std::vector<std::string>> files = ListDirectory(pools_directory_);
     if (files.ok()) names.insert(files->begin(), files->end());
   }
-  std::set<std::string> names_again;
+  DirectoryWatcher::Again names_again;
   for (const std::string& name : names) {
     if (name.starts_with('.') || !name.ends_with(kSuffix)) continue;  // editors' own
     bool again = false;
     const std::optional<News> news = Examine(name, again);
-    if (again) names_again.insert(name);
-    if (!news) continue;
-    if (news->declared) {
-      observer_->OnDeclared(news->pool, *news->declared);
-    } else {
-      observer_->OnRefused(news->pool, news->refused);
-    }
+    if (again) names_again.soon.insert(name);
+    if (news && !Tell(*news)) names_again.later.insert(name);
   }
   return names_again;
+}
+
+bool EmbeddedStore::Tell(const News& news) {
+  if (!news.declared) {
+    observer_->OnRefused(news.pool, news.refused);
+    return true;
+  }
+  if (observer_->OnDeclared(news.pool, *news.declared)) return true;
+  const std::lock_guard lock(mutex_);
+  if (const auto found = pools_.find(news.pool); found != pools_.end())
+    found->second.judged.clear();
+  return false;
 }
 
 std::optional<EmbeddedStore::News> EmbeddedStore::Examine(const std::string& file_name,
@@ -216,12 +228,14 @@ std::optional<EmbeddedStore::News> EmbeddedStore::ExamineOtherInForce(const std:
   const absl::StatusOr<InForce> theirs =
       ParseInForce(parts.in_force, PathOf(pool), parts.in_force_line);
   if (!theirs.ok() || theirs->record.uid() != current.uid()) {
+    state.refused = parts.declared;
     return Undo(pool, state, parts.declared,
                 StrCat(place,
                        ": found another in_force, expected what weir-control wrote; it is put "
                        "back, and `declared` not looked at until it is changed once more"));
   }
   if (!IsSameSpec(theirs->record.spec(), current.spec())) {
+    state.refused = parts.declared;
     return Undo(pool, state, parts.declared,
                 StrCat(place,
                        ": the pool was declared anew while the file was edited; compare "
@@ -256,17 +270,23 @@ std::optional<EmbeddedStore::News> EmbeddedStore::Undo(const std::string& pool, 
 std::optional<EmbeddedStore::News> EmbeddedStore::ExamineDeclared(const std::string& pool,
                                                                   PoolState& state,
                                                                   std::string_view declared) {
+  state.refused.clear();
   const absl::StatusOr<v1::PoolSpec> spec = ParseDeclaredPool(declared, PathOf(pool), pool);
-  if (!spec.ok()) return News{pool, std::nullopt, std::string(FromAbsl(spec.status().message()))};
-  if (state.in_force && IsSameSpec(*spec, state.in_force->record.spec())) return std::nullopt;
-  const CheckedPool checked = ReadPoolSpec(pool, *spec);
-  if (checked.ok()) return News{pool, *spec, {}};
   std::string errors;
-  for (const FieldError& error : checked.errors) {
-    StrAppend(&errors, errors.empty() ? "" : "\n", PathOf(pool), ":1: ", error.field, ": ",
-              error.what);
+  if (!spec.ok()) {
+    errors = FromAbsl(spec.status().message());
+  } else if (state.in_force && IsSameSpec(*spec, state.in_force->record.spec())) {
+    return std::nullopt;
+  } else {
+    const CheckedPool checked = ReadPoolSpec(pool, *spec);
+    if (checked.ok()) return News{pool, *spec, {}};
+    for (const FieldError& error : checked.errors) {
+      StrAppend(&errors, errors.empty() ? "" : "\n", PathOf(pool), ":1: ", error.field, ": ",
+                error.what);
+    }
   }
-  return News{pool, std::nullopt, errors};
+  state.refused = declared;
+  return News{pool, std::nullopt, std::move(errors)};
 }
 
 // --- writes ---
@@ -297,46 +317,40 @@ absl::StatusOr<std::string> EmbeddedStore::DeclaredFor(
   }
   const bool is_same_spec = current != nullptr && IsSameSpec(record.spec(), current->spec());
   if (is_same_spec) return std::string(declared);
-  return absl::AbortedError(StrCat("pool '", pool, "': ", PathOf(pool),
-                                   " was edited and is not applied; apply, correct or undo that "
-                                   "first"));
+  return absl::FailedPreconditionError(
+      StrCat("pool '", pool, "': ", PathOf(pool),
+             " was edited and is not applied; apply, correct or undo that first"));
 }
 
-absl::StatusOr<std::string> EmbeddedStore::Write(const v1::PoolRecord& record,
-                                                 std::string_view expected_revision,
-                                                 const v1::Version* version) {
+WriteResult EmbeddedStore::Write(const v1::PoolRecord& record, std::string_view expected_revision,
+                                 const v1::Version* version) {
   const std::string& pool = record.name();
   const CheckedPool checked = ReadPoolSpec(pool, record.spec());
-  if (!checked.ok()) return ToStatus(checked.errors);
+  if (!checked.ok()) return {ToStatus(checked.errors)};
   const uint64_t generation = record.shard_map().generation();
   CHECK(version == nullptr || version->generation() == generation);
 
   const std::lock_guard lock(mutex_);
-  if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) return status;
+  if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) return {status};
   const absl::StatusOr<std::string> text = ReadWholeFile(PathOf(pool), kMaxFileBytes);
-  if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
+  if (!text.ok() && !absl::IsNotFound(text.status())) return {text.status()};
   absl::StatusOr<std::string> declared =
       DeclaredFor(record, text.ok() ? std::make_optional(*text) : std::nullopt);
-  if (!declared.ok()) return declared.status();
+  if (!declared.ok()) return {declared.status()};
 
-  if (expected_revision.empty()) {
-    if (absl::Status status = history_.Forget(pool); !status.ok()) return status;
-  }
-  if (version != nullptr) {
-    if (absl::Status status = history_.Add(pool, *version); !IsDone(status)) return status;
-  }
   const auto found = pools_.find(pool);
   const uint64_t old_generation = found != pools_.end() && found->second.in_force
                                       ? found->second.in_force->record.shard_map().generation()
                                       : 0;
   InForce in_force = FormatInForce(record);
-  std::string revision = in_force.sha256;
-  absl::Status status = WritePoolFile(pool, *declared, std::move(in_force));
+  WriteResult result{.status = absl::OkStatus(), .revision = in_force.sha256};
+  if (expected_revision.empty()) result.status = history_.Forget(pool);
+  if (result.ok() && version != nullptr) result.status = history_.Add(pool, *version);
+  if (result.ok()) result.status = WritePoolFile(pool, *declared, std::move(in_force));
   // Nothing is lost when this fails: it is done again at the next write, or on opening.
-  const uint64_t last = IsDone(status) ? generation : old_generation;
+  const uint64_t last = result.is_made() ? generation : old_generation;
   if (version != nullptr) history_.Trim(pool, last, kMaxVersions).IgnoreError();
-  if (!status.ok()) return status;
-  return revision;
+  return result;
 }
 
 absl::Status EmbeddedStore::WritePoolFile(const std::string& pool, std::string_view declared,
@@ -345,11 +359,13 @@ absl::Status EmbeddedStore::WritePoolFile(const std::string& pool, std::string_v
   const absl::Status status = WriteFileDurably(pools_directory_, FileName(pool), text);
   if (!IsDone(status)) return status;
   PoolState& state = pools_[pool];
-  // An edit that waits and that nobody was told of must still be found.
-  const bool is_told = SplitPoolFile(state.judged).declared == declared;
   const absl::StatusOr<v1::PoolSpec> spec = ParseDeclaredPool(declared, PathOf(pool), pool);
   const bool is_applied = spec.ok() && IsSameSpec(*spec, in_force.record.spec());
-  if (is_told || is_applied) state.judged = text;
+  // An edit that waits is found by this write's own event: one that nobody was told of, and one
+  // whose held change this write has dropped. While anything is held it would push that out.
+  const bool is_told = SplitPoolFile(state.judged).declared == declared;
+  const bool is_settled = is_told && (in_force.record.has_held() || state.refused == declared);
+  state.judged = is_applied || is_settled ? text : "";
   state.in_force = std::move(in_force);
   return status;
 }

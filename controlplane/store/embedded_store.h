@@ -13,11 +13,12 @@
 //
 // People may edit, add, and replace files in pools/ at any time. What they change in `declared`
 // goes to the observer, and stays in the file with its comments; only a new spec that comes by
-// another way rewrites it, and that is refused while an edit waits. What they change in `in_force`
-// is undone, and so is the removal of a file: pools are deleted through the API. An editor may save
-// a file that it read before a live change: `in_force` is put back, and `declared` is an edit like
-// others unless the declaration changed, too. Until it is put back (twice Options::quiet), a crash
-// would leave the older state.
+// another way rewrites it, and that is refused while an edit waits. An edit that is neither taken
+// nor held is told of again and again. What they change in `in_force` is undone, and so is the
+// removal of a file: pools are deleted through the API. An editor may save a file that it read
+// before a live change: `in_force` is put back, and `declared` is an edit like others unless the
+// declaration changed, too. Until it is put back (twice Options::quiet), a crash would leave the
+// older state.
 #pragma once
 
 #include <map>
@@ -48,6 +49,7 @@ class EmbeddedStore : public PoolStore {
     std::string directory;                           // created if missing; its parent must exist
     absl::Duration quiet = absl::Milliseconds(100);  // how long a file must be at rest to be read
     absl::Duration max_delay = absl::Seconds(1);     // but no longer than this
+    absl::Duration retry = absl::Seconds(10);        // before an edit not taken is told of again
   };
 
   // Takes the lock and reads everything. FAILED_PRECONDITION, with the pid, when another process
@@ -58,9 +60,8 @@ class EmbeddedStore : public PoolStore {
 
   absl::StatusOr<std::vector<StoredPool>> Load() override;
   absl::Status Watch(PoolStoreObserver& observer) override;
-  absl::StatusOr<std::string> Write(const v1::PoolRecord& record,
-                                    std::string_view expected_revision,
-                                    const v1::Version* version) override;
+  WriteResult Write(const v1::PoolRecord& record, std::string_view expected_revision,
+                    const v1::Version* version) override;
   absl::Status Delete(const v1::PoolRecord& last, std::string_view expected_revision) override;
   absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() override;
   absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) override;
@@ -68,7 +69,10 @@ class EmbeddedStore : public PoolStore {
  private:
   struct PoolState {
     std::optional<InForce> in_force;  // none: the file was added by hand and nothing is written yet
-    std::string judged;   // the file's text that the observer knows about, or that was written here
+    // The file's text, when there is nothing to tell of it: what it declares is in force, held or
+    // refused. Empty: to be told of.
+    std::string judged;
+    std::string refused;  // the last `declared` that is not looked at until it is changed
     std::string suspect;  // a text, or "" for none, that is to be undone if it is there once more
     bool is_suspect = false;
   };
@@ -85,7 +89,9 @@ class EmbeddedStore : public PoolStore {
   absl::Status ReadPool(const std::string& pool);
 
   // --- edits by hand; on the watcher's thread ---
-  std::set<std::string> OnChanges(const DirectoryWatcher::Changes& changes);
+  DirectoryWatcher::Again OnChanges(const DirectoryWatcher::Changes& changes);
+  // Passes the news on; false: to be told of again after a while.
+  bool Tell(const News& news);
   // Files that were changed are examined one by one; `again`: once more after a while.
   std::optional<News> Examine(const std::string& file_name, bool& again);
   std::optional<News> ExamineText(const std::string& pool, const std::string& text, bool& again);

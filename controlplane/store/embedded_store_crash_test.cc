@@ -47,9 +47,9 @@ std::unique_ptr<EmbeddedStore> OpenStore(const std::string& directory) {
     const uint64_t generation = pool.record.shard_map().generation() + 1;
     pool.record = TestRecord(StrCat("pool-", i), generation);
     const v1::Version version = TestVersion(pool.record);
-    const auto revision = store->Write(pool.record, pool.revision, &version);
-    if (!revision.ok()) _exit(2);
-    pool.revision = *revision;
+    const WriteResult result = store->Write(pool.record, pool.revision, &version);
+    if (!result.ok()) _exit(2);
+    pool.revision = result.revision;
     const Answer answer{i, generation};
     if (write(answers, &answer, sizeof(answer)) != sizeof(answer)) _exit(3);
   }

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -23,14 +25,19 @@ namespace weir {
 namespace {
 
 using ::google::protobuf::util::MessageDifferencer;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+
+// While set, directories cannot be synchronised: as on a disk that fails behind a rename.
+std::atomic<bool> directories_fail = false;
 
 // What the store told, one line each: "declared POOL TIMEOUT", "refused POOL ERRORS".
 class Listener : public PoolStoreObserver {
  public:
-  void OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override {
+  bool OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override {
     Add(StrCat("declared ", pool, " ", spec.policy().timeout()));
+    return takes;
   }
   void OnRefused(const std::string& pool, const std::string& errors) override {
     Add(StrCat("refused ", pool, " ", errors));
@@ -48,6 +55,7 @@ class Listener : public PoolStoreObserver {
     lines_.pop_front();
     return line;
   }
+  std::atomic<bool> takes = true;  // what is declared is in force or held then
   size_t waiting() {
     const std::lock_guard lock(mutex_);
     return lines_.size();
@@ -71,7 +79,9 @@ class EmbeddedStoreTest : public ::testing::Test {
 
   absl::Status TryOpen() {
     store_.reset();
-    auto store = EmbeddedStore::Open({.directory = directory_, .quiet = absl::Milliseconds(20)});
+    auto store = EmbeddedStore::Open({.directory = directory_,
+                                      .quiet = absl::Milliseconds(20),
+                                      .retry = absl::Milliseconds(20)});
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
     return absl::OkStatus();
@@ -85,12 +95,12 @@ class EmbeddedStoreTest : public ::testing::Test {
   // Writes a record with its version; its revision.
   std::string Write(const v1::PoolRecord& record, std::string_view expected_revision) {
     const v1::Version version = TestVersion(record);
-    const auto revision = store_->Write(record, expected_revision, &version);
-    EXPECT_TRUE(revision.ok()) << revision.status();
-    return revision.ok() ? *revision : "";
+    const WriteResult result = store_->Write(record, expected_revision, &version);
+    EXPECT_TRUE(result.ok()) << result.status;
+    return result.revision;
   }
   std::string ErrorOfWrite(const v1::PoolRecord& record, std::string_view expected_revision) {
-    return store_->Write(record, expected_revision, nullptr).status().ToString();
+    return store_->Write(record, expected_revision, nullptr).status.ToString();
   }
   v1::PoolRecord Stored(std::string_view pool) {
     const auto pools = store_->Load();
@@ -286,7 +296,7 @@ TEST_F(EmbeddedStoreTest, AFullDiskChangesNothing) {
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
     const auto result = store_->Write(record, revision, &version);
     setrlimit(RLIMIT_FSIZE, &old);
-    EXPECT_TRUE(absl::IsResourceExhausted(result.status())) << result.status();
+    EXPECT_TRUE(absl::IsResourceExhausted(result.status)) << result.status;
     EXPECT_EQ(Stored("alpha").shard_map().generation(), 1u);
     EXPECT_EQ(store_->ListVersions("alpha")->size(), 1u);
   }
@@ -294,6 +304,28 @@ TEST_F(EmbeddedStoreTest, AFullDiskChangesNothing) {
   Write(TestRecord("alpha", 2), revision);
   Open();
   EXPECT_EQ(Stored("alpha").shard_map().generation(), 2u);
+}
+
+TEST_F(EmbeddedStoreTest, AFailureBehindTheRenameIsToldWithTheRevisionThatTheNextWriteNeeds) {
+  const std::string revision = Write(TestRecord("alpha", 1), "");
+  directories_fail = true;
+  const WriteResult made = store_->Write(TestRecord("alpha", 2), revision, nullptr);
+  directories_fail = false;
+  EXPECT_TRUE(absl::IsDataLoss(made.status)) << made.status;
+  EXPECT_EQ(Stored("alpha").shard_map().generation(), 2u);
+  Write(TestRecord("alpha", 3), made.revision);
+}
+
+TEST_F(EmbeddedStoreTest, AVersionThatIsNotSureToLastMakesNoChange) {
+  directories_fail = true;  // also of the history's new directory
+  const v1::PoolRecord record = TestRecord("alpha", 1);
+  const v1::Version version = TestVersion(record);
+  const WriteResult result = store_->Write(record, "", &version);
+  directories_fail = false;
+  EXPECT_TRUE(absl::IsUnavailable(result.status)) << result.status;
+  EXPECT_THAT(*store_->Load(), IsEmpty());
+  Write(record, "");
+  EXPECT_EQ(store_->ListVersions("alpha")->size(), 1u);
 }
 
 TEST_F(EmbeddedStoreTest, RefusesARecordWhoseSpecIsBad) {
@@ -368,7 +400,8 @@ TEST_F(EmbeddedStoreTest, RefusesABadEditWithItsLineAndLeavesItThere) {
   const std::string next = Write(record, revision);
   EXPECT_THAT(FileText("alpha"), HasSubstr("timeout: soon"));
   EXPECT_THAT(ErrorOfWrite(TestRecord("alpha", 3), next),
-              HasSubstr("alpha.yml was edited and is not applied"));
+              AllOf(HasSubstr("FAILED_PRECONDITION"),
+                    HasSubstr("alpha.yml was edited and is not applied")));
 
   // Over a restart, too.
   Open();
@@ -378,6 +411,62 @@ TEST_F(EmbeddedStoreTest, RefusesABadEditWithItsLineAndLeavesItThere) {
   EXPECT_THAT(again.Next(), HasSubstr("key 'timeout': found 'soon'"));
   Save("alpha", Replaced(FileText("alpha"), "timeout: soon", "timeout: 8"));
   EXPECT_EQ(again.Next(), "declared alpha 8");
+}
+
+TEST_F(EmbeddedStoreTest, ReorderingServersByHandBlocksNoChange) {
+  v1::PoolRecord record = TestRecord("alpha", 1);
+  v1::ShardSpec& two = *record.mutable_spec()->add_servers();
+  two = record.spec().servers(0);
+  two.set_name("two");
+  const std::string revision = Write(record, "");
+  Watch();
+  const std::string text = FileText("alpha");
+  const std::string one_line = "    - 127.0.0.1:6379:1 one\n";
+  Save("alpha", Replaced(Replaced(text, one_line, ""), "two\n", "two\n" + one_line));
+  ExpectNothingMore();
+  record.mutable_shard_map()->set_generation(2);
+  record.mutable_spec()->mutable_policy()->set_timeout(2);
+  Write(record, revision);
+  EXPECT_EQ(Stored("alpha").spec().policy().timeout(), 2u);
+}
+
+TEST_F(EmbeddedStoreTest, AnEditThatCouldNotBeWrittenIsToldOfAgain) {
+  const std::string revision = Write(TestRecord("alpha", 1), "");
+  listener_.takes = false;  // a full disk
+  Watch();
+  Save("alpha", Replaced(FileText("alpha"), "timeout: 1", "timeout: 4"));
+  EXPECT_EQ(listener_.Next(), "declared alpha 4");
+  EXPECT_EQ(listener_.Next(), "declared alpha 4");  // after a while
+  listener_.takes = true;
+  v1::PoolRecord record = TestRecord("alpha", 2);
+  *record.mutable_spec() = TestSpec(4);
+  Write(record, revision);
+  SaveByRename("last",
+               "declared: {listen: \"h:1\", redis: true, timeout: 9, servers: [\"h:2:1\"]}");
+  std::string line;
+  while ((line = listener_.Next()) == "declared alpha 4") continue;  // those on their way
+  EXPECT_EQ(line, "declared last 9");
+  ExpectNothingMore();
+}
+
+TEST_F(EmbeddedStoreTest, AnEditWhoseHeldChangeIsDroppedByALiveOneIsToldOfAgain) {
+  std::string revision = Write(TestRecord("alpha", 1), "");
+  Watch();
+  Save("alpha", Replaced(FileText("alpha"), "timeout: 1", "timeout: 5"));
+  EXPECT_EQ(listener_.Next(), "declared alpha 5");
+  v1::PoolRecord record = Stored("alpha");
+  record.mutable_held()->set_actor("file");
+  *record.mutable_held_content()->mutable_spec() = TestSpec(5);
+  revision = Write(record, revision);
+  record.mutable_held()->set_actor("alice");  // another change is held in its place: it waits
+  *record.mutable_held_content()->mutable_spec() = TestSpec(1);
+  revision = Write(record, revision);
+  ExpectNothingMore();
+  record.clear_held();
+  record.clear_held_content();
+  record.mutable_shard_map()->set_generation(2);
+  Write(record, revision);
+  EXPECT_EQ(listener_.Next(), "declared alpha 5");
 }
 
 TEST_F(EmbeddedStoreTest, TellsAfterARestartOfAnEditThatWasMadeMeanwhile) {
@@ -452,11 +541,11 @@ TEST_F(EmbeddedStoreTest, RefusesFilesThatNameNoPool) {
 TEST_F(EmbeddedStoreTest, LetsTheObserverWrite) {
   class Writer : public Listener {
    public:
-    void OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override {
+    bool OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override {
       v1::PoolRecord record = TestRecord(pool, 1);
       *record.mutable_spec() = spec;
       EXPECT_TRUE(store->Write(record, "", nullptr).ok());
-      Listener::OnDeclared(pool, spec);
+      return Listener::OnDeclared(pool, spec);
     }
     PoolStore* store = nullptr;
   };
@@ -472,3 +561,13 @@ TEST_F(EmbeddedStoreTest, LetsTheObserverWrite) {
 
 }  // namespace
 }  // namespace weir
+
+// In place of the C library's.
+extern "C" int fsync(int fd) {
+  struct stat status;
+  if (weir::directories_fail && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+    errno = EIO;
+    return -1;
+  }
+  return fdatasync(fd);
+}

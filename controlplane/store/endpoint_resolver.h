@@ -1,8 +1,11 @@
 // The addresses behind the host names of endpoints, kept current.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <map>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,13 +37,22 @@ class EndpointResolver {
   // needs a name server is left out.
   void SetEndpoints(const std::map<std::string, absl::Duration>& endpoints);
 
+  // Waits until every endpoint was looked up once, with or without success, at most so long;
+  // whether that is so. May be called by any thread.
+  bool WaitForFirstLookups(absl::Duration at_most);
+
  private:
   struct Watched {
     absl::Duration interval;
     Resolver::Watch watch;
   };
 
+  void LookedUp(const std::string& endpoint);
+
   const Callback on_addresses_;
+  std::mutex mutex_;                // of the next
+  std::set<std::string> expected_;  // not looked up yet
+  std::condition_variable looked_up_;
   Resolver resolver_;
   std::map<std::string, Watched> watched_;  // by endpoint
 };

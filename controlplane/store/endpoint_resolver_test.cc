@@ -95,6 +95,19 @@ TEST_F(EndpointResolverTest, ResolvesTheEndpointsOfTheLatestSet) {
   EXPECT_EQ(Next(), "a:1 = 10.0.0.1:1");
 }
 
+TEST_F(EndpointResolverTest, TheFirstLookupsAreOverAlsoWhenTheyFailOrAreTakenBack) {
+  dns_->answers["a"] = {{"10.0.0.1"}};
+  EndpointResolver resolver(Record(), Options());
+  EXPECT_TRUE(resolver.WaitForFirstLookups(absl::ZeroDuration()));
+  const std::map<std::string, absl::Duration> endpoints = {
+      {"a:1", absl::Minutes(1)}, {"unknown:1", absl::Minutes(1)}, {"10.0.0.9:1", absl::Minutes(1)}};
+  resolver.SetEndpoints(endpoints);
+  EXPECT_TRUE(resolver.WaitForFirstLookups(absl::Minutes(1)));
+  EXPECT_EQ(Next(), "a:1 = 10.0.0.1:1");
+  resolver.SetEndpoints({});
+  EXPECT_TRUE(resolver.WaitForFirstLookups(absl::ZeroDuration()));
+}
+
 TEST_F(EndpointResolverTest, KnowsWhichEndpointsNeedNoNameServer) {
   EXPECT_EQ(LiteralAddressOf("10.0.0.1:6379"), "10.0.0.1:6379");
   EXPECT_EQ(LiteralAddressOf("::1:6379"), "[::1]:6379");

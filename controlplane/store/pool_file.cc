@@ -117,10 +117,6 @@ std::string JoinPoolFile(std::string_view declared, std::string_view in_force) {
   return StrCat(declared, has_end ? "" : "\n", in_force);
 }
 
-bool IsSameSpec(const v1::PoolSpec& a, const v1::PoolSpec& b) {
-  return FormatDeclaredPool(a) == FormatDeclaredPool(b);
-}
-
 std::string FormatJson(const google::protobuf::Message& message, int indent) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;

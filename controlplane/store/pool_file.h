@@ -50,9 +50,6 @@ std::string FormatDeclaredPart(const v1::PoolSpec& spec, std::string_view pool,
 // Both halves as one text.
 std::string JoinPoolFile(std::string_view declared, std::string_view in_force);
 
-// Whether both declare the same, however they spell it.
-bool IsSameSpec(const v1::PoolSpec& a, const v1::PoolSpec& b);
-
 // JSON as people like to read it: what fits on a line is on a line. One line, or several that begin
 // with `indent` spaces (the first has none).
 std::string FormatJson(const google::protobuf::Message& message, int indent);

@@ -93,12 +93,5 @@ TEST(PoolFileTest, WritesJsonThatPeopleCanRead) {
             "  }");
 }
 
-TEST(PoolFileTest, ComparesSpecsByWhatTheyDeclare) {
-  v1::PoolSpec other = TestSpec(5);
-  other.mutable_servers(0)->set_weight(0);  // counts as 1
-  EXPECT_TRUE(IsSameSpec(other, TestSpec(5)));
-  EXPECT_FALSE(IsSameSpec(TestSpec(6), TestSpec(5)));
-}
-
 }  // namespace
 }  // namespace weir

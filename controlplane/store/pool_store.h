@@ -31,8 +31,10 @@ class PoolStoreObserver {
 
   // Somebody edited the declaration of a pool, or declared a new one, and it is valid by itself
   // (ReadPoolSpec). Nothing is stored yet: it is in force once a record with this spec is written.
-  // Comes again after a restart while the record's spec is another one.
-  virtual void OnDeclared(const std::string& pool, const v1::PoolSpec& spec) = 0;
+  // Answers whether the spec is in force or held now. If not, the store tells of it again: after a
+  // while, after the pool's next write and after a restart; so it does when a write drops the held
+  // change that the spec was.
+  [[nodiscard]] virtual bool OnDeclared(const std::string& pool, const v1::PoolSpec& spec) = 0;
 
   // An edit was refused; the old state stays in force and the edit where it is, to be corrected.
   // `errors` has one line for each mistake: "FILE:LINE: what". `pool` is empty when it is none's.
@@ -44,9 +46,20 @@ class PoolStoreObserver {
   virtual void OnDeleted(const std::string& pool) = 0;
 };
 
+// What became of a write: OK, or DATA_LOSS when it is made but may not survive a failure of power,
+// with the new revision; else an error and nothing has changed.
+struct WriteResult {
+  absl::Status status;
+  std::string revision = {};
+
+  bool ok() const { return status.ok(); }
+  bool is_made() const { return status.ok() || absl::IsDataLoss(status); }
+};
+
 // Thread-safe; calls block on disk or network. Errors: UNAVAILABLE and RESOURCE_EXHAUSTED when the
-// store could not do it (nothing has changed), DATA_LOSS when what is stored is damaged, or when a
-// change is made but may not survive a failure of power; ABORTED and FAILED_PRECONDITION as said.
+// store could not do it, and nothing has changed; ABORTED and FAILED_PRECONDITION as said.
+// DATA_LOSS of a change: it is made but may not survive a failure of power; of other calls: what is
+// stored is damaged.
 class PoolStore {
  public:
   virtual ~PoolStore() = default;
@@ -59,11 +72,11 @@ class PoolStore {
 
   // Stores the record and, unless null, its entry in the history (of the record's generation), both
   // or none. Durable when it returns OK, with the new revision. `expected_revision` is that of the
-  // record it replaces, empty for a new pool; ABORTED when it is another one, or when `record` has
-  // a new spec while an edit of the declaration by hand waits that says something else.
-  virtual absl::StatusOr<std::string> Write(const v1::PoolRecord& record,
-                                            std::string_view expected_revision,
-                                            const v1::Version* version) = 0;
+  // record it replaces, empty for a new pool; ABORTED when it is another one. FAILED_PRECONDITION
+  // when `record` has a new spec while an edit of the declaration by hand waits that says something
+  // else.
+  virtual WriteResult Write(const v1::PoolRecord& record, std::string_view expected_revision,
+                            const v1::Version* version) = 0;
 
   // Removes the pool and its history. `last` is its record, with the request that deletes it among
   // its requests, and the time as `changed`: it is remembered, durably and in the same step.

@@ -29,9 +29,12 @@ std::optional<uint64_t> GenerationOf(std::string_view file_name) {
 
 absl::Status VersionHistory::Add(const std::string& pool, const v1::Version& version) {
   const std::string directory = DirectoryOf(pool);
-  if (absl::Status status = MakePrivateDirectory(directory); !status.ok()) return status;
-  return WriteFileDurably(directory, FileName(version.generation()),
-                          StrCat(FormatJson(version, 0), "\n"));
+  absl::Status status = MakePrivateDirectory(directory);
+  if (status.ok()) {
+    status = WriteFileDurably(directory, FileName(version.generation()),
+                              StrCat(FormatJson(version, 0), "\n"));
+  }
+  return absl::IsDataLoss(status) ? absl::UnavailableError(status.message()) : status;
 }
 
 absl::StatusOr<std::vector<uint64_t>> VersionHistory::Generations(const std::string& pool) const {

@@ -20,7 +20,8 @@ class VersionHistory {
  public:
   explicit VersionHistory(std::string directory) : directory_(std::move(directory)) {}
 
-  // Writes the version's file durably.
+  // Writes the version's file durably. With an error it is not to be counted on, also when it is
+  // there (Trim removes it); never DATA_LOSS.
   absl::Status Add(const std::string& pool, const v1::Version& version);
 
   // Newest first. DATA_LOSS when a file cannot be read as a version.

@@ -18,6 +18,7 @@
 namespace weir {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -58,7 +59,8 @@ class ControlTest : public ::testing::Test {
   }
 
   // With WAIT_ALL_CONNECTED the pool is published when this returns, else a moment later.
-  void CreatesAlpha(v1::WaitFor wait = v1::WAIT_ALL_CONNECTED) {
+  void CreatesAlpha(v1::WaitFor wait = v1::WAIT_ALL_CONNECTED,
+                    const std::string& endpoint = "127.0.0.1:6379") {
     v1::CreatePoolRequest request;
     request.mutable_options()->set_wait(wait);
     request.set_name("alpha");
@@ -66,7 +68,7 @@ class ControlTest : public ::testing::Test {
     request.mutable_spec()->mutable_policy()->set_redis(true);
     v1::ShardSpec& shard = *request.mutable_spec()->add_servers();
     shard.set_name("a");
-    shard.set_endpoint("127.0.0.1:6379");
+    shard.set_endpoint(endpoint);
     Call(&v1::AdminService::Stub::CreatePool, request);
   }
 
@@ -128,6 +130,29 @@ TEST_F(ControlTest, ARefusalIsToldToWhoWaitsAndToWhoListsProxies) {
   EXPECT_GE(list.proxies(0).errors_size(), 1);
 }
 
+TEST_F(ControlTest, AWaitForAChangeThatIsTakenBackBeforeItIsSentIsNoTimeout) {
+  CreatesAlpha();
+  StreamClient proxy(channel_);
+  proxy.Opens("p1");
+  std::future<void> answers = std::async(std::launch::async, [&proxy] {
+    while (!proxy.Takes().nonce().empty()) continue;  // until the process ends
+  });
+  v1::GetPoolRequest get;
+  get.set_name("alpha");
+  std::future<v1::ChangeResponse> added = AddsBInTheBackground();
+  while (Call(&v1::AdminService::Stub::GetPool, get).shard_map().slots_size() < 2) continue;
+  v1::RemoveShardRequest remove;
+  remove.set_pool("alpha");
+  remove.set_shard("b");
+  remove.mutable_options()->set_force(true);
+  Call(&v1::AdminService::Stub::RemoveShard, remove);
+  const v1::ChangeResponse answer = added.get();
+  ASSERT_EQ(answer.proxies_size(), 1);
+  EXPECT_EQ(answer.proxies(0).outcome(), v1::PROXY_ACKED);
+  process_->Shutdown();
+  answers.get();
+}
+
 TEST_F(ControlTest, AfterARestartEverythingIsThereAndNothingIsSentAgain) {
   CreatesAlpha();
   std::vector<v1::HeldResource> held;
@@ -145,6 +170,21 @@ TEST_F(ControlTest, AfterARestartEverythingIsThereAndNothingIsSentAgain) {
   v1::GetPoolRequest request;
   request.set_name("alpha");
   EXPECT_EQ(Call(&v1::AdminService::Stub::GetPool, request).shard_map().slots_size(), 1);
+}
+
+TEST_F(ControlTest, AfterARestartAShardWithAHostNameHasItsAddressesInTheFirstResponse) {
+  CreatesAlpha(v1::WAIT_ALL_CONNECTED, "localhost:6379");
+  process_.reset();
+  Start();
+  StreamClient proxy(channel_);
+  proxy.Opens("p1");
+  const v1::DiscoveryResponse response = proxy.Takes();
+  ASSERT_EQ(response.changed_size(), 2);
+  const v1::EndpointsResource& endpoints = response.changed(1).has_endpoints()
+                                               ? response.changed(1).endpoints()
+                                               : response.changed(0).endpoints();
+  ASSERT_EQ(endpoints.slots_size(), 1);
+  EXPECT_THAT(endpoints.slots(0).addresses(), Contains(HasSubstr(":6379")));
 }
 
 TEST_F(ControlTest, ASecondWriterIsRefused) {
