@@ -133,22 +133,28 @@ INSTANTIATE_TEST_SUITE_P(Placement, PlacementTest,
                                          std::get<1>(info.param));
                          });
 
-// The ring names of a pool as a proxy's stats list them.
-std::vector<std::string> RingNamesInStats(RunningProxy& proxy, const std::string& pool) {
-  OwnedFd socket;
-  Eventually([&] {
-    socket = Connect(StrCat("127.0.0.1:", proxy.stats_port()));
-    return static_cast<bool>(socket);
-  });
+// What a proxy's stats say of a pool; null when nobody answers yet, or the pool is not served yet.
+nlohmann::ordered_json PoolStats(RunningProxy& proxy, const std::string& pool) {
+  const OwnedFd socket = Connect(StrCat("127.0.0.1:", proxy.stats_port()));
+  if (!socket) return {};
   std::string text;
   char buffer[4096];
   for (ssize_t size; (size = recv(socket.get(), buffer, sizeof(buffer), 0)) > 0;) {
     text.append(buffer, static_cast<size_t>(size));
   }
-  auto stats = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto stats = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return stats.is_object() && stats.contains(pool) ? stats[pool] : nlohmann::ordered_json();
+}
+
+// The ring names of a pool as a proxy's stats list them.
+std::vector<std::string> RingNamesInStats(RunningProxy& proxy, const std::string& pool) {
+  nlohmann::ordered_json stats;
+  Eventually([&] {
+    stats = PoolStats(proxy, pool);
+    return !stats.is_null();
+  });
   std::vector<std::string> names;
-  if (!stats.is_object() || !stats.contains(pool)) return names;
-  for (const auto& [name, value] : stats[pool].items()) {
+  for (const auto& [name, value] : stats.items()) {
     if (value.is_object()) names.push_back(name);
   }
   return names;
