@@ -29,7 +29,7 @@ class PeerLimit {
     Ticket() = default;
     ~Ticket();
     Ticket(Ticket&& other) noexcept
-        : limit_(std::exchange(other.limit_, nullptr)), peer_(other.peer_) {}
+        : limit_(std::exchange(other.limit_, nullptr)), peer_(std::move(other.peer_)) {}
     Ticket& operator=(Ticket&& other) noexcept;
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;

@@ -56,7 +56,7 @@ absl::StatusOr<std::string> ReadToken(const std::string& path) {
   if (path.empty()) return path;
   absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return text;
-  const std::string token(absl::StripAsciiWhitespace(*text));
+  std::string token(absl::StripAsciiWhitespace(*text));
   // gRPC aborts the process for the sake of any other byte in a header.
   if (token.empty() || !std::ranges::all_of(token, absl::ascii_isgraph)) {
     return Unavailable(path, ": expected one token of printable ASCII without blanks");
