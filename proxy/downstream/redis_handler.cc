@@ -495,7 +495,7 @@ std::string RedisHandler::CrossShardError(std::string_view command, std::string_
       "CROSSSHARD '", command, "' has keys on several shards: '", Quote(key), "' is on ",
       ShardName(shard), ", '", Quote(stray), "' on ", ShardName(stray_shard),
       !pool_->config.hash_tag.enabled
-          ? "; with hash_tag in the pool's configuration those with a common tag stay together"
+          ? "; with hash_tag in the pool's configuration those with a common hash tag stay together"
           : "; keys with a common hash tag stay together");
 }
 
