@@ -28,8 +28,6 @@ std::vector<FieldViolation> Validate(const std::string& name, const v1::PoolSpec
   return violations;
 }
 
-AckTarget GoneTarget(const ResourceId& id) { return {.id = id, .version = {}, .uid = {}}; }
-
 // Null: nothing to tell of, as when only the request's id is remembered.
 const char* EventOf(const Change& change) {
   switch (change.effect) {
@@ -215,7 +213,7 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& po
     outcome.fleet = FleetOf(change.record.spec());
     outcome.targets =
         deletes || after == nullptr
-            ? std::vector{GoneTarget(PoolId(pool)), GoneTarget(EndpointsId(pool))}
+            ? std::vector{AckTargetOfRemoval(PoolId(pool)), AckTargetOfRemoval(EndpointsId(pool))}
             : std::vector{AckTargetOf(resources.pool), AckTargetOf(resources.endpoints)};
   }
   *outcome.response.mutable_plan() = std::move(change.plan);

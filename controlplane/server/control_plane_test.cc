@@ -138,17 +138,22 @@ class ControlPlaneTest : public ::testing::Test {
 
   absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
   Moment moment_ = Moment() + std::chrono::hours(1);
+  // Of the one under test, or of another over the same store, as after a restart.
+  ControlPlane::Parts PartsWith(ResourceCache& cache) {
+    return {.store = store_,
+            .cache = cache,
+            .proxies = proxies_,
+            .metrics = metrics_,
+            .now = [this] { return now_; },
+            .moment = [this] { return moment_; },
+            .wake = [] {}};
+  }
+
   MemoryStore store_;
   ResourceCache cache_;
   ProxyRegistry proxies_;
   ControlMetrics metrics_;
-  ControlPlane control_{{.store = store_,
-                         .cache = cache_,
-                         .proxies = proxies_,
-                         .metrics = metrics_,
-                         .now = [this] { return now_; },
-                         .moment = [this] { return moment_; },
-                         .wake = [] {}}};
+  ControlPlane control_{PartsWith(cache_)};
 };
 
 TEST_F(ControlPlaneTest, AChangeIsPublishedWhenThePoolHasBeenQuiet) {
@@ -387,13 +392,7 @@ TEST_F(ControlPlaneTest, ARetryOfADeletionIsAnsweredTheSameAfterARestartAndWhenT
   ASSERT_TRUE(Create("alpha", SpecWith({"a", "b"})).ok());
 
   ResourceCache cache;
-  ControlPlane restarted({.store = store_,
-                          .cache = cache,
-                          .proxies = proxies_,
-                          .metrics = metrics_,
-                          .now = [this] { return now_; },
-                          .moment = [this] { return moment_; },
-                          .wake = [] {}});
+  ControlPlane restarted(PartsWith(cache));
   ASSERT_TRUE(restarted.Load().ok());
   ASSERT_TRUE(restarted.Start().ok());
   std::optional<absl::StatusOr<v1::ChangeResponse>> again;
@@ -468,13 +467,7 @@ TEST_F(ControlPlaneTest, ARestartTellsNoProxyThatAShardWithAHostNameHasNoAddress
   const ResolvedAddresses kept = control_.Resolved();
 
   ResourceCache cache;
-  ControlPlane restarted({.store = store_,
-                          .cache = cache,
-                          .proxies = proxies_,
-                          .metrics = metrics_,
-                          .now = [this] { return now_; },
-                          .moment = [this] { return moment_; },
-                          .wake = [] {}});
+  ControlPlane restarted(PartsWith(cache));
   ASSERT_TRUE(restarted.Load(kept).ok());
   ASSERT_TRUE(restarted.Start().ok());  // the name server is away
   const ResourcePtr endpoints = cache.View("default")->Find(EndpointsId("alpha"));

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "controlplane/model/canonical.h"
-#include "controlplane/store/durable_file.h"
+#include "proxy/base/durable_file.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 

@@ -1,7 +1,7 @@
 #include "controlplane/store/address_file.h"
 
-#include "controlplane/store/durable_file.h"
 #include "nlohmann/json.hpp"
+#include "proxy/base/durable_file.h"
 #include "proxy/base/strings.h"
 
 namespace weir {

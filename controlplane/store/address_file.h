@@ -16,8 +16,8 @@ namespace weir {
 // By endpoint, "host:port": "ip:port" and "[ipv6]:port", sorted.
 using ResolvedAddresses = std::map<std::string, std::vector<std::string>>;
 
-// Nothing when there is no file. Errors as ReadWholeFile's (durable_file.h), and DATA_LOSS when it
-// is damaged.
+// Nothing when there is no file. Errors as ReadWholeFile's (proxy/base/durable_file.h), and
+// DATA_LOSS when it is damaged.
 absl::StatusOr<ResolvedAddresses> ReadAddressFile(const std::string& directory);
 
 // As WriteFileDurably.

@@ -1,11 +1,11 @@
 #include "controlplane/store/deleted_pools.h"
 
 #include <algorithm>
-#include <tuple>
 
-#include "controlplane/store/durable_file.h"
 #include "controlplane/store/pool_file.h"
 #include "google/protobuf/util/json_util.h"
+#include "google/protobuf/util/time_util.h"
+#include "proxy/base/durable_file.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -16,12 +16,7 @@ constexpr size_t kMaxBytes = 64 << 20;
 
 std::string FileName(const std::string& uid) { return StrCat(uid, kSuffix); }
 
-bool IsNewer(const v1::PoolRecord& a, const v1::PoolRecord& b) {
-  const auto order = [](const v1::PoolRecord& record) {
-    return std::tuple(record.changed().seconds(), record.changed().nanos());
-  };
-  return order(a) > order(b);
-}
+bool IsNewer(const v1::PoolRecord& a, const v1::PoolRecord& b) { return a.changed() > b.changed(); }
 
 }  // namespace
 

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "controlplane/model/pool_spec.h"
-#include "controlplane/store/durable_file.h"
 #include "proxy/base/check.h"
+#include "proxy/base/durable_file.h"
 #include "proxy/base/strings.h"
 #include "proxy/config/pool_message.h"
 #include "proxy/config/pool_yaml.h"

@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <optional>
 
-#include "controlplane/store/durable_file.h"
 #include "controlplane/store/pool_file.h"
 #include "google/protobuf/util/json_util.h"
+#include "proxy/base/durable_file.h"
 #include "proxy/base/strings.h"
 
 namespace weir {

@@ -175,7 +175,7 @@ bool RedisHandler::CheckRequest(const Call& call) {
   } else if (!ArityMatches(spec, call.args.size())) {
     error = WrongArityError(spec);
     if (RedisLocalOf(spec) == RedisLocal::kExec && call.state.transaction != nullptr) {
-      error = StrCat("EXECABORT Transaction discarded because of: ", error.substr(4));
+      error = StrCat("EXECABORT Transaction discarded because of: ", CauseOf(error));
       call.state.transaction.reset();
     }
   } else {

@@ -1,78 +1,45 @@
 #include "proxy/xds/last_good_state.h"
 
-#include <fcntl.h>
-#include <openssl/sha.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
 #include "proto/resource_id.h"
+#include "proxy/base/durable_file.h"
 #include "proxy/base/log.h"
+#include "proxy/base/sha256.h"
 #include "proxy/base/strings.h"
-#include "proxy/base/unique_fd.h"
 
 namespace weir {
 namespace {
 
 constexpr std::string_view kHeader = "weir-state 1 ";
-constexpr size_t kChecksumDigits = 2 * SHA256_DIGEST_LENGTH;
+constexpr char kFileName[] = "last-good";
 // Larger than any state that was written.
 constexpr size_t kMaxBytes = size_t{256} << 20;
 
-std::string Checksum(std::string_view body) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-  SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest.data());
-  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
-}
-
 absl::Status Failed(std::string_view what, const std::string& path) {
   return Unavailable(path, ": ", what, ": ", std::strerror(errno));
-}
-
-absl::Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Failed("cannot be written", path);
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return fsync(fd) == 0 ? absl::OkStatus() : Failed("cannot be written", path);
-}
-
-absl::StatusOr<std::string> ReadAll(int fd, const std::string& path) {
-  std::string bytes;
-  char piece[64 * 1024];
-  while (true) {
-    const ssize_t got = read(fd, piece, sizeof(piece));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Failed("cannot be read", path);
-    if (got == 0) return bytes;
-    bytes.append(piece, static_cast<size_t>(got));
-    if (bytes.size() > kMaxBytes) return InvalidArgument(path, ": is larger than any state");
-  }
 }
 
 }  // namespace
 
 std::string EncodeLastGoodState(const v1::LastGoodState& state) {
   const std::string body = state.SerializeAsString();
-  return StrCat(kHeader, Checksum(body), "\n", body);
+  return StrCat(kHeader, Sha256Hex(body), "\n", body);
 }
 
 absl::StatusOr<v1::LastGoodState> DecodeLastGoodState(std::string_view bytes) {
-  const size_t header = kHeader.size() + kChecksumDigits + 1;
+  const size_t header = kHeader.size() + kSha256HexDigits + 1;
   if (bytes.size() < header || !bytes.starts_with(kHeader) || bytes[header - 1] != '\n') {
     return InvalidArgument("does not begin as a state of this version");
   }
   const std::string_view body = bytes.substr(header);
-  if (bytes.substr(kHeader.size(), kChecksumDigits) != Checksum(body)) {
+  if (bytes.substr(kHeader.size(), kSha256HexDigits) != Sha256Hex(body)) {
     return InvalidArgument("its checksum is wrong: it was changed or cut");
   }
   v1::LastGoodState state;
@@ -105,7 +72,7 @@ absl::Status LastGoodState::Prepare(const std::string& directory) {
 
 LastGoodState::LastGoodState(std::string directory)
     : directory_(std::move(directory)),
-      path_(directory_ + "/last-good"),
+      path_(StrCat(directory_, "/", kFileName)),
       thread_([this] { Run(); }) {}
 
 LastGoodState::~LastGoodState() {
@@ -118,10 +85,7 @@ LastGoodState::~LastGoodState() {
 }
 
 absl::StatusOr<v1::LastGoodState> LastGoodState::Load() const {
-  const UniqueFd fd(open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid() && errno == ENOENT) return absl::NotFoundError(path_);
-  if (!fd.valid()) return Failed("cannot be read", path_);
-  const absl::StatusOr<std::string> bytes = ReadAll(fd.get(), path_);
+  const absl::StatusOr<std::string> bytes = ReadWholeFile(path_, kMaxBytes);
   if (!bytes.ok()) return bytes.status();
   absl::StatusOr<v1::LastGoodState> state = DecodeLastGoodState(*bytes);
   if (!state.ok()) return InvalidArgument(path_, ": ", FromAbsl(state.status().message()));
@@ -144,29 +108,11 @@ void LastGoodState::Run() {
     if (!waiting_.has_value()) return;
     const std::string bytes = *std::exchange(waiting_, std::nullopt);
     lock.unlock();
-    if (const absl::Status status = Write(bytes); !status.ok()) {
+    if (absl::Status status = WriteFileDurably(directory_, kFileName, bytes); !status.ok()) {
       LOG_EVENT(LogLevel::kError, "state_not_saved", {"error", FromAbsl(status.message())});
     }
     lock.lock();
   }
-}
-
-absl::Status LastGoodState::Write(const std::string& bytes) const {
-  const std::string temporary = path_ + ".tmp";
-  // Never one that somebody else has open, or has left with other rights.
-  unlink(temporary.c_str());
-  {
-    const UniqueFd fd(
-        open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!fd.valid()) return Failed("cannot be made", temporary);
-    if (absl::Status status = WriteAll(fd.get(), bytes, temporary); !status.ok()) return status;
-  }
-  if (rename(temporary.c_str(), path_.c_str()) != 0) return Failed("cannot be replaced", path_);
-  const UniqueFd directory(open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || fsync(directory.get()) != 0) {
-    return Failed("cannot be made durable", directory_);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace weir

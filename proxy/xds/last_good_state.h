@@ -48,7 +48,6 @@ class LastGoodState {
  private:
   void Run();
   // The file's new contents; durable when it returns OK.
-  absl::Status Write(const std::string& bytes) const;
 
   const std::string directory_;
   const std::string path_;

@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proxy/base/durable_file.h"
 #include "proxy/base/strings.h"
 #include "tests/support/discovery.h"
 #include "tests/support/temp_directory.h"
@@ -72,7 +73,7 @@ TEST(LastGoodStateTest, TheLastStateThatWasSavedIsLoaded) {
   EXPECT_EQ(loaded->SerializeAsString(), StateOf("p3").SerializeAsString());
   EXPECT_EQ(ModeOf(path), 0700u);
   EXPECT_EQ(ModeOf(path + "/last-good"), 0600u);
-  EXPECT_EQ(ModeOf(path + "/last-good.tmp"), 0u);
+  EXPECT_EQ(ModeOf(StrCat(path, "/", TemporaryName("last-good"))), 0u);
 }
 
 TEST(LastGoodStateTest, ACorruptFileIsNamed) {

@@ -10,6 +10,7 @@
 #include "proxy/base/strings.h"
 #include "proxy/config/config_loader.h"
 #include "proxy/hashing/ring_shard.h"
+#include "tests/fuzz/error_lines.h"
 
 namespace weir {
 namespace {
@@ -39,15 +40,6 @@ void CheckPool(const PoolConfig& pool) {
   CHECK(pool.shard_silence_limit > absl::ZeroDuration());
 }
 
-void CheckErrors(std::string_view message) {
-  CHECK(!message.empty());
-  while (!message.empty()) {
-    CHECK(message.starts_with("f.yml:"));
-    const size_t end = message.find('\n');
-    message.remove_prefix(end == message.npos ? message.size() : end + 1);
-  }
-}
-
 }  // namespace
 }  // namespace weir
 
@@ -55,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const absl::StatusOr<weir::Config> config = weir::LoadConfig(text, "f.yml");
   if (!config.ok()) {
-    weir::CheckErrors(weir::FromAbsl(config.status().message()));
+    weir::CheckErrorLines(weir::FromAbsl(config.status().message()));
     return 0;
   }
   CHECK(!config->pools.empty());

@@ -11,22 +11,14 @@
 #include "proxy/base/strings.h"
 #include "proxy/config/pool_message.h"
 #include "proxy/config/pool_yaml.h"
+#include "tests/fuzz/error_lines.h"
 
 namespace weir {
 namespace {
 
-void CheckErrors(std::string_view message) {
-  CHECK(!message.empty());
-  while (!message.empty()) {
-    CHECK(message.starts_with("f.yml:"));
-    const size_t end = message.find('\n');
-    message.remove_prefix(end == message.npos ? message.size() : end + 1);
-  }
-}
-
 void ReadPools(std::string_view text) {
   const absl::StatusOr<std::vector<NamedPool>> pools = ParsePools(text, "f.yml");
-  if (!pools.ok()) return CheckErrors(FromAbsl(pools.status().message()));
+  if (!pools.ok()) return CheckErrorLines(FromAbsl(pools.status().message()));
   CHECK(!pools->empty());
   std::string written;
   for (const NamedPool& pool : *pools) {
@@ -43,7 +35,7 @@ void ReadPools(std::string_view text) {
 
 void Import(std::string_view text) {
   const absl::StatusOr<std::vector<ImportedPool>> pools = ImportPools(text, "f.yml");
-  if (!pools.ok()) return CheckErrors(FromAbsl(pools.status().message()));
+  if (!pools.ok()) return CheckErrorLines(FromAbsl(pools.status().message()));
   for (const ImportedPool& pool : *pools) {
     // Only the name may be one that files allow and messages do not.
     const CheckedPool read = ReadPoolSpec(pool.name, pool.spec);

@@ -1,4 +1,4 @@
-#include "controlplane/store/durable_file.h"
+#include "proxy/base/durable_file.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -44,8 +44,9 @@ absl::Status SyncDirectoryAfterChange(const std::string& path) {
 
 // Creates `path` anew with `contents` on the disk.
 int WriteNewFile(const std::string& path, std::string_view contents) {
-  const UniqueFd fd(
-      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  // Never into one that somebody else has open, or has left with other rights.
+  unlink(path.c_str());
+  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.valid()) return errno;
   return WriteAndSync(fd.get(), contents);
 }

@@ -1,4 +1,4 @@
-#include "controlplane/store/durable_file.h"
+#include "proxy/base/durable_file.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
