@@ -11,6 +11,7 @@
 
 #include "proxy/base/check.h"
 #include "tests/support/resp.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/session_harness.h"
 
 namespace {
@@ -25,7 +26,7 @@ void Count() {
 
 }  // namespace
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !WEIR_SANITIZED
 
 extern "C" void* __libc_malloc(size_t bytes);  // NOLINT(bugprone-reserved-identifier)
 extern "C" void* malloc(size_t bytes) {

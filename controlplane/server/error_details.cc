@@ -14,7 +14,7 @@ absl::Status StatusOf(const ChangeError& error) {
     added.set_field(violation.field);
     added.set_description(violation.description);
   }
-  status.SetPayload(ToAbsl(kBadRequestUrl), absl::Cord(details.SerializeAsString()));
+  status.SetPayload(ToAbsl(kBadRequestUrl), absl::Cord(ToAbsl(details.SerializeAsString())));
   return status;
 }
 

@@ -46,7 +46,6 @@ class RespRequestScanner {
   uint64_t body_remaining_ = 0;  // of the argument in progress
   uint64_t arguments_ = 0;       // not yet complete
   uint64_t scanned_ = 0;         // bytes before the input at hand
-  const char* input_ = nullptr;
   std::string_view error_;
   ExpectedDollarBuffer error_buffer_ = {};
 };

@@ -11,6 +11,7 @@
 #include "proxy/base/strings.h"
 #include "tests/support/fake_shards.h"
 #include "tests/support/no_descriptors.h"
+#include "tests/support/sanitizers.h"
 
 namespace weir {
 namespace {
@@ -97,7 +98,7 @@ TEST_F(ProbeTest, TriesAllAddressesInTurn) {
 TEST_F(ProbeTest, FailsWithoutAnAddress) { EXPECT_EQ(Ask({}), "its name has no address"); }
 
 TEST_F(ProbeTest, KnowsNothingOfAShardForWhichTheProxyHasNoSocketLeft) {
-  if (kNeedsDescriptors) GTEST_SKIP() << "the sanitizers need descriptors themselves";
+  if (kSanitized) GTEST_SKIP() << "the sanitizers need descriptors themselves";
   NoDescriptors none;
   std::optional<absl::Status> result;
   Probe probe(*loop_, chunks_, {.addresses = {AddressOf(shards_, 0)}, .timeout = kAmple},

@@ -18,8 +18,7 @@ constexpr Duration kLastReplies = std::chrono::seconds(1);
 
 Worker::Worker(uint32_t index, uint32_t count, HealthReporter& health, absl::Time started_at,
                Duration leave_limit, ProcessMemory& memory)
-    : index_(index),
-      leave_limit_(leave_limit),
+    : leave_limit_(leave_limit),
       memory_(memory),
       loop_(CreateEventLoop()),
       dispatcher_(requests_),

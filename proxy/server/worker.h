@@ -92,7 +92,6 @@ class Worker final : private SessionsOfWorker {
   void ForEachPool(const Function& function);
   PoolRuntime* FindPool(const std::string& name);
 
-  const uint32_t index_;
   const Duration leave_limit_;
   ProcessMemory& memory_;
   std::unique_ptr<EventLoop> loop_;

@@ -27,16 +27,21 @@ StatsTable::StatsTable(std::shared_ptr<const StatsLayout> layout, const StatsTab
 
 StatsTable::PoolCells StatsTable::MakePool(size_t index, const StatsTable* previous) const {
   const StatsLayout::Pool& pool = layout_->pools[index];
-  const std::optional<size_t> old =
-      previous != nullptr ? previous->PoolIndex(pool.name, index) : std::nullopt;
-  PoolCells made;
-  made.cells = old.has_value() ? previous->pools_[*old].cells : std::make_shared<PoolStats>();
-  made.shards.reserve(pool.shards.size());
+  if (previous != nullptr) {
+    if (const auto old = previous->PoolIndex(pool.name, index)) return previous->Next(*old, pool);
+  }
+  PoolCells made{.cells = std::make_shared<PoolStats>(), .shards = {}};
   for (size_t i = 0; i < pool.shards.size(); ++i) {
-    const std::optional<size_t> old_shard =
-        old.has_value() ? previous->ShardIndex(*old, pool.shards[i], i) : std::nullopt;
-    made.shards.push_back(old_shard.has_value() ? previous->pools_[*old].shards[*old_shard]
-                                                : std::make_shared<ShardStats>());
+    made.shards.push_back(std::make_shared<ShardStats>());
+  }
+  return made;
+}
+
+StatsTable::PoolCells StatsTable::Next(size_t index, const StatsLayout::Pool& next) const {
+  PoolCells made{.cells = pools_[index].cells, .shards = {}};
+  for (size_t i = 0; i < next.shards.size(); ++i) {
+    const auto old = ShardIndex(index, next.shards[i], i);
+    made.shards.push_back(old ? pools_[index].shards[*old] : std::make_shared<ShardStats>());
   }
   return made;
 }

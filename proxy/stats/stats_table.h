@@ -66,6 +66,8 @@ class StatsTable {
   };
 
   PoolCells MakePool(size_t index, const StatsTable* previous) const;
+  // What becomes of pool `index` in the next table, where it is `next`.
+  PoolCells Next(size_t index, const StatsLayout::Pool& next) const;
   std::optional<size_t> PoolIndex(std::string_view name, size_t hint) const;
   std::optional<size_t> ShardIndex(size_t pool, std::string_view name, size_t hint) const;
 

@@ -5,6 +5,7 @@
 
 #include "proxy/base/strings.h"
 #include "tests/support/no_descriptors.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/upstream_connection_harness.h"
 
 namespace weir {
@@ -103,7 +104,7 @@ TEST_F(UpstreamConnectingTest, BacksOffTwiceAsLongEachTimeUpToASecond) {
 }
 
 TEST_F(UpstreamConnectingTest, AShardIsNotBlamedForTheProxysLackOfDescriptors) {
-  if (kNeedsDescriptors) GTEST_SKIP() << "the sanitizers need descriptors themselves";
+  if (kSanitized) GTEST_SKIP() << "the sanitizers need descriptors themselves";
   {
     NoDescriptors none;
     Send("1", "GET x");

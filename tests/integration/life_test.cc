@@ -21,6 +21,7 @@
 #include "tests/integration/weir_process.h"
 #include "tests/support/fake_shards.h"
 #include "tests/support/resp_client.h"
+#include "tests/support/sanitizers.h"
 
 namespace weir {
 namespace {
@@ -88,9 +89,7 @@ TEST(LifeTest, RefusesMemcachedPoolsUntilItServesThem) {
 
 // A configuration was once read into a buffer of the size that a file may have at most.
 TEST(LifeTest, AProxyThatJustStartedHasTakenLittleMemory) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers take memory of their own";
-#endif
+  if (kSanitized) GTEST_SKIP() << "sanitizers take memory of their own";
   WeirProcess weir(OnePool(NewAddress(), "127.0.0.1:2"), {"--threads", "1"});
   const std::string status = ReadFile(StrCat("/proc/", weir.process().pid(), "/status"));
   const size_t at = status.find("VmHWM:");

@@ -9,13 +9,8 @@
 
 namespace weir {
 
-// The sanitizers open pipes to check pointers, and report what they could not check.
-#ifdef __SANITIZE_ADDRESS__
-inline constexpr bool kNeedsDescriptors = true;
-#else
-inline constexpr bool kNeedsDescriptors = false;
-#endif
-
+// Not under sanitizers (kSanitized), which open pipes to check pointers and report what they could
+// not check.
 class NoDescriptors {
  public:
   NoDescriptors() {
