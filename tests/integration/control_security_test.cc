@@ -15,6 +15,7 @@
 #include "proxy/base/strings.h"
 #include "tests/integration/control_client.h"
 #include "tests/support/temp_directory.h"
+#include "tests/support/test_authority.h"
 
 // c-ares, which gRPC resolves names with, keeps a few bytes for each name to the end.
 extern "C" const char* __lsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier)
@@ -35,11 +36,8 @@ constexpr std::string_view kTokens =
 class ControlSecurityTest : public ::testing::Test {
  protected:
   ControlSecurityTest() {
-    Shell(
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key "
-        "-out ca.pem");
-    MakeCertificate("server", "localhost");
-    MakeCertificate("carl", "carl");
+    authority_.Issue("server", "localhost");
+    authority_.Issue("carl", "carl");
     Write("tokens", Tokens());
     Shell("mkdir secrets");
     Write("secrets/alpha", "hunter2\n");
@@ -88,14 +86,6 @@ class ControlSecurityTest : public ::testing::Test {
     return text;
   }
 
-  void MakeCertificate(std::string_view name, std::string_view common_name) const {
-    Write("ext", "subjectAltName=DNS:localhost\n");
-    Shell(StrCat("openssl req -newkey rsa:2048 -nodes -subj /CN=", common_name, " -keyout ", name,
-                 ".key -out csr && openssl x509 -req -in csr -CA ca.pem -CAkey ca.key "
-                 "-CAcreateserial -days 2 -extfile ext -out ",
-                 name, ".pem"));
-  }
-
   // Over TLS; with a client certificate when `certificate` names one.
   std::shared_ptr<grpc::Channel> Connect(std::string_view certificate = "") const {
     grpc::SslCredentialsOptions options;
@@ -140,6 +130,7 @@ class ControlSecurityTest : public ::testing::Test {
   }
 
   TempDirectory directory_;
+  TestAuthority authority_{directory_.path()};
   std::unique_ptr<ControlProcess> process_;
 };
 
