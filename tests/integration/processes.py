@@ -18,7 +18,9 @@ import resp
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_SECONDS = 20
 STOP_SECONDS = 20
+TERMINATE = signal.SIGTERM
 LOG_TAIL = 6000
+LOCALHOST = "127.0.0.1"
 RUNNING = []
 
 _PR_SET_PDEATHSIG = 1
@@ -26,7 +28,7 @@ _LIBC = ctypes.CDLL(None)
 
 
 class _Ports:
-    """Free TCP ports of 127.0.0.1, counted upwards. They are below the ephemeral range, so that a
+    """Free TCP ports of loopback, counted upwards. They are below the ephemeral range, so that a
     server finds its port free again after a restart."""
 
     FIRST, LAST = 23800, 24299
@@ -34,14 +36,14 @@ class _Ports:
     def __init__(self):
         self._next = self.FIRST + os.getpid() % 200
 
-    def take(self):
+    def take(self, host=LOCALHOST):
         for _ in range(self.LAST - self.FIRST):
             port = self._next
             self._next = self.FIRST if port == self.LAST else port + 1
-            with socket.socket() as probe:
+            with socket.socket(resp.family_of((host, port))) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
-                    probe.bind(("127.0.0.1", port))
+                    probe.bind((host, port))
                     return port
                 except OSError:
                     continue
@@ -65,6 +67,8 @@ def weir_proxy():
 
 class Server:
     """A process that serves at `address`."""
+
+    exit_codes = (0,)  # of one that was asked to end
 
     def __init__(self, name, address):
         self.name = name
@@ -110,6 +114,21 @@ class Server:
         if self in RUNNING:
             RUNNING.remove(self)
 
+    def stop(self, number=TERMINATE):
+        """Asks it to end; one that crashed before or now, or outlives that, is a failure."""
+        assert self.is_running(), f"{self.name} ended with {self.process.returncode}\n{self.log()}"
+        self.signal(number)
+        self.assert_ends()
+
+    def assert_ends(self):
+        """It has been asked to end, and does so well."""
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} does not end\n{self.log()}") from None
+        RUNNING.remove(self)
+        assert code in self.exit_codes, f"{self.name} ended with {code}\n{self.log()}"
+
     def remove(self):
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -149,10 +168,10 @@ class Server:
 class RedisServer(Server):
     """redis-server on a TCP port. `durable`: what it acknowledged survives kill -9."""
 
-    def __init__(self, name, durable=False, **settings):
-        self.port = PORTS.take()
-        super().__init__(name, ("127.0.0.1", self.port))
-        self.settings = {"bind": "127.0.0.1", "port": self.port, "save": "", "maxclients": 5000,
+    def __init__(self, name, durable=False, bind=LOCALHOST, port=None, **settings):
+        self.port = port or PORTS.take(bind)
+        super().__init__(name, (bind, self.port))
+        self.settings = {"bind": bind, "port": self.port, "save": "", "maxclients": 5000,
                          "appendonly": "yes" if durable else "no", "appendfsync": "no",
                          "enable-debug-command": "yes", "loglevel": "warning",
                          "proto-max-bulk-len": "1gb"}
@@ -191,6 +210,11 @@ class RedisServer(Server):
         return [client for client in found if not client["cmd"].startswith("client")]
 
 
+def listen_text(host, port):
+    """As YAML; only an IPv6 address needs the brackets and the quotes."""
+    return f'"[{host}]:{port}"' if ":" in host else f"{host}:{port}"
+
+
 def pool_text(name, listen, servers, **keys):
     """One pool of a configuration file. `servers`: anything with an `address`, or whole lines."""
     lines = [f"{name}:", f"  listen: {listen}"]
@@ -206,31 +230,24 @@ def pool_text(name, listen, servers, **keys):
 
 
 class Proxy(Server):
-    """weir-proxy with one pool; `keys` are the pool's keys in the configuration file."""
+    """weir-proxy with one pool; `keys` are the pool's keys in the configuration file. `program`: the
+    path of another that takes the same file and flags, in practice nutcracker."""
 
-    def __init__(self, servers, threads=2, flags=(), program=None, open_files=None, **keys):
-        self.port = PORTS.take()
-        super().__init__("proxy", ("127.0.0.1", self.port))
-        self.stats_port = PORTS.take()
+    def __init__(self, servers, threads=2, flags=(), program=None, open_files=None, host=LOCALHOST,
+                 port=None, **keys):
+        self.port = port or PORTS.take(host)
+        super().__init__("proxy", (host, self.port))
+        self.stats_port = PORTS.take(host)
         self.program = program or weir_proxy()
         self.limits = ["prlimit", f"--nofile={open_files}"] if open_files else []
         self.flags = list(flags)
         if program is None:
             self.flags += ["--threads", threads, "--drain-timeout", 2000]
+        else:
+            self.exit_codes = (0, -TERMINATE)
         (self.directory / "proxy.yml").write_text(
-            pool_text("pool", f"127.0.0.1:{self.port}", servers, **{"redis": True, **keys}))
+            pool_text("pool", listen_text(host, self.port), servers, **{"redis": True, **keys}))
 
     def start(self):
         return super().start(*self.limits, self.program, "-c", "proxy.yml", "-s", self.stats_port,
-                             "-a", "127.0.0.1", *self.flags)
-
-    def stop(self):
-        """SIGTERM, as at the end of every test: a proxy that crashed before or now is a failure."""
-        assert self.is_running(), f"proxy ended with {self.process.returncode}\n{self.log()}"
-        self.signal(signal.SIGTERM)
-        try:
-            code = self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"proxy outlives SIGTERM\n{self.log()}") from None
-        RUNNING.remove(self)
-        assert code in (0, -signal.SIGTERM), f"proxy ended with {code}\n{self.log()}"
+                             "-a", self.address[0], *self.flags)

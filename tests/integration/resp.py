@@ -33,9 +33,16 @@ def encode_all(*requests):
     return b"".join(encode(*request) for request in requests)
 
 
+def family_of(address):
+    """Of ("numeric address", port) or "/path"."""
+    if isinstance(address, str):
+        return socket.AF_UNIX
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+
+
 def connect(address, seconds=10):
-    """A connected socket to ("host", port) or "/path"."""
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    """A connected socket to ("numeric address", port) or "/path"."""
+    family = family_of(address)
     sock = socket.socket(family)
     sock.settimeout(seconds)
     try:
@@ -43,7 +50,7 @@ def connect(address, seconds=10):
     except OSError:
         sock.close()
         raise
-    if family == socket.AF_INET:
+    if family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
