@@ -31,6 +31,12 @@ class Lab:
         self._proxies.append(proxy)
         return proxy.start()
 
+    def program(self, name, address, *command):
+        """Any other program that serves at `address` and has to end as well as a proxy."""
+        program = processes.Server(name, address)
+        self._proxies.append(program)
+        return program.start(*command)
+
     def end(self):
         try:
             for proxy in self._proxies:

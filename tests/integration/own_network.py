@@ -1,0 +1,77 @@
+"""Tests that need a network to themselves, because they use fixed ports."""
+
+import ctypes
+import errno
+import functools
+import os
+import subprocess
+import traceback
+
+import pytest
+
+import processes
+
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def in_own_network(test):
+    """Runs a test that takes `lab` in a process with a network namespace of its own, whose loopback
+    is up and whose ports are all free. Root needs no more for it; others need user namespaces.
+    Where there are neither the test fails."""
+
+    @functools.wraps(test)
+    def run_in_child(lab):
+        processes.weir_proxy()  # a build is outside: it needs the machine's network
+        read_end, write_end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(read_end)
+            os.write(write_end, _failure_of(test, lab).encode(errors="replace"))
+            os._exit(0)  # nothing of the parent's is to be ended here
+        os.close(write_end)
+        with open(read_end, errors="replace") as pipe:
+            failure = pipe.read()
+        _, status = os.waitpid(child, 0)
+        if failure or status:
+            pytest.fail(failure or f"the test's process ended with {status}", pytrace=False)
+
+    return run_in_child
+
+
+def _failure_of(test, lab):
+    """What went wrong, with the servers' logs; empty when nothing did."""
+    said = ""
+    for step in (lambda: (_enter(), test(lab)), lab.end):
+        try:
+            step()
+        except BaseException:  # pylint: disable=broad-except  # the parent raises it
+            said += traceback.format_exc()
+            for server in processes.RUNNING:
+                said += f"--- log of {server.name} at {server.address}\n{server.log()}"
+    return said
+
+
+def _unshare(flags):
+    return ctypes.get_errno() if _LIBC.unshare(flags) else 0
+
+
+def _enter():
+    user, group = os.geteuid(), os.getegid()
+    error = _unshare(_CLONE_NEWNET)
+    if error == errno.EPERM:
+        error = _unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+        if not error:
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"0 {user} 1")
+            _write("/proc/self/gid_map", f"0 {group} 1")
+    assert not error, (f"no network namespace can be made here: {os.strerror(error)}. This needs "
+                       "CAP_SYS_ADMIN, or user namespaces (sysctl user.max_user_namespaces, "
+                       "kernel.unprivileged_userns_clone; in a container also its seccomp profile)")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def _write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
