@@ -42,6 +42,8 @@ constexpr std::string_view kWaits =
 constexpr std::string_view kBlocksConnection =
     "it would block a connection that is shared by all clients";
 constexpr std::string_view kBlocksShard = "it stops the shard until all is on disk; use BGSAVE";
+constexpr std::string_view kMovesKeys =
+    "it stops the shard while it moves keys to where the proxy does not look for them";
 constexpr std::string_view kClusterState =
     "it is for the connections of Redis Cluster clients; the proxy's shards are no cluster";
 constexpr std::string_view kClusters = "the proxy's shards are no Redis Cluster";
@@ -345,7 +347,7 @@ constexpr CommandSpec kRedisCommands[] = {
     OneShard("memory|stats", 2, 0, kOneServer),
     ByKey("memory|usage", -3, kRead, kKey2),
     Split("mget", -2, kRead | kFast, kKeysAll, Merge::kConcat),
-    ByKey("migrate", -6, kWrite, kKey3, &kMigrateKeys),
+    Refused("migrate", -6, kWrite, kMovesKeys, kKey3, &kMigrateKeys),
     Container("module", -2, 0),
     OneShard("module|help", 2, 0, kOneServer),
     OneShard("module|list", 2, kAdmin, kOneServer),

@@ -121,8 +121,8 @@ void Session::OnEnd() {
 void Session::OnStreamBroken(int error) {
   if (life_ == Life::kLingering) return Close();
   context_.stats.client_err.Add();
-  LOG_EVENT(LogLevel::kInfo, "session_broken", {"pool", context_.pool->config.name},
-            {"session", id_}, {"errno", error});
+  LOG_EVENT_LIMITED(LogLevel::kInfo, "session_broken", {"pool", context_.pool->config.name},
+                    {"session", id_}, {"errno", error});
   Close();
 }
 

@@ -154,7 +154,7 @@ inline constexpr StatField<PoolStats> kPoolStatFields[] = {
 inline constexpr StatField<ShardStats> kShardStatFields[] = {
     WEIR_STAT(ShardStats, server_eof, "", "connections that the shard ended"),
     WEIR_STAT(ShardStats, server_err, "", "connections that ended with an error"),
-    WEIR_STAT(ShardStats, server_timedout, "", "timeouts on connections"),
+    WEIR_STAT(ShardStats, server_timedout, "", "timeouts of requests and of connections"),
     WEIR_STAT(ShardStats, server_connections, "", "connections open now"),
     WEIR_STAT(ShardStats, server_ejected_at, "microseconds since the epoch", "last ejection, or 0"),
     WEIR_STAT(ShardStats, requests, "", "requests (fragments) written or queued"),

@@ -248,7 +248,10 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
   }
   // The rest of that request must not meet a shard that takes it for another one. As if the shard
   // had closed the connection, which most do then.
-  if (answered_early) return Lose(Failure::kReset, ShardFailure::kReset);
+  if (answered_early) {
+    stats_.server_err.Add();
+    return Lose(Failure::kReset, ShardFailure::kReset);
+  }
   TellIfDrained();
 }
 
@@ -340,8 +343,11 @@ void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> repor
   // A client can make a shard close the connection in the middle of its upload: no failure either.
   const bool idle_close =
       was_ready && (pending_.empty() || request_open_) && reported == ShardFailure::kReset;
-  if (failure == Failure::kReset) stats_.server_eof.Add();
-  if (reported != ShardFailure::kReset) stats_.server_err.Add();
+  if (reported == ShardFailure::kSilence) {
+    stats_.server_timedout.Add();
+  } else if (reported != ShardFailure::kReset) {
+    stats_.server_err.Add();
+  }
   Disconnect();
   if (!was_ready) {
     unavailable_ = failure == Failure::kNoSocket ? failure : Failure::kUnavailable;
@@ -368,7 +374,6 @@ bool UpstreamConnection::ConnectAnew() {
   if (first.begin_position() < SentPosition()) return false;
   ByteQueue unsent = stream_->TakeUnsent();
   CHECK_EQ(unsent.size(), pending_.end_position() - SentPosition());
-  stats_.server_eof.Add();
   context_.observer.OnIdleClose(shard_);
   Disconnect();
   waiting_ = std::move(unsent);

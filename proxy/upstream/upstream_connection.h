@@ -135,9 +135,13 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // StreamOwner.
   void OnBytes(std::string_view bytes) override;
   void OnEnd() override {
+    stats_.server_eof.Add();
     if (!ConnectAnew()) Lose(Failure::kReset, ShardFailure::kReset);
   }
-  void OnStreamBroken(int error) override { Lose(Failure::kReset, ShardFailure::kReset); }
+  void OnStreamBroken(int error) override {
+    stats_.server_err.Add();
+    Lose(Failure::kReset, ShardFailure::kReset);
+  }
   void OnSent() override {
     if (on_sent_) on_sent_();
   }

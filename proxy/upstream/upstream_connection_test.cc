@@ -178,6 +178,7 @@ TEST_F(UpstreamConnectionTest, GarbageFailsWhatIsPendingAndKeepsTheRepliesBefore
   shard_.Sends("$1\r\nX\r\nHTTP/1.1 400\r\n");
   EXPECT_THAT(Events(), ElementsAre("1 X", "2 failed: protocol", "3 failed: protocol"));
   EXPECT_THAT(Verdicts(), ElementsAre("protocol"));
+  EXPECT_EQ(stats_.server_err.Get(), 1);
 }
 
 TEST_F(UpstreamConnectionTest, AShardThatClosesInMidReplyFailsWhatIsPending) {
@@ -187,6 +188,8 @@ TEST_F(UpstreamConnectionTest, AShardThatClosesInMidReplyFailsWhatIsPending) {
   shard_.ClosesConnection();
   EXPECT_THAT(Events(), ElementsAre("1 X", "2 failed: reset"));
   EXPECT_THAT(Verdicts(), ElementsAre("reset"));
+  EXPECT_EQ(stats_.server_eof.Get(), 1);
+  EXPECT_EQ(stats_.server_err.Get(), 0);
   // The next connection begins with a fresh reply.
   Send("3", "GET z");
   shard_.Sends("$1\r\nZ\r\n");

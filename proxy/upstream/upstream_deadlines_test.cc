@@ -209,6 +209,8 @@ TEST_F(UpstreamDeadlinesTest, WithoutATimeoutTheSilenceLimitAloneEndsAHungShard)
   Advance(milliseconds(1));
   EXPECT_THAT(Events(), ElementsAre("1 failed: silent"));
   EXPECT_THAT(Verdicts(), ElementsAre("silence"));
+  EXPECT_EQ(stats_.server_timedout.Get(), 1);
+  EXPECT_EQ(stats_.server_err.Get(), 0);
 }
 
 TEST_F(UpstreamDeadlinesTest, AShardThatTakesALargeRequestSlowlyIsNotSilent) {
