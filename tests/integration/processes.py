@@ -5,6 +5,7 @@ to that (PR_SET_PDEATHSIG). `RUNNING` is what is alive now; a failed test shows 
 """
 
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -251,3 +252,8 @@ class Proxy(Server):
     def start(self):
         return super().start(*self.limits, self.program, "-c", "proxy.yml", "-s", self.stats_port,
                              "-a", self.address[0], *self.flags)
+
+    def stats(self):
+        """What the stats port says."""
+        with resp.connect((self.address[0], self.stats_port)) as connection:
+            return json.load(connection.makefile())

@@ -84,6 +84,14 @@ class Reader:
         del self._buffer[:size]
         return data
 
+    def rest(self):
+        """All that still comes, until the other side closes."""
+        try:
+            while True:
+                self._fill()
+        except (Closed, ConnectionResetError):
+            return bytes(self._buffer)
+
     def _bulk(self, size):
         data = self.exactly(size + 2)
         assert data[-2:] == b"\r\n", f"bulk string ends with {data[-2:]!r}"
@@ -161,12 +169,7 @@ class Client:
 
     def read_until_closed(self):
         """All that still comes, until the other side closes."""
-        data = b""
-        try:
-            while True:
-                data += self._reader.exactly(1)
-        except (Closed, ConnectionResetError):
-            return data
+        return self._reader.rest()
 
 
 def eventually(what, seconds=10):

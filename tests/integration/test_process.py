@@ -1,6 +1,5 @@
 """The process and its system: signals that end it, addresses, options of sockets."""
 
-import json
 import signal
 import subprocess
 import threading
@@ -10,11 +9,6 @@ import pytest
 from placement import keys_by_shard
 from processes import PORTS
 from resp import Closed, connect, encode, eventually
-
-
-def stats(proxy):
-    with connect((proxy.address[0], proxy.stats_port)) as connection:
-        return json.load(connection.makefile())
 
 
 # --- The end ---
@@ -62,7 +56,7 @@ def test_ipv6_listener_shards_and_statistics(lab):
     with proxy.client() as client:
         keys = sum(keys_by_shard(client, shards, count=10), [])
         assert client.call("MGET", *keys) == [key.encode() for key in keys]
-        said = stats(proxy)["pool"]
+        said = proxy.stats()["pool"]
     assert said["client_connections"] == 1
     assert said["bare"]["requests"] > 0 and said["bracketed"]["requests"] > 0
 
@@ -106,7 +100,7 @@ def test_without_preconnect_the_first_request_connects(lab):
 
 
 def sessions_so_far(proxy):
-    return stats(proxy)["total_connections"]
+    return proxy.stats()["total_connections"]
 
 
 def test_reuseport_lets_two_proxies_listen_on_one_address(lab):

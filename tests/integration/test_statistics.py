@@ -1,16 +1,8 @@
 """The statistics port: twemproxy's fields with twemproxy's values, after the same traffic."""
 
-import json
-import socket
-
 import pytest
 
 import resp
-
-
-def stats(proxy):
-    with socket.create_connection(("127.0.0.1", proxy.stats_port), 10) as connection:
-        return json.load(connection.makefile())
 
 
 def settle(proxy, condition):
@@ -18,7 +10,7 @@ def settle(proxy, condition):
     said = {}
 
     def holds():
-        said.update(stats(proxy))
+        said.update(proxy.stats())
         return condition(said)
 
     assert resp.eventually(holds, 10), said
@@ -122,7 +114,7 @@ def proxies(lab, shards):
 
 def fields(proxy):
     """The pool's figures and those of its shards, the latter as "shard field"."""
-    pool = stats(proxy)["pool"]
+    pool = proxy.stats()["pool"]
     found = {name: pool[name] for name in POOL_FIELDS}
     for shard in ("shard0", "shard1"):
         found.update({f"{shard} {name}": pool[shard][name] for name in SHARD_FIELDS})
@@ -155,7 +147,7 @@ def test_the_same_traffic_gives_twemproxys_figures(proxies):
         traffic(proxy)
     assert_same(proxies)
     assert all(fields(proxies[0])[f"shard{i} requests"] > 10 for i in range(2))
-    assert stats(proxies[0])["pool"]["fragments"] == 4  # of the MGET and the DEL over both shards
+    assert proxies[0].stats()["pool"]["fragments"] == 4  # of the MGET and the DEL over both shards
 
 
 def test_requests_that_wait_for_a_shard_are_in_twemproxys_queues(proxies, shards):
