@@ -30,6 +30,7 @@ absl::StatusOr<Access::FileState> Access::Stat(const std::string& file) {
   if (stat(file.c_str(), &found) != 0) {
     return InvalidArgument(file, ": ", std::strerror(errno));
   }
+  if (S_ISDIR(found.st_mode)) return InvalidArgument(file, ": ", std::strerror(EISDIR));
   return FileState{
       .modified_nanos = int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec,
       .size = found.st_size,
@@ -41,17 +42,18 @@ absl::StatusOr<std::unique_ptr<Access>> Access::FromFile(std::string file) {
   access->file_ = std::move(file);
   absl::Status status = access->Load();
   if (!status.ok()) return status;
+  access->LogLoaded();
   return access;
 }
 
 absl::Status Access::Load() {
   const absl::StatusOr<FileState> state = Stat(file_);
+  loaded_ = state.value_or(FileState());  // a bad file is not read again until it changes
   if (!state.ok()) return state.status();
-  loaded_ = *state;  // a bad file is not read again until it changes
   std::ifstream stream(file_);
+  if (!stream) return InvalidArgument(file_, ": ", std::strerror(errno));
   std::stringstream text;
   text << stream.rdbuf();
-  if (!stream) return InvalidArgument(file_, ": cannot be read");
   absl::StatusOr<AccessTable> table = AccessTable::Parse(text.str(), file_);
   if (!table.ok()) return table.status();
   table_ = std::make_shared<const AccessTable>(*std::move(table));
@@ -59,17 +61,26 @@ absl::Status Access::Load() {
   return absl::OkStatus();
 }
 
+void Access::LogLoaded() const {
+  if (table_->size() > 0) {
+    LOG_EVENT(LogLevel::kNotice, "access_file_loaded", {"file", file_}, {"lines", table_->size()});
+  } else {
+    LOG_EVENT(LogLevel::kWarn, "access_file_loaded", {"file", file_}, {"lines", 0},
+              {"reason", "the file lets nobody in"});
+  }
+}
+
 std::shared_ptr<const AccessTable> Access::CurrentTable(absl::Time now) {
   const std::lock_guard lock(mutex_);
   if (now < next_look_) return table_;
   next_look_ = now + kLookInterval;
-  const absl::StatusOr<FileState> state = Stat(file_);
-  if (!state.ok() || *state == loaded_) return table_;
+  if (Stat(file_).value_or(FileState()) == loaded_) return table_;
   const absl::Status status = Load();
   if (status.ok()) {
-    LOG_EVENT(LogLevel::kNotice, "access_file_loaded", {"file", file_}, {"lines", table_->size()});
+    LogLoaded();
   } else {
-    LOG_EVENT(LogLevel::kError, "access_file_refused", {"error", FromAbsl(status.message())});
+    LOG_EVENT(LogLevel::kError, "access_file_refused", {"error", FromAbsl(status.message())},
+              {"lines_in_force", table_->size()});
   }
   return table_;
 }

@@ -1,9 +1,10 @@
 // Access: decides for each call who the caller is and whether they may make it.
 //
 // Without a file everyone may do everything (weir-control's flags permit that without TLS only).
-// With one, a bearer token counts, or else the client certificate's common name. The file is read
-// again when it changes (looked at once a second, when a call comes); a mistake in it is logged
-// and the table before it stays.
+// With one, a bearer token counts, or else the client certificate's common name. The file is looked
+// at once a second at most, when a call comes or TableNumber is asked for, and read again when it
+// has changed. What is wrong with it then, also that it is gone, is logged once, and the table
+// before it stays.
 //
 // Refusals are logged (at most 10 lines a second). Thread-safe.
 #pragma once
@@ -51,7 +52,8 @@ class Access {
   uint64_t TableNumber(absl::Time now);
 
  private:
-  struct FileState {  // what tells one content of the file from another
+  // What tells one content of the file from another; all 0: there is no file.
+  struct FileState {
     int64_t modified_nanos = 0;
     int64_t size = 0;
     uint64_t inode = 0;
@@ -59,7 +61,9 @@ class Access {
   };
 
   static absl::StatusOr<FileState> Stat(const std::string& file);
+  // These need `mutex_`, or nobody else to have the object.
   absl::Status Load();
+  void LogLoaded() const;
   std::shared_ptr<const AccessTable> CurrentTable(absl::Time now);
 
   std::string file_;  // empty: open to everyone

@@ -1,16 +1,22 @@
 #include "controlplane/server/access.h"
 
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 #include "tests/support/temp_directory.h"
 
 namespace weir {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const absl::Time kStart = absl::UnixEpoch();
@@ -100,12 +106,79 @@ TEST_F(AccessTest, ACallThatIsOpenFindsItsCredentialWithdrawnOrOfAnotherRole) {
   EXPECT_TRUE(absl::IsUnauthenticated(access->Recheck(*alice, Role::kRead)));
 }
 
+TEST_F(AccessTest, AFileThatCannotBeReadAsOneIsRefusedAtTheStart) {
+  EXPECT_EQ(Access::FromFile("/nowhere/tokens").status().message(),
+            "/nowhere/tokens: No such file or directory");
+  EXPECT_EQ(Access::FromFile(directory_.path()).status().message(),
+            StrCat(directory_.path(), ": Is a directory"));
+  EXPECT_EQ(Access::FromFile(Write("# a table\nalice\n")).status().message(),
+            StrCat(directory_.path(), "/tokens:2: found 1 words, expected NAME ROLE CREDENTIAL"));
+}
+
+// Lines in the log of what happens to the file, without any call.
+class AccessLogTest : public AccessTest {
+ protected:
+  AccessLogTest() { EXPECT_TRUE(Log::Open(Path("log")).ok()); }
+  ~AccessLogTest() override { EXPECT_TRUE(Log::Open("").ok()); }
+
+  std::string Path(std::string_view name) const { return StrCat(directory_.path(), "/", name); }
+
+  // From the event's name on, of each line since the last time.
+  std::vector<std::string> Logged() {
+    std::vector<std::string> events;
+    std::ifstream log(Path("log"));
+    std::string line;
+    for (size_t i = 0; std::getline(log, line); ++i) {
+      if (i >= seen_) events.push_back(line.substr(line.find("access_")));
+    }
+    seen_ += events.size();
+    return events;
+  }
+
+ private:
+  size_t seen_ = 0;
+};
+
+TEST_F(AccessLogTest, AMistakeInAChangedFileIsLoggedWithoutACallAndOnce) {
+  const auto access = *Access::FromFile(Write(kAlice));
+  EXPECT_THAT(Logged(),
+              ElementsAre(StrCat("access_file_loaded file=", Path("tokens"), " lines=1")));
+  const uint64_t first = access->TableNumber(kStart);
+  Write("alice\n");
+  EXPECT_EQ(access->TableNumber(kStart + absl::Seconds(1)), first);
+  EXPECT_EQ(access->TableNumber(kStart + absl::Seconds(2)), first);
+  EXPECT_THAT(Logged(), ElementsAre(AllOf(HasSubstr("access_file_refused"), HasSubstr("tokens:1: "),
+                                          HasSubstr("lines_in_force=1"))));
+}
+
+TEST_F(AccessLogTest, AFileThatIsGoneIsLoggedOnceAndItsTableStays) {
+  const auto access = *Access::FromFile(Write(kAlice));
+  const uint64_t first = access->TableNumber(kStart);
+  std::filesystem::remove(Path("tokens"));
+  Logged();
+  EXPECT_EQ(access->TableNumber(kStart + absl::Seconds(1)), first);
+  EXPECT_EQ(access->TableNumber(kStart + absl::Seconds(2)), first);
+  EXPECT_THAT(Logged(), ElementsAre(HasSubstr("No such file or directory")));
+  EXPECT_TRUE(
+      access->Check({.authorization = "Bearer test"}, Role::kWrite, kStart + absl::Seconds(2))
+          .ok());
+  Write(kAlice);
+  EXPECT_EQ(access->TableNumber(kStart + absl::Seconds(3)), first + 1);
+  EXPECT_THAT(Logged(), ElementsAre(HasSubstr("access_file_loaded")));
+}
+
+TEST_F(AccessLogTest, AFileThatLetsNobodyInIsWarnedOf) {
+  EXPECT_TRUE(Access::FromFile(Write("# nobody\n")).ok());
+  EXPECT_THAT(Logged(), ElementsAre(HasSubstr("lets nobody in")));
+}
+
 TEST_F(AccessTest, AMistakeInAChangedFileLeavesTheOldTable) {
   const auto access = *Access::FromFile(Write(kAlice));
   Write("alice\n");
   EXPECT_TRUE(access->Check({.authorization = "Bearer test"}, Role::kWrite, kStart).ok());
-  EXPECT_THAT(Access::FromFile(Write("alice\n")).status().ToString(), HasSubstr("tokens:1: "));
-  EXPECT_FALSE(Access::FromFile("/nowhere/tokens").ok());
+  EXPECT_TRUE(
+      access->Check({.authorization = "Bearer test"}, Role::kWrite, kStart + absl::Seconds(1))
+          .ok());
 }
 
 }  // namespace

@@ -6,8 +6,10 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "controlplane/server/listen_check.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/server_credentials.h"
@@ -60,8 +62,12 @@ std::string AddressOf(const Endpoint& endpoint) {
 }
 
 absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(
-    const Endpoint& endpoint, const std::shared_ptr<grpc::ServerCredentials>& credentials,
+    std::string_view name, const Endpoint& endpoint,
+    const std::shared_ptr<grpc::ServerCredentials>& credentials,
     std::span<grpc::Service* const> services, uint16_t& port) {
+  if (absl::Status free = CheckListenable(endpoint); !free.ok()) {
+    return Unavailable(name, ": ", FromAbsl(free.message()));
+  }
   grpc::ServerBuilder builder;
   int bound = 0;
   builder.AddListeningPort(AddressOf(endpoint), credentials, &bound);
@@ -76,7 +82,7 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   const bool listens = server != nullptr && (bound > 0 || endpoint.kind == EndpointKind::kUnix);
-  if (!listens) return Unavailable("gRPC: cannot listen at ", FormatEndpoint(endpoint));
+  if (!listens) return Unavailable(name, ": cannot listen at ", FormatEndpoint(endpoint));
   port = endpoint.kind == EndpointKind::kUnix ? 0 : static_cast<uint16_t>(bound);
   return server;
 }
@@ -97,14 +103,14 @@ absl::StatusOr<std::unique_ptr<GrpcServers>> GrpcServers::Start(const ControlOpt
   const bool one_port = options.listen_discovery == options.listen_admin;
   const std::vector<grpc::Service*> first =
       one_port ? std::vector{&discovery, &admin} : std::vector{&discovery};
-  auto server =
-      StartServer(options.listen_discovery, *credentials, first, servers->discovery_port_);
+  auto server = StartServer("discovery", options.listen_discovery, *credentials, first,
+                            servers->discovery_port_);
   if (!server.ok()) return server.status();
   servers->servers_.push_back(*std::move(server));
   servers->admin_port_ = servers->discovery_port_;
   if (!one_port) {
     grpc::Service* const second[] = {&admin};
-    server = StartServer(options.listen_admin, *credentials, second, servers->admin_port_);
+    server = StartServer("admin", options.listen_admin, *credentials, second, servers->admin_port_);
     if (!server.ok()) return server.status();
     servers->servers_.push_back(*std::move(server));
   }

@@ -19,7 +19,8 @@ namespace weir {
 
 class GrpcServers {
  public:
-  // The services outlive the servers. Fails when a port cannot be had, or a file of TLS be read.
+  // The services outlive the servers. Fails when a port cannot be had (with address and reason; no
+  // other process may share it), or a file of TLS be read.
   static absl::StatusOr<std::unique_ptr<GrpcServers>> Start(const ControlOptions& options,
                                                             grpc::Service& discovery,
                                                             grpc::Service& admin);

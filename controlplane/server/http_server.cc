@@ -1,9 +1,12 @@
 #include "controlplane/server/http_server.h"
 
+#include <sys/socket.h>
+
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "controlplane/server/listen_check.h"
 #include "httplib.h"
 #include "prometheus/text_serializer.h"
 #include "proxy/base/check.h"
@@ -26,6 +29,11 @@ struct HttpServer::Impl {
   void Route(ControlMetrics& metrics, std::function<bool()> is_ready) {
     server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server.set_payload_max_length(0);
+    // The library's own options would let another process share the port (SO_REUSEPORT).
+    server.set_socket_options([](socket_t fd) {
+      const int one = 1;
+      setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    });
     server.Get("/metrics", [&metrics](const httplib::Request&, httplib::Response& response) {
       response.set_content(prometheus::TextSerializer().Serialize(metrics.registry().Collect()),
                            kTextFormat);
@@ -55,6 +63,9 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Endpoint& en
                                                               ControlMetrics& metrics,
                                                               std::function<bool()> is_ready) {
   CHECK(endpoint.kind == EndpointKind::kTcp);
+  if (absl::Status free = CheckListenable(endpoint); !free.ok()) {
+    return Unavailable("HTTP: ", FromAbsl(free.message()));
+  }
   auto impl = std::make_unique<Impl>();
   impl->Route(metrics, std::move(is_ready));
   if (!impl->Bind(endpoint)) {

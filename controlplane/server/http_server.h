@@ -19,7 +19,8 @@ namespace weir {
 
 class HttpServer {
  public:
-  // Listens at `endpoint` (TCP; port 0: the kernel chooses). `metrics` outlives the server;
+  // Listens at `endpoint` (TCP; port 0: the kernel chooses), which no other process may share.
+  // UNAVAILABLE, with address and reason, when it cannot be had. `metrics` outlives the server;
   // `is_ready` is called by its threads.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Endpoint& endpoint,
                                                            ControlMetrics& metrics,

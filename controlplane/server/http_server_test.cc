@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "httplib.h"
+#include "proxy/base/strings.h"
 
 namespace weir {
 namespace {
@@ -41,6 +42,30 @@ TEST(HttpServerTest, SaysWhereItCannotListen) {
   const auto second =
       HttpServer::Start(TcpEndpoint("192.0.2.1", (*first)->port()), metrics, [] { return true; });
   EXPECT_THAT(second.status().ToString(), HasSubstr("cannot listen at 192.0.2.1:"));
+}
+
+TEST(HttpServerTest, TwoServersNeverShareAPort) {
+  ControlMetrics metrics;
+  const auto first = HttpServer::Start(TcpEndpoint("127.0.0.1", 0), metrics, [] { return true; });
+  ASSERT_TRUE(first.ok()) << first.status();
+  const uint16_t port = (*first)->port();
+  const auto second =
+      HttpServer::Start(TcpEndpoint("127.0.0.1", port), metrics, [] { return true; });
+  EXPECT_EQ(second.status().message(),
+            StrCat("HTTP: cannot listen at 127.0.0.1:", port, ": Address already in use"));
+}
+
+TEST(HttpServerTest, APortCanBeHadAgainAtOnceAfterItsConnections) {
+  ControlMetrics metrics;
+  auto first = HttpServer::Start(TcpEndpoint("127.0.0.1", 0), metrics, [] { return true; });
+  ASSERT_TRUE(first.ok()) << first.status();
+  const uint16_t port = (*first)->port();
+  httplib::Client client("127.0.0.1", port);
+  EXPECT_EQ(client.Get("/healthz")->status, 200);
+  first->reset();
+  const auto second =
+      HttpServer::Start(TcpEndpoint("127.0.0.1", port), metrics, [] { return true; });
+  EXPECT_TRUE(second.ok()) << second.status();
 }
 
 }  // namespace
