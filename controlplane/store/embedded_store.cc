@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,9 +24,11 @@ constexpr size_t kMaxFileBytes = 64 << 20;
 
 std::string FileName(std::string_view pool) { return StrCat(pool, kSuffix); }
 
+std::string LockPath(const std::string& directory) { return StrCat(directory, "/lock"); }
+
 // The lock's descriptor. It is let go when the process ends, however it ends.
 absl::StatusOr<UniqueFd> TakeLock(const std::string& directory) {
-  const std::string path = StrCat(directory, "/lock");
+  const std::string path = LockPath(directory);
   UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.valid()) return FileError(path, "opened", errno);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -261,7 +264,8 @@ std::optional<EmbeddedStore::News> EmbeddedStore::Undo(const std::string& pool, 
                                                        std::string_view declared,
                                                        std::string what) {
   const std::string text = JoinPoolFile(declared, state.in_force->text);
-  const absl::Status status = WriteFileDurably(pools_directory_, FileName(pool), text);
+  absl::Status status = CheckLock();
+  if (status.ok()) status = WriteFileDurably(pools_directory_, FileName(pool), text);
   if (IsDone(status)) state.judged = text;
   if (!status.ok()) StrAppend(&what, what.empty() ? "" : "\n", FromAbsl(status.message()));
   return News{pool, std::nullopt, std::move(what)};
@@ -290,6 +294,20 @@ std::optional<EmbeddedStore::News> EmbeddedStore::ExamineDeclared(const std::str
 }
 
 // --- writes ---
+
+absl::Status EmbeddedStore::CheckLock() const {
+  const std::string path = LockPath(options_.directory);
+  struct stat held{};
+  struct stat found{};
+  if (fstat(lock_.get(), &held) == 0 && stat(path.c_str(), &found) == 0 &&
+      held.st_dev == found.st_dev && held.st_ino == found.st_ino) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError(
+      StrCat(path,
+             ": the lock was taken away, so another weir-control may write here; this one "
+             "writes nothing any more: end it"));
+}
 
 absl::Status EmbeddedStore::CheckRevision(const std::string& pool,
                                           std::string_view expected) const {
@@ -331,6 +349,7 @@ WriteResult EmbeddedStore::Write(const v1::PoolRecord& record, std::string_view 
   CHECK(version == nullptr || version->generation() == generation);
 
   const std::lock_guard lock(mutex_);
+  if (absl::Status status = CheckLock(); !status.ok()) return {status};
   if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) return {status};
   const absl::StatusOr<std::string> text = ReadWholeFile(PathOf(pool), kMaxFileBytes);
   if (!text.ok() && !absl::IsNotFound(text.status())) return {text.status()};
@@ -373,6 +392,7 @@ absl::Status EmbeddedStore::WritePoolFile(const std::string& pool, std::string_v
 absl::Status EmbeddedStore::Delete(const v1::PoolRecord& last, std::string_view expected_revision) {
   const std::string& pool = last.name();
   const std::lock_guard lock(mutex_);
+  if (absl::Status status = CheckLock(); !status.ok()) return status;
   if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) return status;
   if (absl::Status status = deleted_.Add(last); !IsDone(status)) return status;
   const absl::Status status = RemoveFileDurably(pools_directory_, FileName(pool));

@@ -11,6 +11,10 @@
 // the pool's file is gone. So a crash at any moment leaves every pool as some write left it, and
 // none of those that were answered is lost.
 //
+// The lock (flock, of this machine's kernel) is let go when its process ends, however it ends; a
+// process that is stopped keeps it, and goes on with it. Whoever removes or replaces the file lets
+// a second writer in. The first one looks before each write, and writes nothing any more.
+//
 // People may edit, add, and replace files in pools/ at any time. What they change in `declared`
 // goes to the observer, and stays in the file with its comments; only a new spec that comes by
 // another way rewrites it, and that is refused while an edit waits. An edit that is neither taken
@@ -106,6 +110,8 @@ class EmbeddedStore : public PoolStore {
   static bool IsSettled(PoolState& state, const std::string& text, bool& again);
 
   // --- writes ---
+  // UNAVAILABLE when the lock's file is another one than the one that is locked.
+  absl::Status CheckLock() const;
   absl::Status CheckRevision(const std::string& pool, std::string_view expected) const;
   // The first half of the file that a write of `record` leaves, given what is there.
   absl::StatusOr<std::string> DeclaredFor(const v1::PoolRecord& record,

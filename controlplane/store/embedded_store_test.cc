@@ -261,6 +261,30 @@ TEST_F(EmbeddedStoreTest, RefusesASecondWriterAndNamesTheFirst) {
   Open();  // closed by the first
 }
 
+// As when the first one was stopped, taken for dead, and goes on after another was started.
+TEST_F(EmbeddedStoreTest, AWriterWhoseLockWasTakenAwayUndoesNothingOfTheNextOnes) {
+  const std::string revision = Write(TestRecord("alpha", 1), "");
+  ASSERT_EQ(unlink((directory_ + "/lock").c_str()), 0);
+  auto second = EmbeddedStore::Open({.directory = directory_});
+  ASSERT_TRUE(second.ok()) << second.status();
+  v1::PoolRecord live = TestRecord("alpha", 1);  // only the shards in force change
+  live.mutable_shard_map()->set_generation(2);
+  const v1::Version version = TestVersion(live);
+  ASSERT_TRUE((*second)->Write(live, revision, &version).ok());
+  const std::string text = FileText("alpha");
+
+  Watch();  // finds what the second has written
+  EXPECT_THAT(listener_.Next(), AllOf(HasSubstr("refused alpha "), HasSubstr("/lock: the lock")));
+  EXPECT_THAT(ErrorOfWrite(TestRecord("alpha", 3), revision),
+              AllOf(HasSubstr("UNAVAILABLE: "), HasSubstr("the lock was taken away")));
+  EXPECT_TRUE(absl::IsUnavailable(store_->Delete(TestRecord("alpha", 1), revision)));
+  EXPECT_EQ(FileText("alpha"), text);
+  EXPECT_EQ((*second)->ListVersions("alpha")->size(), 2u);
+  second->reset();
+  Open();
+  EXPECT_EQ(Stored("alpha").shard_map().generation(), 2u);
+}
+
 TEST_F(EmbeddedStoreTest, RefusesToOpenWithADamagedRecord) {
   Write(TestRecord("alpha", 1), "");
   const std::string text = FileText("alpha");

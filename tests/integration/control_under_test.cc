@@ -1,7 +1,8 @@
 #include "tests/integration/control_under_test.h"
 
 #include <cstdlib>
-#include <vector>
+#include <fstream>
+#include <iterator>
 
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -10,24 +11,35 @@
 
 namespace weir {
 
-void ControlUnderTest::Start() {
+std::vector<std::string> ControlUnderTest::Command(uint16_t discovery_port, uint16_t admin_port,
+                                                   uint16_t http_port) const {
   const char* program = std::getenv("WEIR_CONTROL");
   CHECK(program != nullptr);
+  return {program,
+          StrCat("--data-dir=", directory_.path(), "/data"),
+          StrCat("--listen-discovery=127.0.0.1:", discovery_port),
+          StrCat("--listen-admin=127.0.0.1:", admin_port),
+          StrCat("--http=127.0.0.1:", http_port),
+          StrCat("--output=", directory_.path(), "/log")};
+}
+
+void ControlUnderTest::Start() {
   const Address admin = StrCat("127.0.0.1:", admin_port_);
-  const std::vector<std::string> command = {
-      program,
-      StrCat("--data-dir=", directory_.path(), "/data"),
-      StrCat("--listen-discovery=127.0.0.1:", discovery_port_),
-      StrCat("--listen-admin=", admin),
-      StrCat("--http=127.0.0.1:", http_port_),
-      StrCat("--output=", directory_.path(), "/log")};
-  process_ = std::make_unique<Process>(command, StrCat(directory_.path(), "/output"));
+  process_ = std::make_unique<Process>(Command(discovery_port_, admin_port_, http_port_),
+                                       StrCat(directory_.path(), "/output"));
   CHECK(Eventually([&] { return static_cast<bool>(Connect(admin)); }));
   grpc::ChannelArguments arguments;
   // An earlier channel to the same place would share its wait after a failed attempt.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   admin_ = v1::AdminService::NewStub(
       grpc::CreateCustomChannel(admin, grpc::InsecureChannelCredentials(), arguments));
+}
+
+std::pair<int, std::string> ControlUnderTest::StartSecond() {
+  const std::string output = StrCat(directory_.path(), "/second");
+  const int code = Process(Command(FreePort(), FreePort(), FreePort()), output).Wait();
+  std::ifstream stream(output);
+  return {code, {std::istreambuf_iterator<char>(stream), {}}};
 }
 
 }  // namespace weir

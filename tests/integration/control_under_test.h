@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "grpcpp/client_context.h"
 #include "gtest/gtest.h"
@@ -26,6 +28,10 @@ class ControlUnderTest {
   void Start();
   // SIGKILL.
   void Kill() { process_.reset(); }
+  Process& process() { return *process_; }
+  // Starts another weir-control on the same data, with ports of its own, and waits until it has
+  // ended: its exit code and what it said.
+  std::pair<int, std::string> StartSecond();
 
   // What a proxy is started with to come here.
   std::string flag() const { return StrCat("--control=127.0.0.1:", discovery_port_); }
@@ -44,6 +50,9 @@ class ControlUnderTest {
   }
 
  private:
+  std::vector<std::string> Command(uint16_t discovery_port, uint16_t admin_port,
+                                   uint16_t http_port) const;
+
   TempDirectory directory_;
   const uint16_t discovery_port_ = FreePort();
   const uint16_t admin_port_ = FreePort();
