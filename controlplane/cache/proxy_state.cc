@@ -326,7 +326,16 @@ const v1::ResourceError* ProxyState::RefusalOf(const AckTarget& target) const {
   return Reaches(declined->resource->message, target) ? &declined->error : nullptr;
 }
 
-v1::Proxy ProxyState::Describe(const FleetView& view) const {
+ProxyState::Scope ProxyState::ScopeOf(const FleetView& view, std::string_view pool) {
+  Scope scope{.pool = std::string(pool), .secret = {}};
+  if (pool.empty()) return scope;
+  const ResourcePtr resource = view.Find(PoolId(pool));
+  if (resource != nullptr) scope.secret = resource->secret_name();
+  return scope;
+}
+
+v1::Proxy ProxyState::Describe(const FleetView& view, std::string_view pool) const {
+  const Scope scope = ScopeOf(view, pool);
   std::lock_guard lock(mutex_);
   v1::Proxy proxy;
   *proxy.mutable_node() = node_;
@@ -334,14 +343,14 @@ v1::Proxy ProxyState::Describe(const FleetView& view) const {
   *proxy.mutable_connected() = ToProto(connected_);
   size_t bytes = 0;
   for (const auto& [id, entry] : entries_) {
-    if (entry.declined == nullptr || entry.declined->stale) continue;
+    if (!scope.Has(id) || entry.declined == nullptr || entry.declined->stale) continue;
     bytes += entry.declined->error.ByteSizeLong();
     if (bytes > kMaxDescribedBytes) break;
     *proxy.add_errors() = entry.declined->error;
   }
   for (const auto& [id, entry] : entries_) {
     const bool known = entry.held != nullptr && !entry.held->version().empty();
-    if (!known || id.type == v1::RESOURCE_SECRET) continue;
+    if (!known || !scope.Has(id) || id.type == v1::RESOURCE_SECRET) continue;
     v1::HeldResource held = HeldOf(*entry.held);
     bytes += held.ByteSizeLong();
     if (bytes > kMaxDescribedBytes) break;
@@ -350,16 +359,21 @@ v1::Proxy ProxyState::Describe(const FleetView& view) const {
   if (report_ != nullptr) {
     *proxy.mutable_report() = *report_;
     *proxy.mutable_reported() = ToProto(reported_);
+    auto& shards = *proxy.mutable_report()->mutable_shards();
+    const auto is_other = [&](const v1::ShardReport& shard) {
+      return !scope.pool.empty() && shard.pool() != scope.pool;
+    };
+    shards.erase(std::remove_if(shards.begin(), shards.end(), is_other), shards.end());
   }
-  proxy.set_in_sync(InSync(view));
+  proxy.set_in_sync(InSync(view, scope));
   return proxy;
 }
 
-bool ProxyState::InSync(const FleetView& view) const {
+bool ProxyState::InSync(const FleetView& view, const Scope& scope) const {
   const std::set<std::string_view> secrets = WantedSecrets(view);
   size_t covered = 0;
   for (const ResourcePtr& resource : view.resources) {
-    if (!Covers(*resource, secrets)) continue;
+    if (!scope.Has(resource->id) || !Covers(*resource, secrets)) continue;
     ++covered;
     const auto entry = entries_.find(resource->id);
     if (entry == entries_.end() || entry->second.held == nullptr ||
@@ -367,7 +381,8 @@ bool ProxyState::InSync(const FleetView& view) const {
       return false;
     }
   }
-  return covered == entries_.size();
+  const auto is_looked_at = [&](const auto& entry) { return scope.Has(entry.first); };
+  return covered == static_cast<size_t>(std::ranges::count_if(entries_, is_looked_at));
 }
 
 }  // namespace weir

@@ -97,9 +97,10 @@ class ProxyState {
   // ACKED when it holds all targets or later states of them, NACKED when it has refused one;
   // nothing while it has not answered.
   std::optional<v1::ProxyResult> OutcomeOf(std::span<const AckTarget> targets) const;
-  // For people. `view`: what its fleet has, to tell whether it is in sync. Without secrets: their
-  // versions would help to guess them.
-  v1::Proxy Describe(const FleetView& view) const;
+  // For people. `view`: what its fleet has, to tell whether it is in sync. Of what it holds, has
+  // refused and reports of shards only what concerns `pool`, if that is not empty. Without secrets:
+  // their versions would help to guess them.
+  v1::Proxy Describe(const FleetView& view, std::string_view pool = {}) const;
 
  private:
   struct Declined {
@@ -120,6 +121,18 @@ class ProxyState {
   };
   using Entries = absl::btree_map<ResourceId, Entry>;
 
+  // The resources that are looked at: all, or those of one pool and the secret it refers to.
+  struct Scope {
+    std::string pool;  // empty: all
+    std::string secret;
+
+    bool Has(const ResourceId& id) const {
+      if (pool.empty()) return true;
+      return id.name == (id.type == v1::RESOURCE_SECRET ? secret : pool);
+    }
+  };
+
+  static Scope ScopeOf(const FleetView& view, std::string_view pool);
   bool Serves(v1::ResourceType type) const;
   // All of these need `mutex_`.
   bool Covers(const CachedResource& resource, const std::set<std::string_view>& secrets) const;
@@ -133,7 +146,7 @@ class ProxyState {
   static std::optional<v1::RemovedResource> RemovalOf(const ResourceId& id, const FleetView& view);
   bool Has(const AckTarget& target) const;
   const v1::ResourceError* RefusalOf(const AckTarget& target) const;
-  bool InSync(const FleetView& view) const;
+  bool InSync(const FleetView& view, const Scope& scope) const;
 
   const std::string address_;
   const absl::Time connected_;

@@ -65,7 +65,9 @@ class ProxyStateTest : public ::testing::Test {
     return StrCat("NACKED ", result->reason());
   }
 
-  v1::Proxy Described() { return proxy_.Describe(*cache_.View("blue")); }
+  v1::Proxy Described(std::string_view pool = {}) {
+    return proxy_.Describe(*cache_.View("blue"), pool);
+  }
 
   ResourceCache cache_;
   ProxyState proxy_;
@@ -194,6 +196,33 @@ TEST_F(ProxyStateTest, AHostileNodeMakesNoDescriptionThatIsTooLargeToBeSent) {
   proxy.Open(first.node(), first.held());
   EXPECT_LE(proxy.Describe(*cache_.View("blue")).ByteSizeLong(),
             ProxyState::kMaxDescribedBytes + 100'000);
+}
+
+TEST_F(ProxyStateTest, ADescriptionForOnePoolShowsNothingOfOthers) {
+  cache_.SetSecret(NewSecret("key", "s1"));
+  cache_.SetPool("blue", NewPool("beta", "q1", {}, "key"), NewEndpoints("beta", "f1"));
+  v1::Ack ack;
+  *ack.add_errors() = ErrorOf(PoolId("beta"), "policy.listen", "in use");
+  *ack.add_errors() = ErrorOf(SecretId("key"), "", "empty");
+  Answers(ack);
+  v1::Report report;
+  for (const char* pool : {"alpha", "beta", "alpha"}) report.add_shards()->set_pool(pool);
+  report.set_sessions(7);
+  proxy_.Reported(report, kNow);
+
+  const v1::Proxy alpha = Described("alpha");
+  EXPECT_TRUE(alpha.in_sync());
+  EXPECT_THAT(alpha.errors(), IsEmpty());
+  EXPECT_THAT(alpha.applied(), SizeIs(2));
+  EXPECT_THAT(alpha.report().shards(), SizeIs(2));
+  EXPECT_EQ(alpha.report().sessions(), 7u);
+  const v1::Proxy beta = Described("beta");
+  EXPECT_FALSE(beta.in_sync());
+  EXPECT_THAT(beta.errors(), SizeIs(2));  // the pool's and its secret's
+  EXPECT_THAT(beta.applied(), SizeIs(1));
+  EXPECT_THAT(beta.report().shards(), SizeIs(1));
+  EXPECT_THAT(Described().errors(), SizeIs(2));
+  EXPECT_THAT(Described().report().shards(), SizeIs(3));
 }
 
 TEST_F(ProxyStateTest, ADescriptionSaysWhoAndSinceWhen) {

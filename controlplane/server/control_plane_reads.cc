@@ -97,13 +97,20 @@ absl::StatusOr<v1::ListProxiesResponse> ControlPlane::ListProxies(
   const absl::StatusOr<Page> page = ReadPage(request.page_size(), request.page_token());
   if (!page.ok()) return page.status();
   v1::ListProxiesResponse response;
+  std::string fleet = request.fleet();
+  if (!request.pool().empty()) {
+    const PoolPtr pool = Find(request.pool());
+    if (pool == nullptr) return NoSuchPool(request.pool());
+    if (!fleet.empty() && fleet != pool->fleet()) return response;
+    fleet = pool->fleet();
+  }
   std::string last;
   size_t bytes = 0;
-  for (const ProxyPtr& proxy : parts_.proxies.Connected(request.fleet(), request.pool())) {
+  for (const ProxyPtr& proxy : parts_.proxies.Connected(fleet, request.pool())) {
     std::string key = ProxyKey(*proxy);
     if (key <= page->after) continue;
     const auto count = static_cast<size_t>(response.proxies_size());
-    v1::Proxy described = proxy->Describe(*parts_.cache.View(proxy->fleet()));
+    v1::Proxy described = proxy->Describe(*parts_.cache.View(proxy->fleet()), request.pool());
     bytes += described.ByteSizeLong();
     if (count == page->size || (count > 0 && bytes > kMaxPageBytes)) {
       response.set_next_page_token(TokenAfter(last));

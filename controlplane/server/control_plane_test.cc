@@ -40,13 +40,14 @@ v1::PoolSpec SpecWith(std::vector<std::string> shards) {
 // A proxy that is connected and answers when it is told to.
 class FakeProxy {
  public:
-  FakeProxy(ProxyRegistry& registry, ResourceCache& cache, const std::string& id)
+  FakeProxy(ProxyRegistry& registry, ResourceCache& cache, const std::string& id,
+            const std::string& fleet = "default")
       : registry_(registry),
         cache_(cache),
         state_(std::make_shared<ProxyState>("127.0.0.1:2", absl::UnixEpoch(), false)) {
     v1::Node node;
     node.set_id(id);
-    node.set_fleet("default");
+    node.set_fleet(fleet);
     state_->Open(node, {});
     state_->Subscribe({});
     registry_.Join(state_);
@@ -553,6 +554,30 @@ TEST_F(ControlPlaneTest, PoolsAreListedPageByPage) {
   EXPECT_THAT(page.next_page_token(), IsEmpty());
   request.set_page_token("!");
   EXPECT_TRUE(absl::IsInvalidArgument(control_.ListPools(request).status()));
+}
+
+TEST_F(ControlPlaneTest, TheProxiesOfAPoolAreThoseOfItsFleetWithWhatConcernsThePool) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  Advance(absl::Seconds(1));
+  FakeProxy proxy(proxies_, cache_, "p1");
+  const FakeProxy elsewhere(proxies_, cache_, "p2", "other");
+  proxy.Answers();
+  ASSERT_TRUE(Create("beta", SpecWith({"b"})).ok());
+  Advance(absl::Seconds(1));
+  proxy.Answers("no room");
+
+  v1::ListProxiesRequest request;
+  EXPECT_EQ(control_.ListProxies(request)->proxies_size(), 2);
+  request.set_pool("alpha");
+  const v1::ListProxiesResponse list = *control_.ListProxies(request);
+  ASSERT_EQ(list.proxies_size(), 1);
+  EXPECT_EQ(list.proxies(0).node().id(), "p1");
+  EXPECT_TRUE(list.proxies(0).in_sync());
+  EXPECT_EQ(list.proxies(0).errors_size(), 0);
+  request.set_fleet("other");
+  EXPECT_EQ(control_.ListProxies(request)->proxies_size(), 0);
+  request.set_pool("nobody");
+  EXPECT_TRUE(absl::IsNotFound(control_.ListProxies(request).status()));
 }
 
 TEST_F(ControlPlaneTest, AKeyIsExplainedAsItIsAndAsProposed) {
