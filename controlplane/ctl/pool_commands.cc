@@ -81,9 +81,12 @@ ExitCode ForEachInFile(PoolCommand command, const CtlOptions& options, Session& 
 void NameSecret(const ImportedPool& imported, NamedPool& pool, Console& console) {
   if (imported.redis_auth.empty()) return;
   pool.spec.mutable_policy()->set_redis_auth_secret(imported.name);
-  console.err << "pool '" << Displayable(imported.name) << "' has a password: write it into the "
-              << "file '" << Displayable(imported.name)
-              << "' of weir-control's --secrets-dir; the pool names it as redis_auth_secret\n";
+  const std::string name = Displayable(imported.name);
+  console.err << "pool '" << name << "' has a password, which the pool names as redis_auth_secret: "
+              << "write it into the file '" << name << "' of weir-control's --secrets-dir. It goes "
+              << "to proxies over TLS only: start weir-control with --tls-cert, --tls-key and "
+              << "--tokens, and each weir-proxy with --control-ca and --control-token-file (or "
+              << "--control-cert and --control-key)\n";
 }
 
 }  // namespace

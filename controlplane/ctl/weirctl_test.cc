@@ -311,7 +311,10 @@ TEST_F(WeirctlTest, ImportsATwemproxyFileWithoutItsPassword) {
   EXPECT_EQ(Run({"import", path, "--print", "--fleet", "eu-1"}), ExitCode::kDone) << err();
   EXPECT_THAT(out(), HasSubstr("redis_auth_secret: old\n"));
   EXPECT_THAT(out(), HasSubstr("fleet: eu-1\n"));
-  EXPECT_THAT(err(), HasSubstr("--secrets-dir"));
+  for (const char* flag : {"--secrets-dir", "--tls-cert", "--tls-key", "--tokens", "--control-ca",
+                           "--control-token-file"}) {
+    EXPECT_THAT(err(), HasSubstr(flag));
+  }
   EXPECT_THAT(StrCat(out(), err()), Not(HasSubstr("hunter2")));
   EXPECT_THAT(admin_.calls, IsEmpty());
   EXPECT_EQ(Run({"import", path}), ExitCode::kDone);
