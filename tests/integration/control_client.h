@@ -26,12 +26,20 @@ class StreamClient {
   StreamClient(const StreamClient&) = delete;
   StreamClient& operator=(const StreamClient&) = delete;
 
-  void Opens(const std::string& node, const std::vector<v1::HeldResource>& held = {}) {
+  // Subscribes to `pools`, or to all.
+  void Opens(const std::string& node, const std::vector<v1::HeldResource>& held = {},
+             const std::vector<std::string>& pools = {}) {
     v1::DiscoveryRequest request;
     request.mutable_node()->set_id(node);
     request.mutable_node()->set_fleet("default");
     for (const v1::HeldResource& resource : held) *request.add_held() = resource;
-    request.mutable_subscription();
+    request.mutable_subscription()->mutable_pools()->Assign(pools.begin(), pools.end());
+    stream_->Write(request);
+  }
+
+  void Subscribes(const std::vector<std::string>& pools) {
+    v1::DiscoveryRequest request;
+    request.mutable_subscription()->mutable_pools()->Assign(pools.begin(), pools.end());
     stream_->Write(request);
   }
 

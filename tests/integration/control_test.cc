@@ -2,6 +2,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controlplane/server/control_process.h"
@@ -20,8 +21,10 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class ControlTest : public ::testing::Test {
  protected:
@@ -61,9 +64,13 @@ class ControlTest : public ::testing::Test {
   // With WAIT_ALL_CONNECTED the pool is published when this returns, else a moment later.
   void CreatesAlpha(v1::WaitFor wait = v1::WAIT_ALL_CONNECTED,
                     const std::string& endpoint = "127.0.0.1:6379") {
+    Creates("alpha", wait, endpoint);
+  }
+  void Creates(const std::string& pool, v1::WaitFor wait = v1::WAIT_ALL_CONNECTED,
+               const std::string& endpoint = "127.0.0.1:6379") {
     v1::CreatePoolRequest request;
     request.mutable_options()->set_wait(wait);
-    request.set_name("alpha");
+    request.set_name(pool);
     request.mutable_spec()->mutable_policy()->set_listen("127.0.0.1:22121");
     request.mutable_spec()->mutable_policy()->set_redis(true);
     v1::ShardSpec& shard = *request.mutable_spec()->add_servers();
@@ -80,6 +87,13 @@ class ControlTest : public ::testing::Test {
     request.mutable_options()->set_force(true);
     request.mutable_options()->set_wait(wait);
     return request;
+  }
+
+  // The names of the resources that the response brings.
+  static std::vector<std::string> ChangedBy(const v1::DiscoveryResponse& response) {
+    std::vector<std::string> names;
+    for (const v1::Resource& resource : response.changed()) names.push_back(resource.key().name());
+    return names;
   }
 
   std::future<v1::ChangeResponse> AddsBInTheBackground() {
@@ -110,6 +124,29 @@ TEST_F(ControlTest, AProxySeesAPoolThenAnAddedShardAndItsAckAnswersWait) {
   EXPECT_EQ(answer.proxies(0).node_id(), "p1");
   EXPECT_EQ(answer.proxies(0).outcome(), v1::PROXY_ACKED);
   EXPECT_GT(answer.plan().moved_fraction(), 0.3);
+}
+
+TEST_F(ControlTest, AProxyThatNamesPoolsGetsThoseAndNoOthers) {
+  Creates("alpha");
+  Creates("beta");
+  Creates("gamma");
+  StreamClient proxy(channel_);
+  proxy.Opens("p1", {}, {"beta", "nobody"});
+  EXPECT_THAT(ChangedBy(proxy.Takes()), ElementsAre("beta", "beta"));  // the pool, its endpoints
+  proxy.Subscribes({"beta", "gamma"});
+  EXPECT_THAT(ChangedBy(proxy.Takes()), ElementsAre("gamma", "gamma"));
+  proxy.Subscribes({"gamma"});
+  const v1::DiscoveryResponse response = proxy.Takes();
+  EXPECT_THAT(response.changed(), IsEmpty());
+  ASSERT_EQ(response.removed_size(), 2);
+  EXPECT_EQ(response.removed(0).key().name(), "beta");
+
+  // What becomes of others is not sent: the next response is about gamma.
+  Call(&v1::AdminService::Stub::AddShard, AddB(v1::WAIT_ALL_CONNECTED));
+  v1::AddShardRequest request = AddB(v1::WAIT_NONE);
+  request.set_pool("gamma");
+  Call(&v1::AdminService::Stub::AddShard, request);
+  EXPECT_THAT(ChangedBy(proxy.Takes()), ElementsAre("gamma", "gamma"));
 }
 
 TEST_F(ControlTest, ARefusalIsToldToWhoWaitsAndToWhoListsProxies) {
@@ -190,6 +227,24 @@ TEST_F(ControlTest, AfterARestartAShardWithAHostNameHasItsAddressesInTheFirstRes
 TEST_F(ControlTest, ASecondWriterIsRefused) {
   EXPECT_THAT(ControlProcess::Start(Options()).status().ToString(),
               HasSubstr("another weir-control has it open"));
+}
+
+TEST_F(ControlTest, APortThatIsTakenIsToldInOneLineWithAddressAndReason) {
+  const std::pair<Endpoint ControlOptions::*, uint16_t> taken[] = {
+      {&ControlOptions::listen_discovery, process_->discovery_port()},
+      {&ControlOptions::listen_admin, process_->admin_port()},
+      {&ControlOptions::http, process_->http_port()}};
+  for (const auto& [field, port] : taken) {
+    ControlOptions options = Options();
+    options.data_dir = StrCat(directory_.path(), "/other");
+    options.*field = TcpEndpoint("127.0.0.1", port);
+    testing::internal::CaptureStderr();
+    const absl::Status status = ControlProcess::Start(options).status();
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), Not(HasSubstr("grpc")));
+    EXPECT_THAT(
+        std::string(status.message()),
+        EndsWith(StrCat(": cannot listen at 127.0.0.1:", port, ": Address already in use")));
+  }
 }
 
 TEST_F(ControlTest, StreamsEndWithUnavailableWhenTheProcessEnds) {
