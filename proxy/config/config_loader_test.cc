@@ -276,7 +276,8 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithAValueAndWhatWasExpected) {
        ", key 'commands': found 'a b', expected a command's name, of printable characters without "
        "spaces"},
       {"  commands: [{name: x, step: 0}]", ", key 'commands': found '0', expected step >= 1"},
-      {"  commands: [{name: x, first: 1}]", ", key 'commands', 'first': unknown key"},
+      {"  commands: [{name: x, first: 1}]",
+       ", key 'commands', 'first': unknown key; docs/configuration.md has all"},
       {"  commands: [{name: x, frst_key: 1}]",
        ", key 'commands', 'frst_key': unknown key; did you mean 'first_key'?"},
       {"  commands: [{name: x, name: y}]",
@@ -285,7 +286,7 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithAValueAndWhatWasExpected) {
        ", key 'commands': found first_key 2 and last_key 1, expected first_key <= last_key, or "
        "last_key < 0"},
       {"  tiemout: 5", ", key 'tiemout': unknown key; did you mean 'timeout'?"},
-      {"  something: 5", ", key 'something': unknown key"},
+      {"  something: 5", ", key 'something': unknown key; docs/configuration.md has all"},
       {"  ? [a]\n  : 1", ": found a list, expected the name of a key"},
       {"  listen: h:1", ", key 'listen': found a second time, expected once (first on line 2)"},
   };

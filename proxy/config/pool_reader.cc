@@ -206,7 +206,8 @@ void PoolReader::UnknownKey(const YamlNode& key, std::string_view pool_or_item,
   for (const KeySpec& spec : known) names.push_back(spec.name);
   const std::string_view nearest = NearestName(key.text, names);
   errors_.Add(key.line, StrCat("pool '", shown_name_, "', ", pool_or_item, ": unknown key",
-                               nearest.empty() ? "" : StrCat("; did you mean '", nearest, "'?")));
+                               nearest.empty() ? "; docs/configuration.md has all"
+                                               : StrCat("; did you mean '", nearest, "'?")));
 }
 
 std::optional<std::string_view> PoolReader::Scalar(const YamlNode& value,

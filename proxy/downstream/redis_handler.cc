@@ -412,7 +412,7 @@ void RedisHandler::AnswerItself(const Call& call) {
       .now = absl::Now(),
       .started_at = started_at_,
       .workers = workers_,
-      .sessions = static_cast<uint64_t>(session.context().stats.client_connections.Get()),
+      .sessions = session.context().owner.SessionsOfPool(),
       .max_reply = pool_->config.session_output_limit,
       .resp2_only = resp2_only_,
       .version = kVersion};

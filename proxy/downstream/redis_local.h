@@ -34,7 +34,7 @@ struct LocalContext {
   absl::Time now = {};                  // wall clock
   absl::Time started_at = {};           // of the process
   uint32_t workers = 1;
-  uint64_t sessions = 0;          // of this pool on this worker
+  uint64_t sessions = 0;          // of this pool
   uint64_t max_reply = 64 << 20;  // bytes; a longer one becomes an error
   bool resp2_only = false;        // a shard refused HELLO 3
   std::string_view version = {};  // Weir's own

@@ -23,6 +23,8 @@ class SessionOwner {
   virtual ~SessionOwner() = default;
   // The session is over; it is to be given to the loop's DeleteLater.
   virtual void OnSessionClosed(Session* session) = 0;
+  // Sessions of the pool, on all workers.
+  virtual uint64_t SessionsOfPool() const = 0;
 };
 
 struct SessionContext {

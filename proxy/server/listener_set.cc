@@ -16,6 +16,7 @@
 #include "proxy/base/log.h"
 #include "proxy/base/resolver.h"
 #include "proxy/base/strings.h"
+#include "proxy/codec/client_refusal.h"
 #include "proxy/event/socket.h"
 #include "proxy/server/session_limit.h"
 
@@ -132,6 +133,7 @@ void ListenerSet::Assign(const Snapshot& snapshot, const Worker::CountsByPool& c
     {
       std::lock_guard lock(socket.target->mutex);
       socket.target->pool = config.name;
+      socket.target->protocol = pool->login().protocol;
       socket.target->limit = config.client_connections;
       socket.target->limit_of_all_pools = limit_of_all_pools;
       socket.target->counts = counts.at(config.name);
@@ -160,20 +162,17 @@ void ListenerSet::Adjust(const PoolConfig& pool, Socket* socket) {
   socket->reuseport = pool.reuseport;
 }
 
-void ListenerSet::Refuse(const UniqueFd& client) {
-  static constexpr std::string_view kRefusal = "-ERR max number of clients reached\r\n";
-  send(client.get(), kRefusal.data(), kRefusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 void ListenerSet::StartAccepting(Socket* socket) {
   const auto on_accept = [this, target = socket->target, own = socket->worker](UniqueFd accepted) {
     std::string pool;
+    Protocol protocol;
     uint64_t limit;
     uint64_t limit_of_all_pools;
     std::shared_ptr<SessionCounts> counts;
     {
       std::lock_guard lock(target->mutex);
       pool = target->pool;
+      protocol = target->protocol;
       limit = target->limit;
       limit_of_all_pools = target->limit_of_all_pools;
       counts = target->counts;
@@ -185,7 +184,8 @@ void ListenerSet::StartAccepting(Socket* socket) {
                         {"clients", limit_of_all_pools});
     }
     if (too_many || too_many_files) {
-      Refuse(accepted);
+      const std::string_view refusal = TooManyClients(protocol);
+      send(accepted.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       return workers_[own]->CountRefused(pool);
     }
     const uint32_t worker = counts->LeastLoaded(own);

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "proxy/base/unique_fd.h"
+#include "proxy/codec/shard_protocol.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/server/pool_runtime.h"
 #include "proxy/server/worker.h"
@@ -55,6 +56,7 @@ class ListenerSet {
   struct Target {
     std::mutex mutex;  // guards the rest
     std::string pool;
+    Protocol protocol = Protocol::kRedis;
     uint64_t limit = 0;  // client_connections; 0: none
     uint64_t limit_of_all_pools = 0;
     std::shared_ptr<SessionCounts> counts;
@@ -80,8 +82,6 @@ class ListenerSet {
   absl::Status OpenOne(const PoolConfig& pool, bool beside_another, Socket* socket);
   void Adjust(const PoolConfig& pool, Socket* socket);
   void StartAccepting(Socket* socket);
-  // Tells a client that it is one too many.
-  static void Refuse(const UniqueFd& client);
   void Close(const std::vector<Socket>& sockets);
 
   const Workers& workers_;

@@ -98,6 +98,7 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   // Looks after sessions that do not move; runs while there are any.
   void CheckProgress();
   void OnSessionClosed(Session* session) override;
+  uint64_t SessionsOfPool() const override { return counts_->total(); }
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override;
   void OnIdleClose(uint32_t shard) override;

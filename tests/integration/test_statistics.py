@@ -91,6 +91,18 @@ def test_a_server_that_goes_away_is_an_eof_and_then_forward_errors(proxy):
         assert total(said, "server_err") >= 1
 
 
+def test_info_counts_the_clients_of_all_workers(lab):
+    """It once told of those of the asking client's worker only."""
+    proxy = lab.proxy(lab.redis(1), threads=3)
+    clients = [proxy.client() for _ in range(10)]
+    for client in clients:
+        client.call("PING")
+    said = [client.call("INFO", "clients").decode().splitlines() for client in clients]
+    assert ["connected_clients:10" in lines for lines in said] == [True] * 10
+    for client in clients:
+        client.close()
+
+
 # --- Beside the real nutcracker, after the same traffic ---
 
 # Without "fragments", which twemproxy has and never counts.

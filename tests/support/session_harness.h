@@ -91,6 +91,7 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   static constexpr int kMaxTurns = 100'000;
 
   void OnSessionClosed(Session* session) override;
+  uint64_t SessionsOfPool() const override { return sessions(); }
   void OnShardFailure(uint32_t shard, ShardFailure failure) override;
   void OnShardSuccess(uint32_t shard) override;
   void OnIdleClose(uint32_t shard) override {}
