@@ -2,9 +2,11 @@
 
 Each writer has keys of its own; a value says which key it is for, which of its writes it is and how
 long it must be. What a key may hold is therefore known: the last acknowledged value, or one of a
-later write that failed (an error on a write leaves open whether it took effect).
+later write that failed (an error on a write leaves open whether it took effect). A key whose shard
+is ejected goes to another one and back; until that is `settled`, older values may be read.
 """
 
+import math
 import random
 import threading
 import time
@@ -21,9 +23,26 @@ LARGE = SMALL * 5 + [20_000, 20_000, 300_000, 1_200_000]
 class _Key:
     def __init__(self):
         self.acknowledged = 0
+        self.earlier = set()
         self.uncertain = set()
+        self.settled_at = -1  # the last write that may be on another shard than the key is now
+
+    def acknowledge(self, sequence):
+        self.earlier.add(self.acknowledged)
+        self.acknowledged = sequence
+
+    def sent(self):
+        """Every write that any shard may hold."""
+        return {self.acknowledged} | self.earlier | self.uncertain
+
+    def readable(self):
+        """What a shard may answer; None is for nothing."""
+        if self.acknowledged > self.settled_at:
+            return self.allowed()
+        return {None} | self.sent()
 
     def allowed(self):
+        """The latest write that was acknowledged, and those after it that may have taken effect."""
         return {self.acknowledged} | {it for it in self.uncertain if it > self.acknowledged}
 
 
@@ -67,7 +86,7 @@ class _Writer(threading.Thread):
         for key, state in self.keys.items():
             answer = client.call("SET", key, self._value(key))
             assert answer == "OK", f"SET {key} before any fault: {answer}"
-            state.acknowledged = self.sequence
+            state.acknowledge(self.sequence)
 
     def _batch(self, client):
         steps = [self.random.choice([self._set, self._get, self._mget, self._mset, self._get_others])
@@ -121,7 +140,7 @@ class _Writer(threading.Thread):
         writes = self._writes_of(request)
         for key, sequence in writes.items():
             if answer == "OK":
-                self.keys[key].acknowledged = sequence
+                self.keys[key].acknowledge(sequence)
             else:
                 self.keys[key].uncertain.add(sequence)
         if answer != "OK":
@@ -142,7 +161,7 @@ class _Writer(threading.Thread):
         if isinstance(answer, resp.Error):
             return self.load.add_error(list(keys), answer)
         for key, value in zip(keys, answer if request[0] == "MGET" else [answer]):
-            check_value(key, self.keys[key], value)
+            check_value(key, value, self.keys[key].readable())
 
     def _check_others(self, request, answer):
         if isinstance(answer, resp.Error):
@@ -151,14 +170,22 @@ class _Writer(threading.Thread):
             assert answer.split(b"|")[0].decode() == request[1], f"{request}: {answer[:60]}"
 
 
-def check_value(key, state, value):
-    """Raises unless `value` is one that `key` may have."""
-    assert value is not None, f"{key} is lost"
+def check_value(key, value, allowed):
+    """Returns which write of `key` this value is; raises unless it is one that is allowed."""
+    if value is None:
+        assert None in allowed, f"{key} is lost"
+        return None
     name, sequence, size, padding = value.decode().split("|", 3)
     assert name == key, f"{key} has the value of {name}"
     assert padding == "x" * int(size), f"{key} has a torn value"
-    assert int(sequence) in state.allowed(), \
-        f"{key} has value {sequence}, allowed are {sorted(state.allowed())}"
+    assert int(sequence) in allowed, f"{key} has value {sequence}, allowed are {allowed}"
+    return int(sequence)
+
+
+def only_holder(key, held):
+    assert len(held) == 1, f"{key} is on servers {list(held)}"
+    index, = held
+    return index
 
 
 class Load:
@@ -217,19 +244,53 @@ class Load:
     def keys(self):
         return {key: state for writer in self.writers for key, state in writer.keys.items()}
 
-    def verify(self, servers):
-        """After the end: asks the servers themselves for every key. Returns key → server index."""
-        shards = {}
+    def _held(self, servers):
+        """For every key its state, and what the servers themselves say: {index: value}."""
         clients = [server.client() for server in servers]
         for key, state in self.keys().items():
             values = [client.call("GET", key) for client in clients]
-            holders = [i for i, value in enumerate(values) if value is not None]
-            assert len(holders) == 1, f"{key} is on servers {holders}"
-            check_value(key, state, values[holders[0]])
-            shards[key] = holders[0]
+            yield key, state, {i: value for i, value in enumerate(values) if value is not None}
         for client in clients:
             client.close()
-        return shards
+
+    def homes(self, servers):
+        """key → index of the only server that has it."""
+        return {key: only_holder(key, held) for key, _, held in self._held(servers)}
+
+    def verify(self, servers):
+        """After the end: asks the servers themselves for every key. Returns key → server index."""
+        homes = {}
+        for key, state, held in self._held(servers):
+            homes[key] = only_holder(key, held)
+            check_value(key, held[homes[key]], state.allowed())
+        return homes
+
+    def let_move(self, keys):
+        """A shard that has these keys may be ejected from here on, or may return."""
+        for key, state in self.keys().items():
+            if key in keys:
+                state.settled_at = math.inf
+
+    def settled(self):
+        """No key moves from here on: what is written is to be read again."""
+        for writer in self.writers:
+            for state in writer.keys.values():
+                state.settled_at = min(state.settled_at, writer.sequence)
+
+    def verify_moved(self, servers, homes, ejected):
+        """After the end: every key of the server that was ejected is at home and on one other
+        server at most, with its last acknowledged value on one of them; others are at home alone.
+        Returns key → {server index: value} of what moved."""
+        moved = {}
+        for key, state, held in self._held(servers):
+            away = set(held) - {homes[key]}
+            most = 1 if homes[key] == ejected else 0
+            assert len(away) <= most, f"{key} is on servers {list(held)}"
+            writes = [check_value(key, value, state.sent()) for value in held.values()]
+            assert max(writes, default=None) in state.allowed(), f"{key} is lost: {writes}"
+            if away:
+                moved[key] = held
+        return moved
 
     def assert_errors_only_on(self, shards, broken):
         """Every request that failed had a key on one of the `broken` servers (indexes)."""
