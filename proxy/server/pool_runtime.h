@@ -103,6 +103,9 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   void OnShardSuccess(uint32_t shard) override;
   void OnIdleClose(uint32_t shard) override;
   void OnVariantRefused(uint32_t shard) override;
+  bool IsEjected(uint32_t shard) const override {
+    return shard != kRemovedShard && selector_.ejected(shard);
+  }
 
   const WorkerParts worker_;
   std::shared_ptr<StatsTable> stats_;

@@ -82,7 +82,9 @@ void Connector::OnReady(Readiness ready) {
 }
 
 void Connector::OnTimer() {
-  if (state_ == State::kBackingOff) return Begin();
+  if (state_ == State::kBackingOff) {
+    return owner_.MayConnectAgain() ? Begin() : timer_.ArmAt(loop_.now() + kLongestBackOff);
+  }
   const bool too_late = socket_.valid() || state_ == State::kProving;
   owner_.OnConnectFailed(too_late ? ConnectFailure::kShard : failure_);
 }
@@ -122,7 +124,8 @@ void Connector::LetGo() {
 void Connector::OnAddressesChanged() {
   const bool waits = state_ == State::kConnecting && !socket_.valid();
   if (waits && addresses_.empty()) return owner_.OnConnectFailed(ConnectFailure::kShard);
-  if (waits || (backing_off() && !addresses_.empty())) Begin();
+  const bool is_news = backing_off() && !addresses_.empty() && owner_.MayConnectAgain();
+  if (waits || is_news) Begin();
 }
 
 void Connector::CloseSocket() {

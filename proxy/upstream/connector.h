@@ -2,7 +2,8 @@
 //
 // An attempt tries the shard's addresses in turn, beginning with the one that worked last, and is
 // over when its owner says that the connection serves. One that fails is followed by a back-off,
-// each twice as long as the last, 50 ms up to a second, and then by the next attempt.
+// each twice as long as the last, 50 ms up to a second, and then by the next attempt, if the owner
+// lets it.
 //
 //   kIdle --Connect--> kConnecting --OnConnected--> kProving --Succeed--> kIdle
 //                           |  \_______BackOff_________/
@@ -45,6 +46,8 @@ class ConnectorOwner {
   virtual void OnConnected(UniqueFd socket) = 0;
   // No address could be connected to, or the attempt took too long. The owner calls BackOff.
   virtual void OnConnectFailed(ConnectFailure failure) = 0;
+  // Whether a back-off that is over is followed by an attempt; if not, it is asked again later.
+  virtual bool MayConnectAgain() const = 0;
 };
 
 class Connector final : private IoHandler {
@@ -59,7 +62,8 @@ class Connector final : private IoHandler {
   void Connect();
   // The attempt is over: the connection serves, and its address is kept to.
   void Succeed();
-  // The attempt is over, without success. The next one begins by itself.
+  // The attempt is over, without success. The next one begins by itself, unless the owner forbids
+  // it (MayConnectAgain): then Connect begins it, or the owner's change of mind, within a second.
   void BackOff();
   // Stops whatever goes on.
   void Cancel();

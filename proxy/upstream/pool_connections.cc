@@ -287,6 +287,7 @@ void PoolConnections::ConnectAgain(uint32_t shard) {
 
 void PoolConnections::Preconnect() {
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
+    if (context_.observer.IsEjected(shard)) continue;
     for (uint32_t i = 0; i < pool_->config.server_connections; ++i) {
       Shared(shard, ConnectionSlot{i}, ConnectionVariant::kBase).Connect();
     }

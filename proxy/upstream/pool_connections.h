@@ -66,6 +66,7 @@ class PoolConnections {
   void SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses);
   // The shard is back: connections that back off are tried at once.
   void ConnectAgain(uint32_t shard);
+  // Makes the shared connections to all shards that are not ejected.
   void Preconnect();
   size_t shard_count() const { return shards_.size(); }
 

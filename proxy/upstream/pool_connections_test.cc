@@ -59,6 +59,15 @@ TEST(PoolConnectionsTest, PreconnectsEverySharedConnection) {
   EXPECT_EQ(h.shard("b").connections(), 2u);
 }
 
+TEST(PoolConnectionsTest, AReloadConnectsToNoEjectedShardInAdvance) {
+  SessionHarness h;
+  h.selector().SetHealth(h.context().pool->ring, {false, true});
+  h.connections().Preconnect();
+  h.Settle();
+  EXPECT_EQ(h.shard("a").connections(), 0u);
+  EXPECT_EQ(h.shard("b").connections(), 1u);
+}
+
 TEST(PoolConnectionsTest, LendsNoMoreThanMaxLeasesPerShard) {
   SessionHarness h([](PoolConfig& pool) { pool.max_leases = 2; });
   UpstreamConnection* first = h.connections().BeginLease(0, kBase);

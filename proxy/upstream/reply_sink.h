@@ -1,6 +1,6 @@
 // What upstream connections tell the layers above: replies and failures of fragments, and whether a
-// shard works. Implemented by the worker (ReplySink) and by its part of each pool (ShardObserver),
-// which outlive the connections; all calls come on the worker's loop.
+// shard works; and what they ask of it. Implemented by the worker (ReplySink) and by its part of
+// each pool (ShardObserver), which outlive the connections; all calls come on the worker's loop.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +62,9 @@ class ShardObserver {
   virtual void OnIdleClose(uint32_t shard) = 0;
   // The shard knows ConnectionVariant::kBase only. No failure of its.
   virtual void OnVariantRefused(uint32_t shard) = 0;
+  // Whether the shard is ejected: until it is back, nobody but the health owner's probes connects
+  // to it.
+  virtual bool IsEjected(uint32_t shard) const = 0;
 };
 
 }  // namespace weir

@@ -103,6 +103,35 @@ TEST_F(UpstreamConnectingTest, BacksOffTwiceAsLongEachTimeUpToASecond) {
   EXPECT_THAT(Verdicts(), ElementsAre("success"));
 }
 
+TEST_F(UpstreamConnectingTest, AnEjectedShardIsNotConnectedToEverySecond) {
+  shard_.StopsListening();
+  Send("1", "GET x");
+  EXPECT_EQ(stats_.server_err.Get(), 1u);
+  sink_.ejected = true;
+  for (int i = 0; i < 10; ++i) Advance(milliseconds(1000));
+  connection().OnAddressesChanged();
+  Settle();
+  EXPECT_EQ(stats_.server_err.Get(), 1u);
+  EXPECT_EQ(Send("2", "GET x"), Failure::kUnavailable);
+  // Back, it is used at once.
+  shard_.Listens();
+  sink_.ejected = false;
+  connection().Connect();
+  EXPECT_EQ(Send("3", "GET x"), std::nullopt);
+  EXPECT_THAT(shard_.Received(), ElementsAre("GET x"));
+}
+
+TEST_F(UpstreamConnectingTest, AShardThatIsEjectedNoMoreIsConnectedToThoughNobodySaysSo) {
+  shard_.StopsListening();
+  Send("1", "GET x");
+  sink_.ejected = true;
+  Advance(milliseconds(1000));
+  shard_.Listens();
+  sink_.ejected = false;
+  Advance(milliseconds(1000));
+  EXPECT_TRUE(connection().ready());
+}
+
 TEST_F(UpstreamConnectingTest, AShardIsNotBlamedForTheProxysLackOfDescriptors) {
   if (kSanitized) GTEST_SKIP() << "the sanitizers need descriptors themselves";
   {

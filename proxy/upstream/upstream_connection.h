@@ -9,8 +9,9 @@
 //   no stream --Send--> connecting --> introducing itself --> ready --lost--> no stream
 //                            \_______________/\___failed___> backing off --> connecting
 //
-// While it backs off, Send fails at once and the connection is tried again in the background. How
-// it ends: destroyed by its owner; every fragment left fails with kRemoved.
+// While it backs off, Send fails at once and the connection is tried again in the background; not
+// so while the shard is ejected. How it ends: destroyed by its owner; every fragment left fails
+// with kRemoved.
 #pragma once
 
 #include <cstdint>
@@ -132,6 +133,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // ConnectorOwner.
   void OnConnected(UniqueFd socket) override;
   void OnConnectFailed(ConnectFailure failure) override;
+  bool MayConnectAgain() const override { return !context_.observer.IsEjected(shard_); }
   // StreamOwner.
   void OnBytes(std::string_view bytes) override;
   void OnEnd() override {

@@ -96,6 +96,9 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   void OnShardSuccess(uint32_t shard) override;
   void OnIdleClose(uint32_t shard) override {}
   void OnVariantRefused(uint32_t shard) override;
+  bool IsEjected(uint32_t shard) const override {
+    return shard < selector_->shard_count() && selector_->ejected(shard);
+  }
 
   void Turn();
   bool PumpEnds();

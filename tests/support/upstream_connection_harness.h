@@ -31,12 +31,14 @@ class RecordingSink final : public ReplySink, public ShardObserver {
   void OnShardSuccess(uint32_t shard) override { verdicts.emplace_back("success"); }
   void OnIdleClose(uint32_t shard) override { ++idle_closes; }
   void OnVariantRefused(uint32_t shard) override { variant_refused = true; }
+  bool IsEjected(uint32_t shard) const override { return ejected; }
 
   std::vector<std::string> events;  // "1 value", "2 failed: reset"
   std::vector<std::string> verdicts;
   int idle_closes = 0;
   std::map<const Fragment*, std::string> names;
   bool variant_refused = false;
+  bool ejected = false;  // the shard
   bool pass_on = false;  // as a session does with the replies at its head
   std::function<void()> on_parts;
 
