@@ -179,7 +179,10 @@ void ListenerSet::StartAccepting(Socket* socket) {
     }
     const bool too_many = limit != 0 && counts->total() >= limit;
     const bool too_many_files = counts->total_of_all_pools() >= limit_of_all_pools;
-    if (too_many_files) {
+    if (too_many) {
+      LOG_EVENT_LIMITED(LogLevel::kWarn, "client_refused_for_client_connections", {"pool", pool},
+                        {"limit", limit});
+    } else if (too_many_files) {
       LOG_EVENT_LIMITED(LogLevel::kWarn, "client_refused_for_open_files", {"pool", pool},
                         {"clients", limit_of_all_pools});
     }
@@ -190,7 +193,7 @@ void ListenerSet::StartAccepting(Socket* socket) {
     }
     const uint32_t worker = counts->LeastLoaded(own);
     counts->Add(worker);
-    workers_[worker]->AddSession(std::move(pool), std::move(accepted));
+    workers_[worker]->AddSession(std::move(pool), std::move(counts), std::move(accepted));
   };
   workers_[socket->worker]->AddListener(socket->id, std::move(socket->pending), on_accept);
 }

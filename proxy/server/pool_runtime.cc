@@ -79,7 +79,11 @@ void PoolRuntime::Update(PoolSnapshotPtr pool, std::shared_ptr<StatsTable> stats
   if (config.preconnect) connections_.Preconnect();
 }
 
-void PoolRuntime::AddSession(UniqueFd fd) {
+void PoolRuntime::AddSession(UniqueFd fd, SessionCounts& counted) {
+  if (&counted != counts_.get()) {
+    counted.Remove(worker_.worker_index);
+    counts_->Add(worker_.worker_index);
+  }
   SetNoDelay(fd.get());
   if (context_.pool->config.tcpkeepalive) SetKeepAlive(fd.get());
   // Ids are unique in the process: the worker is in the low part.

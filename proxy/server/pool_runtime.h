@@ -71,8 +71,9 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   // The pool is no longer configured: nothing is reported of its shards any more.
   void Leave() { leaving_ = true; }
 
-  // Serves an accepted connection, already counted in `counts`.
-  void AddSession(UniqueFd fd);
+  // Serves an accepted connection, counted in `counted`: another pool's counts when it was accepted
+  // for one of this name that has left. It counts with this pool from here on.
+  void AddSession(UniqueFd fd, SessionCounts& counted);
   // A connection was refused: client_connections, or too few open files.
   void CountRefused() { context_.stats.sessions_refused.Add(); }
   void SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> live);

@@ -140,17 +140,19 @@ void Worker::RemoveListener(uint64_t listener, std::function<void()> on_removed)
   });
 }
 
-void Worker::AddSession(std::string pool, UniqueFd fd) {
-  loop_->Post([this, pool = std::move(pool), fd = std::move(fd)]() mutable {
-    PoolRuntime* runtime = FindPool(pool);
-    for (LeavingPool& leaving : leaving_) {
-      // Accepted before the pool was taken away: served, then closed with the others.
-      if (runtime == nullptr && leaving.runtime->pool().config.name == pool) {
-        runtime = leaving.runtime.get();
-      }
-    }
-    if (runtime != nullptr) runtime->AddSession(std::move(fd));
-  });
+void Worker::AddSession(std::string pool, std::shared_ptr<SessionCounts> counts, UniqueFd fd) {
+  loop_->Post(
+      [this, pool = std::move(pool), counts = std::move(counts), fd = std::move(fd)]() mutable {
+        PoolRuntime* runtime = FindPool(pool);
+        for (LeavingPool& leaving : leaving_) {
+          // Accepted before the pool was taken away: served, then closed with the others.
+          if (runtime == nullptr && leaving.runtime->pool().config.name == pool) {
+            runtime = leaving.runtime.get();
+          }
+        }
+        if (runtime == nullptr) return counts->Remove(parts_.worker_index);
+        runtime->AddSession(std::move(fd), *counts);
+      });
 }
 
 void Worker::CountRefused(const std::string& pool) {

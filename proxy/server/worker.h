@@ -56,8 +56,9 @@ class Worker final : private SessionsOfWorker {
   void AddListener(uint64_t listener, UniqueFd fd, Listener::OnAccept on_accept);
   // Accepts what waits, closes the socket, then calls `on_removed`.
   void RemoveListener(uint64_t listener, std::function<void()> on_removed);
-  // Serves an accepted connection; it was counted before.
-  void AddSession(std::string pool, UniqueFd fd);
+  // Serves an accepted connection, counted in `counts` for this worker before; one whose pool has
+  // left in the meantime is closed.
+  void AddSession(std::string pool, std::shared_ptr<SessionCounts> counts, UniqueFd fd);
   // A connection was refused by a limit. On the worker's thread only.
   void CountRefused(const std::string& pool);
 

@@ -307,6 +307,7 @@ def test_client_connections_caps_the_pool(lab, shards):
     assert eventually(knock)
     assert 3 <= len(kept) <= 5
     assert all(client.is_open() for client in kept)
+    assert "client_refused_for_client_connections" in proxy.log()
     kept.pop().close()
     assert eventually(lambda: (lambda client: client.is_open())(proxy.client()))
 
