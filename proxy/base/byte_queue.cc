@@ -25,8 +25,10 @@ ByteQueue& ByteQueue::operator=(ByteQueue&& other) noexcept {
 void ByteQueue::AppendSlow(ChunkPool& pool, std::string_view bytes) {
   while (!bytes.empty()) {
     if (tail_ == nullptr || tail_->room() == 0) {
-      // A queue that grows gets larger chunks, so that long outputs need few of them.
-      Chunk* chunk = pool.Allocate(std::max(bytes.size(), std::min<size_t>(size_, 1 << 16)));
+      // A queue that grows gets larger chunks, so that long outputs need few of them; but no more
+      // room than it has bytes, since many queues of middling replies may wait for their turn.
+      const size_t wanted = std::max(bytes.size(), std::min<size_t>(size_, 1 << 16));
+      Chunk* chunk = pool.Allocate(wanted, size_ + 2 * bytes.size());
       (tail_ == nullptr ? head_ : tail_->next) = chunk;
       tail_ = chunk;
     }

@@ -3,7 +3,8 @@
 //   head                                tail
 //   [consumed|unread....] -> ... -> [unread|room]
 //
-// A value of 24 bytes that owns its chunks and frees them when it ends. Empty queues own nothing.
+// A value of 24 bytes that owns its chunks and frees them when it ends. Empty queues own nothing;
+// others what they have room for: at most twice their bytes, or 4 KiB, before any were consumed.
 // Used on the loop thread of the pool's worker. Never fails: limits are the caller's business.
 #pragma once
 

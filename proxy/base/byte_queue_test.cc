@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 namespace weir {
@@ -47,6 +48,23 @@ TEST_F(ByteQueueTest, AnEmptyQueueOwnsNoMemory) {
   EXPECT_GT(pool_.bytes_in_use(), 0u);
   queue.Consume(5);
   EXPECT_EQ(pool_.bytes_in_use(), 0u);
+}
+
+// A reply of 4,065 bytes took a chunk of 20 KiB, and a client's waiting replies 2.6 times their
+// limit.
+TEST_F(ByteQueueTest, TakesAtMostTwiceItsBytesAlsoWhereTheyJustDoNotFitAChunk) {
+  const auto memory_for = [](size_t size) { return std::max<size_t>(2 * size + 64, 4096); };
+  for (size_t size :
+       {1, 481, 4064, 4065, 8128, 8129, 10'000, 10'225, 20'448, 20'449, 65'504, 65'505, 200'000}) {
+    ByteQueue queue;
+    queue.Append(pool_, Pattern(size));
+    EXPECT_LE(pool_.bytes_in_use(), memory_for(size)) << size;
+  }
+  ByteQueue queue;
+  for (size_t size = 100; size <= 300'000; size += 100) {
+    queue.Append(pool_, Pattern(100));
+    ASSERT_LE(pool_.bytes_in_use(), memory_for(size) + 4096) << size;
+  }
 }
 
 TEST_F(ByteQueueTest, SplicesSmallAndLargeContents) {

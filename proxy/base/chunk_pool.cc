@@ -48,11 +48,12 @@ ChunkPool::~ChunkPool() {
   }
 }
 
-Chunk* ChunkPool::Allocate(size_t wanted) {
+Chunk* ChunkPool::Allocate(size_t wanted, size_t most) {
   uint32_t size_class = 0;
   while (size_class + 1 < kSizes.size() && kSizes[size_class] - sizeof(Chunk) < wanted) {
     ++size_class;
   }
+  while (size_class > 1 && kSizes[size_class] - sizeof(Chunk) > most) --size_class;
   uint32_t size = kSizes[size_class];
   void* memory = free_[size_class];
   if (memory != nullptr) {

@@ -53,8 +53,9 @@ class ChunkPool {
   ChunkPool(const ChunkPool&) = delete;
   ChunkPool& operator=(const ChunkPool&) = delete;
 
-  // A chunk with room for at least min(wanted, the largest standard size) bytes, empty.
-  Chunk* Allocate(size_t wanted);
+  // An empty chunk: the smallest with room for `wanted` bytes, but none with room for more than
+  // `most`; from the second size down that is not looked at. Else the largest that may be.
+  Chunk* Allocate(size_t wanted, size_t most = static_cast<size_t>(-1));
   void Free(Chunk* chunk);
 
   // `bytes` are held elsewhere and count as in use, until UncountBeside.
