@@ -233,6 +233,7 @@ RespRequestParser::Result RespRequestParser::Suspend(std::string_view input, Sta
   state_ = state;
   resume_at_ = resume_at;
   StoreExtents(input);
+  argument_end_ = state == State::kBulkBody ? resume_at + bulk_size_ + 2 : input.size() + 1;
   switch (state) {
     case State::kStart:
     case State::kInline:
@@ -245,7 +246,7 @@ RespRequestParser::Result RespRequestParser::Suspend(std::string_view input, Sta
       wanted_bytes_ = std::max(input.size() + 1, resume_at + remaining_ * kSmallestBulk);
       break;
     case State::kBulkBody:
-      wanted_bytes_ = resume_at + bulk_size_ + 2 + (remaining_ - 1) * kSmallestBulk;
+      wanted_bytes_ = argument_end_ + (remaining_ - 1) * kSmallestBulk;
       break;
   }
   return {ParseStatus::kNeedMore, 0};

@@ -70,6 +70,10 @@ class RespRequestParser {
   // After kNeedMore: the size of the whole frame is at least this, by what was announced so far.
   uint64_t wanted_bytes() const { return wanted_bytes_; }
 
+  // After kNeedMore: where the argument in progress ends, its line end included, or the next byte
+  // where that is not known yet.
+  uint64_t argument_end() const { return argument_end_; }
+
   // After kError: the reply's text without "-" and line end, worded as redis does.
   std::string_view error() const { return error_; }
 
@@ -120,6 +124,7 @@ class RespRequestParser {
   int64_t remaining_ = 0;       // arguments not yet complete
   uint64_t bulk_size_ = 0;      // kBulkBody: of the argument in progress
   uint64_t wanted_bytes_ = 0;
+  uint64_t argument_end_ = 0;
   uint64_t examined_bytes_ = 0;
 };
 

@@ -14,6 +14,9 @@ namespace weir {
 // Bytes of quoted input that are shown.
 inline constexpr size_t kMaxQuoted = 128;
 
+// What a client gets for nearly anything before it has given the pool's password.
+inline constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
+
 // For quoting input in an error: at most kMaxQuoted bytes, the unprintable ones as \xNN.
 std::string Quote(std::string_view input);
 

@@ -18,20 +18,11 @@
 namespace weir {
 namespace {
 
-// With so many arguments of a request here, its name and a single key are among them.
-constexpr size_t kArgsToDecide = 8;
 // Of so many failed shards the error for a split request says why.
 constexpr size_t kMaxCauses = 8;
-// A request may be so large before the password is given: redis' limit for an argument then.
-constexpr uint64_t kMaxLockedRequest = 16384;
 constexpr size_t kKeptScratchBytes = 1 << 16;  // of an answer of the proxy's own, for the next one
-constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
-
-RequestLimits LimitsOf(const PoolConfig& config) {
-  RequestLimits limits;
-  limits.max_request_bytes = std::max<uint64_t>(config.max_request, 600ull << 20);
-  return limits;
-}
+// The smallest limit that a request may be over: max_request at its least.
+constexpr uint64_t kWithinAnyLimit = 1024;
 
 // Whether this is no client of redis: a browser can be made to send lines to any port, and behind
 // the header's lines those of its choice. redis looks for the same two words.
@@ -89,6 +80,12 @@ size_t RedisHandler::HandleInput(Session& session, std::string_view input) {
       ReplyError(session, state, parser.error());
       session.EndAfterReplies();
       return input.size();
+    }
+    if (result.consumed > kWithinAnyLimit) {
+      const std::string_view error = SizeError(state, parser, rest, result.consumed);
+      if (!error.empty()) [[unlikely]] {
+        return used + RefuseTooLarge(session, state, parser, error, rest);
+      }
     }
     const bool taken = HandleRequest(session, state, parser.args(), rest.substr(0, result.consumed),
                                      parser.is_inline());
@@ -297,102 +294,6 @@ void RedisHandler::SendSplit(const Call& call, Request* request, bool large) {
     }
     frames_[i].Clear();  // of a fragment that was refused
   }
-}
-
-// --- Requests too large to gather ---
-
-size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state,
-                                      RespRequestParser& parser, std::string_view rest) {
-  if (parser.wanted_bytes() > kMaxLockedRequest && IsLocked(state, pool_->config)) {
-    return RefuseUnfinished(session, state, parser, kNoAuth, rest);
-  }
-  if (parser.wanted_bytes() > pool_->config.large_request) {
-    std::optional<uint32_t> shard;
-    // Asked once for each request: to look at the arguments costs time in proportion to their
-    // number.
-    if (state.parser == nullptr || !state.gathers) {
-      shard = StreamTarget(state, parser);
-      state.gathers = !shard.has_value() && parser.args().size() >= kArgsToDecide;
-    }
-    if (shard.has_value()) {
-      if (session.in_flight() == 0) {
-        session.UseVariant(UpstreamVariant(state));
-        Request* request = session.NewRequest(TakeSilence(state));
-        state.upload = std::make_unique<RedisUpload>(session.context().requests, request,
-                                                     LimitsOf(pool_->config));
-        session.context().stats.requests.Add();
-        state.upload->scanner().Scan(rest);
-        session.BeginUpload();
-        session.SendOnLease(&request->fragment, *shard, rest);
-        parser.Reset();
-        state.parser.reset();
-        return rest.size();
-      }
-      // Its shard must have answered what was asked before: this goes another way.
-      session.WaitUntilEmpty();
-    } else if (parser.wanted_bytes() > pool_->config.max_request) {
-      return RefuseUnfinished(session, state, parser,
-                              "ERR the request is larger than the pool's max_request", rest);
-    }
-  }
-  if (state.parser != nullptr) {
-    state.parser->Count();
-  } else {
-    state.parser = std::make_unique<HeldParser>(chunks_, RespRequestParser(parser_));
-    parser_.Reset();
-  }
-  return 0;
-}
-
-size_t RedisHandler::RefuseUnfinished(Session& session, RedisSessionState& state,
-                                      RespRequestParser& parser, std::string_view error,
-                                      std::string_view rest) {
-  session.context().stats.refused_requests.Add();
-  ReplyError(session, state, error);
-  session.EndAfterReplies();
-  parser.Reset();  // it may be the one that all sessions share
-  return rest.size();
-}
-
-std::optional<uint32_t> RedisHandler::StreamTarget(const RedisSessionState& state,
-                                                   RespRequestParser& parser) {
-  const CommandArgs args = parser.args();
-  if (args.empty() || parser.is_inline() || IsLocked(state, pool_->config) ||
-      state.transaction != nullptr) {
-    return std::nullopt;
-  }
-  const CommandSpec* spec = pool_->commands->Find(args[0]);
-  if (spec == nullptr || spec->command_class != CommandClass::kByKey ||
-      spec->argument_check != nullptr || spec->has_subcommands() ||
-      !ArityMatches(*spec, static_cast<size_t>(parser.declared_args()))) {
-    return std::nullopt;
-  }
-  const uint32_t position = SingleKeyIndex(*spec);
-  if (position == 0 || position >= args.size()) return std::nullopt;
-  return selector_.Select(args[position]).shard;
-}
-
-size_t RedisHandler::ContinueUpload(Session& session, RedisSessionState& state,
-                                    std::string_view input) {
-  RedisUpload& upload = *state.upload;
-  const ParseResult result = upload.scanner().Scan(input);
-  if (result.status == ParseStatus::kError) {
-    session.context().stats.protocol_errors.Add();
-    std::string error;
-    AppendError(error, upload.scanner().error());
-    session.BreakUpload(upload.request(), error);
-    state.upload.reset();
-    return input.size();
-  }
-  const bool last = result.status == ParseStatus::kFrame;
-  session.SendMoreOnLease(&upload.request()->fragment, input.substr(0, result.consumed), last);
-  if (last) EndUpload(session, state);
-  return result.consumed;
-}
-
-void RedisHandler::EndUpload(Session& session, RedisSessionState& state) {
-  state.upload.reset();
-  session.EndUpload();
 }
 
 // --- The proxy's own answers ---

@@ -6,6 +6,8 @@
 // command does is in docs/commands.md.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,16 +54,35 @@ class RedisHandler final : public RequestHandler {
     bool is_inline;
   };
 
+  // What a request may be that is too large to be gathered.
+  struct LargeWay {
+    enum class Kind : uint8_t {
+      kUnknown,  // its name and its key are not there yet
+      kGather,   // it must be gathered: max_request holds
+      kStream,   // its key is there, so it may go to `shard` while it arrives, however large
+    };
+    Kind kind;
+    uint32_t shard = 0;
+  };
+
   // A frame that has not arrived whole: keeps it, streams it through a lease when it is large, or
   // refuses it. Answers how much of `rest` is done with.
   size_t HandleUnfinished(Session& session, RedisSessionState& state, RespRequestParser& parser,
                           std::string_view rest);
-  // Answers a request of which the rest will not be read, and ends the session.
-  size_t RefuseUnfinished(Session& session, RedisSessionState& state, RespRequestParser& parser,
-                          std::string_view error, std::string_view rest);
-  // Where a large request that has begun to arrive can be streamed to; nothing when it must be
-  // gathered first.
-  std::optional<uint32_t> StreamTarget(const RedisSessionState& state, RespRequestParser& parser);
+  // Of the request at the beginning of `rest`, after Parse. Costs time in proportion to the number
+  // of its arguments.
+  LargeWay LargeWayOf(const RedisSessionState& state, RespRequestParser& parser,
+                      std::string_view rest);
+  // Empty, or the error for a request of `bytes` that has arrived whole and is larger than it may
+  // be: the same that it would have got from HandleUnfinished in smaller pieces.
+  std::string_view SizeError(const RedisSessionState& state, RespRequestParser& parser,
+                             std::string_view rest, uint64_t bytes);
+  // Answers a request that is larger than it may be, of which the rest will not be read, and ends
+  // the session. Answers how much of `rest` is done with: all.
+  size_t RefuseTooLarge(Session& session, RedisSessionState& state, RespRequestParser& parser,
+                        std::string_view error, std::string_view rest);
+  void BeginUpload(Session& session, RedisSessionState& state, RespRequestParser& parser,
+                   uint32_t shard, std::string_view beginning);
   size_t ContinueUpload(Session& session, RedisSessionState& state, std::string_view input);
   void EndUpload(Session& session, RedisSessionState& state);
 
@@ -108,6 +129,8 @@ class RedisHandler final : public RequestHandler {
     return shard < pool_->shard_count() ? std::string_view(pool_->config.servers[shard].name)
                                         : "(removed)";
   }
+
+  static RequestLimits LimitsOf(const PoolConfig& config);
 
   PoolSnapshotPtr pool_;
   ShardSelector& selector_;

@@ -51,8 +51,7 @@ class RedisUpload {
 };
 
 // The parser of an unfinished request. What it holds beside itself counts with `pool`, borrowed,
-// for
-// --memory-limit.
+// for --memory-limit.
 class HeldParser {
  public:
   HeldParser(ChunkPool& pool, RespRequestParser&& parser)
@@ -65,6 +64,8 @@ class HeldParser {
 
   RespRequestParser& parser() { return parser_; }
   size_t held_bytes() const { return counted_; }
+  // The request is known to be one that cannot be streamed, however large.
+  bool gathers = false;
   // To be called when it has parsed more.
   void Count() {
     const size_t bytes = parser_.memory_bytes();
@@ -91,7 +92,6 @@ struct RedisSessionState final : ProtocolState {
   std::string client_name;  // CLIENT SETNAME, HELLO … SETNAME
   std::string library;      // CLIENT SETINFO, "name version"; empty: neither
   std::unique_ptr<HeldParser> parser;
-  bool gathers = false;  // with `parser`: that request cannot be streamed, however large
   std::unique_ptr<RedisUpload> upload;  // between the beginning and the end of a large request
   std::unique_ptr<RedisTransaction> transaction;  // between MULTI and EXEC or DISCARD
 };
