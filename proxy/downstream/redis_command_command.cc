@@ -142,7 +142,7 @@ void Info(const LocalRequest& request) {
 // --- COMMAND LIST ---
 
 // Bytes of a pattern; names have far fewer. Matching takes time by its length, for every name.
-constexpr size_t kMaxPattern = 1024;
+constexpr size_t kMaxPattern = 128;
 
 // Subcommands are listed, too, where redis does: when filtered by pattern, and unfiltered.
 void List(const LocalRequest& request) {

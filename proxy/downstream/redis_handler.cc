@@ -21,6 +21,8 @@ namespace {
 // Of so many failed shards the error for a split request says why.
 constexpr size_t kMaxCauses = 8;
 constexpr size_t kKeptScratchBytes = 1 << 16;  // of an answer of the proxy's own, for the next one
+// What looking through the whole table of commands costs, beside its answer, in bytes of one.
+constexpr size_t kTableCost = 16384;
 // The smallest limit that a request may be over: max_request at its least.
 constexpr uint64_t kWithinAnyLimit = 1024;
 
@@ -128,6 +130,7 @@ bool RedisHandler::HandleRequest(Session& session, RedisSessionState& state, Com
       AnswerTransactionCommand(call);
       return true;
     case CommandClass::kLocal:
+      if (!session.MayAnswer()) return false;
       AnswerItself(call);
       return true;
     case CommandClass::kRefused:
@@ -329,6 +332,8 @@ void RedisHandler::AnswerItself(const Call& call) {
     case LocalOutcome::kNoReply:
       break;
   }
+  const bool looks_through_table = call.spec->name.starts_with("command");
+  session.CountAnswer(scratch_.size() + (looks_through_table ? kTableCost : 0));
   if (scratch_.capacity() > kKeptScratchBytes) std::string().swap(scratch_);
 }
 

@@ -86,7 +86,8 @@ class RedisHandler final : public RequestHandler {
   size_t ContinueUpload(Session& session, RedisSessionState& state, std::string_view input);
   void EndUpload(Session& session, RedisSessionState& state);
 
-  // False: the request must wait until the session is empty; it is presented again.
+  // False: the request must wait, until the session is empty or may be answered (MayAnswer); it is
+  // presented again.
   bool HandleRequest(Session& session, RedisSessionState& state, CommandArgs args,
                      std::string_view frame, bool is_inline);
   const CommandSpec* FindCommand(Session& session, RedisSessionState& state, CommandArgs args);

@@ -33,7 +33,7 @@ bool Session::MayRead() const {
   if (life_ >= Life::kLastReplies) return false;
   // The rest of a request that streams is read also after EndAfterInput.
   if (lease_.uploading()) return lease_.TakesMore();
-  return life_ == Life::kOpen && CanTake();
+  return life_ == Life::kOpen && !rests_ && CanTake();
 }
 
 bool Session::IsOver() const {
@@ -72,7 +72,7 @@ size_t Session::HandleInput(std::string_view input) {
   handling_ = false;
   // Requests that failed while they were taken make room again as soon as they are emitted, and no
   // later reply will: look again.
-  input_waits_ = used < input.size() && !CanTake();
+  input_waits_ = used < input.size() && (rests_ || !CanTake());
   if (input_waits_) Resume();
   return used;
 }
@@ -99,6 +99,8 @@ void Session::UpdateReading() {
 void Session::OnTurnEnd() {
   if (life_ == Life::kClosed) return;
   lease_.EndDrained();
+  if (rests_ && context_.loop.turn() == answers_turn_) return Resume();
+  rests_ = false;
   if (input_waits_ && !input_.empty() && CanTake()) return HandleHeldInput();
   UpdateReading();
   EndIfOver();
@@ -154,6 +156,18 @@ void Session::Reply(std::string_view encoded) {
   context_.stats.local_replies.Add();
   if (replies_.empty()) return stream_.Write(encoded);
   replies_.Answer(NewRequest(/*silent=*/false), encoded);
+}
+
+bool Session::MayAnswerOn() {
+  const uint64_t turn = context_.loop.turn();
+  if (turn == answers_turn_) {
+    rests_ = true;
+    Resume();
+    return false;
+  }
+  answers_turn_ = turn;
+  answers_in_turn_ = 0;
+  return true;
 }
 
 void Session::RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure) {

@@ -49,6 +49,10 @@ class Session final : private StreamOwner, private TurnEndHandler {
   static constexpr Duration kLinger = std::chrono::seconds(1);
   static constexpr uint64_t kLingerBytes = 1 << 20;
 
+  // What the proxy's own answers to one session may cost in a turn, as told to CountAnswer: other
+  // sessions wait meanwhile.
+  static constexpr uint64_t kAnswersPerTurn = 1 << 16;
+
   Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport> transport);
   ~Session() override;
 
@@ -119,6 +123,11 @@ class Session final : private StreamOwner, private TurnEndHandler {
       RefuseFragment(fragment, shard, *refused);
     }
   }
+  // Whether the proxy may answer one more request itself in this turn; if not, the request at hand
+  // is to be presented again, and will be in the next turn.
+  bool MayAnswer() { return answers_in_turn_ <= kAnswersPerTurn || MayAnswerOn(); }
+  // An answer was made, at a cost like that of so many bytes.
+  void CountAnswer(size_t bytes) { answers_in_turn_ += bytes; }
   // An answer of the proxy's own, in its place behind the replies before it.
   void Reply(std::string_view encoded);
   // Takes no more requests; ends when everything before is answered and written.
@@ -183,6 +192,9 @@ class Session final : private StreamOwner, private TurnEndHandler {
   void Linger();
   void Discard();
 
+  // Whether this turn is not the one whose share is used up: then it has its own. Else the session
+  // rests until the next.
+  bool MayAnswerOn();
   bool SwitchVariant(ConnectionVariant variant);
   // Where earlier requests of this session to a shard may wait, expired: any other way could be
   // faster, so the next one must follow on that connection, or be refused. Null when there is none.
@@ -219,6 +231,9 @@ class Session final : private StreamOwner, private TurnEndHandler {
   uint64_t progress_mark_ = 0;  // bytes in and out when progress was last seen
   Moment progress_at_{};
 
+  uint64_t answers_in_turn_ = 0;  // what the proxy's own answers cost since answers_turn_
+  uint64_t answers_turn_ = 0;     // the turn of the loop from which on they count
+
   std::unique_ptr<Timer> linger_timer_;  // while it lingers
   uint64_t linger_until_ = 0;            // received bytes, likewise
 
@@ -228,7 +243,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
   bool handling_ = false;      // inside the handler: replies are emitted when it is done
   bool timed_out_ = false;     // a request of its has expired
   bool switched_ = false;      // and later it went on in another variant
-  bool input_waits_ = false;   // the handler stopped for want of room, not of bytes
+  bool rests_ = false;         // it has had its share of this turn
+  bool input_waits_ = false;   // the handler stopped for want of room or of its turn, not of bytes
 };
 
 }  // namespace weir

@@ -8,6 +8,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -319,6 +321,52 @@ TEST(SessionTest, AClientThatOnlyAsksTheProxyAndNeverReadsIsHeldBackAndLosesNoth
   EXPECT_LE(h.chunks().bytes_in_use(), 1u << 20);
   h.client().ReadsOn();
   EXPECT_THAT(h.client().Received(), SizeIs(80'000));
+}
+
+TEST(SessionTest, AFloodOfCommandRequestsByOneClientMakesNoLongTurns) {
+  SessionHarness* harness = nullptr;
+  uint64_t before = 0;
+  uint64_t most = 0;  // answers in a turn
+  SessionHarness::Options options;
+  options.around_turn = [&](bool begins) {
+    if (harness == nullptr) return;
+    const uint64_t answers = harness->stats().local_replies.Get();
+    if (begins) before = answers;
+    most = std::max(most, answers - before);
+  };
+  SessionHarness h(std::move(options));
+  harness = &h;
+  h.client().SendsBytes(Repeat("COMMAND COUNT\r\n", 1000));
+  EXPECT_THAT(h.client().Received(), SizeIs(1000));
+  EXPECT_LE(most, 8u);
+  most = 0;
+  h.client().SendsBytes(Repeat("COMMAND\r\n", 20) + "GET a1\r\nCOMMAND\r\nPING\r\n");
+  EXPECT_THAT(h.client().Received(), SizeIs(20));
+  EXPECT_LE(most, 8u);
+  h.shard("a").Replies("one");
+  EXPECT_THAT(h.client().Received(), ElementsAre("one", StartsWith("["), "PONG"));
+  // What costs little is answered at once.
+  most = 0;
+  h.client().SendsBytes(Repeat("PING\r\n", 1000));
+  EXPECT_THAT(h.client().Received(), SizeIs(1000));
+  EXPECT_EQ(most, 1000u);
+}
+
+TEST(SessionTest, WhatWasReadOfAFloodOfCommandRequestsIsAnsweredBeforeTheEnd) {
+  SessionHarness* harness = nullptr;
+  bool ends = false;
+  SessionHarness::Options options;
+  options.around_turn = [&](bool begins) {
+    if (harness == nullptr || ends || begins || harness->stats().local_replies.Get() == 0) return;
+    ends = true;
+    harness->session(0).EndAfterInput();
+  };
+  SessionHarness h(std::move(options));
+  harness = &h;
+  h.client().SendsBytes(Repeat("COMMAND COUNT\r\n", 100) + "PING\r\n");
+  EXPECT_TRUE(ends);
+  EXPECT_THAT(h.client().Received(), SizeIs(101));
+  EXPECT_TRUE(h.client().disconnected());
 }
 
 // --- Endings ---

@@ -84,6 +84,8 @@ class EventLoop {
 
   // The moment at which this turn began.
   Moment now() const { return now_; }
+  // The number of this turn.
+  uint64_t turn() const { return turn_; }
   TimerQueue& timers() { return timers_; }
   // `handler` is borrowed until it was told, or ends.
   void AtTurnEnd(TurnEndHandler* handler);
@@ -112,7 +114,10 @@ class EventLoop {
   virtual void WaitAndDispatch(Duration wait) = 0;
   // Makes a wait in progress, or the next one, return. Any thread.
   virtual void Wake() = 0;
-  void BeginTurn(Moment now) { now_ = now; }
+  void BeginTurn(Moment now) {
+    now_ = now;
+    ++turn_;
+  }
 
  private:
   Duration WaitLimit(Duration wait) const;
@@ -123,6 +128,7 @@ class EventLoop {
 
   TimerQueue timers_;
   Moment now_;
+  uint64_t turn_ = 0;
   std::unique_ptr<char[]> scratch_;
   std::vector<TurnEndHandler*> turn_end_;    // null: ended meanwhile
   std::vector<TurnEndHandler*> this_round_;  // being told
