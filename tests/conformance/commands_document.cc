@@ -15,7 +15,7 @@ constexpr std::string_view kIntroduction =
 
 Every command of redis 7.0 and its subcommands, with a few later ones. A command that is not here is
 answered with an error, unless the configuration names it (`commands:`, with the positions of its
-keys). No error closes the connection.
+keys). No error of a command closes the connection.
 
 - **by key**: forwarded to the shard of its keys. When they are on several shards the answer is an
   error that names two of them; a hash tag keeps keys together.
@@ -26,10 +26,27 @@ keys). No error closes the connection.
   what the other shards did stays done.
 - **Weir**: answered by Weir itself.
 - **transaction**: opens, runs or drops a MULTI block. The block goes to one shard, so all of its keys
-  must be there.
+  must be there. A command that is not possible is refused when it is queued, and spoils the block; so
+  does one with a wrong number of keys, which redis would queue. PING, ECHO and TIME are part of a
+  block as in redis; of the other commands that Weir answers itself QUIT and RESET end it, and the
+  rest spoil it.
 - **every shard**: sent to all shards, and the replies made into one.
 - **one shard**: it has no key that could choose a shard, so it passes only in pools of one shard.
 - **refused**: never forwarded.
+
+Error replies begin with a code. Those of the shards are passed on as they are. Weir's own are:
+
+| Code | When |
+|---|---|
+| CROSSSHARD | the keys of a command, or of a MULTI block, are on several shards (in redis cluster: CROSSSLOT) |
+| EXECABORT | EXEC of a block of which a command was refused |
+| NOAUTH | the pool has a password, and the client has not given it |
+| WRONGPASS | AUTH or HELLO with another password |
+| NOPROTO | HELLO with a version that is not known, or RESP3 where a shard speaks RESP2 only |
+| ERR | anything else: what follows says what |
+
+Only these end the connection, after the reply: what is not the protocol (`ERR Protocol error: …`; HTTP),
+and a request larger than `max_request`, or than 16 KiB before the password is given.
 
 Keys are numbered by argument: in `GET key`, the key is argument 1. "all from 1" are argument 1 and
 all that follow it.
