@@ -75,6 +75,10 @@ class Connector final : private IoHandler {
   // Goes on where an address was wanted. There is still none: the attempt has failed.
   void OnAddressesChanged();
 
+  // The one that it is connected to or tries, as long as they do not change; null: there is none.
+  const ResolvedAddress* address() const {
+    return addresses_.empty() ? nullptr : &addresses_[address_ % addresses_.size()];
+  }
   bool backing_off() const { return state_ == State::kBackingOff; }
   bool held() const { return state_ == State::kHeld; }
 

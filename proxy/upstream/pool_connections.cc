@@ -162,10 +162,10 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
       continue;
     }
     shards_.push_back(NewShard(now.servers[i], std::move(cells[i])));
-    if (!same_place) continue;
+    if (found == old_index.end()) continue;
     // What its host name resolved to holds on.
-    shards_[i]->addresses = old[found->second]->addresses;
-    HandOver(*old[found->second], i);
+    if (same_place) shards_[i]->addresses = old[found->second]->addresses;
+    HandOver(*old[found->second], i, same_place);
   }
   for (std::unique_ptr<Shard>& shard : old) {
     if (shard != nullptr) Retire(std::move(shard));
@@ -185,7 +185,12 @@ void PoolConnections::Keep(uint32_t index) {
   });
 }
 
-void PoolConnections::HandOver(const Shard& before, uint32_t index) {
+void PoolConnections::HandOver(const Shard& before, uint32_t index, bool same_place) {
+  const std::vector<ResolvedAddress>& addresses = shards_[index]->addresses;
+  const auto stays = [&](const ResolvedAddress* address) {
+    return same_place ||
+           (address != nullptr && std::ranges::find(addresses, *address) != addresses.end());
+  };
   for (const auto& shared : before.shared) {
     for (uint32_t slot = 0; slot < shared.size(); ++slot) {
       UpstreamConnection* last = shared[slot].get();
@@ -196,6 +201,7 @@ void PoolConnections::HandOver(const Shard& before, uint32_t index) {
         if (waits == handovers_.end()) continue;
         last = waits->before;
       }
+      if (!stays(last->address())) continue;
       UpstreamConnection& next = Shared(index, ConnectionSlot{slot}, last->variant());
       next.Hold();
       handovers_.push_back({last, &next});

@@ -6,10 +6,11 @@
 // idle ones are kept for the next lease.
 //
 // A reload keeps the connections of shards that did not change, whatever their index; those of
-// others take nothing new and are closed when their last reply is in. Where only the login changed,
-// the new shared connections begin after that, so that no request overtakes its session's earlier
-// ones. Owned by the worker's pool, used on its loop thread; ends with it, when every fragment left
-// fails.
+// others take nothing new and are closed when their last reply is in. Where the shard is still
+// served at the address of such a one (it has another login, or more or fewer addresses), the new
+// shared connection begins after that, so that no request overtakes its session's earlier ones. At
+// other addresses it begins at once: what was at the old ones may be gone. Owned by the worker's
+// pool, used on its loop thread; ends with it, when every fragment left fails.
 #pragma once
 
 #include <array>
@@ -100,8 +101,9 @@ class PoolConnections {
   // A shard of before serves on, as this one.
   void Keep(uint32_t index);
   void Retire(std::unique_ptr<Shard> shard);
-  // The shared connections of `index` wait for those of the same place.
-  void HandOver(const Shard& before, uint32_t index);
+  // The shared connections of `index` wait for those at an address that it still has; `same_place`:
+  // it has all of them, also those that are not known yet.
+  void HandOver(const Shard& before, uint32_t index, bool same_place);
   void EndHandovers(const UpstreamConnection* connection);
   // Closes what is done of the shards on their way out.
   void SweepRetired();

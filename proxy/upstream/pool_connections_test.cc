@@ -241,6 +241,25 @@ TEST_F(PoolReloadTest, OrderHoldsOverPasswordsThatChangeFasterThanReplies) {
   EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "old", "other"));
 }
 
+TEST_F(PoolReloadTest, WithMoreAddressesNoRequestOvertakesTheEarlierOnesOfItsSession) {
+  h_.client().Sends("SET a1 old");
+  Reload([](PoolConfig& pool) {
+    pool.servers[0].more_endpoints.push_back(pool.servers[0].endpoint);
+    pool.servers[0].endpoint = pool.servers[1].endpoint;
+  });
+  h_.client().Sends("GET a1");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
+  EXPECT_THAT(h_.shard("b").Received(), IsEmpty());
+  h_.shard("a").Sends("+OK\r\n");
+  Sweep();
+  // Its first address is where b is.
+  EXPECT_THAT(h_.shard("b").Received(), ElementsAre("GET a1"));
+  EXPECT_FALSE(h_.shard("a").connected());
+  h_.shard("b").Replies("old");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "old"));
+}
+
 TEST_F(PoolReloadTest, WithAnotherPasswordALargeRequestThatTimedOutIsNotLeftToOvertake) {
   Reload([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
   const std::string value(300 << 10, 'x');

@@ -96,6 +96,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // The owner replaced the addresses: goes on where one was wanted. Still none: fails what waited.
   void OnAddressesChanged() { connector_.OnAddressesChanged(); }
   bool backing_off() const { return connector_.backing_off(); }
+  const ResolvedAddress* address() const { return connector_.address(); }
   // Hold was called, and LetGo not yet.
   bool held() const { return connector_.held(); }
   // Bytes not yet taken by the socket.
