@@ -159,12 +159,13 @@ absl::Status SetControls(std::string_view argument, Options& options) {
 }
 
 // As weir.v1.Node has it.
-absl::Status SetNodeId(std::string_view argument, Options& options) {
+template <std::string Options::* field>
+absl::Status SetNodeText(std::string_view argument, Options& options) {
   const bool is_printable = std::ranges::all_of(argument, absl::ascii_isgraph);
   if (argument.empty() || argument.size() > 253 || !is_printable) {
     return InvalidArgument("1 to 253 printable characters without spaces");
   }
-  options.node_id = argument;
+  options.*field = argument;
   return absl::OkStatus();
 }
 
@@ -201,9 +202,9 @@ constexpr Apply kApply[] = {
     SetMilliseconds<&Options::drain_delay>,
     SetMemoryLimit,
     SetControls,
-    SetNodeId,
+    SetNodeText<&Options::node_id>,
     SetFleet,
-    SetText<&Options::zone>,
+    SetNodeText<&Options::zone>,
     SetPath<&Options::control_ca>,
     SetPath<&Options::control_cert>,
     SetPath<&Options::control_key>,

@@ -125,6 +125,17 @@ TEST(OptionsTest, TheNodeIsNamedAfterHostAndStatsPort) {
   EXPECT_THAT(Parse({"-s", "1234"})->node_id, EndsWith(":1234"));
 }
 
+// The control plane ended every stream of such a proxy.
+TEST(OptionsTest, AZoneThatTheControlPlaneWouldRefuseIsRefused) {
+  const std::string longest = StrCat("--zone=", std::string(253, 'z'));
+  EXPECT_EQ(Parse({longest.c_str()})->zone.size(), 253u);
+  for (const std::string& zone : {std::string(254, 'z'), std::string("a b"), std::string("\xff")}) {
+    const std::string flag = StrCat("--zone=", zone);
+    EXPECT_THAT(ErrorOf({flag.c_str()}),
+                HasSubstr("expected 1 to 253 printable characters without spaces"));
+  }
+}
+
 TEST(OptionsTest, PlainTextToOtherHostsNeedsAFlag) {
   EXPECT_TRUE(Parse({"--control=127.0.0.1:1,localhost:1,[::1]:1"}).ok());
   EXPECT_TRUE(Parse({"--control=control-1:1", "--control-insecure"}).ok());
