@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "proto/resource_id.h"
-#include "proxy/base/durable_file.h"
 #include "proxy/base/log.h"
 #include "proxy/base/sha256.h"
 #include "proxy/base/strings.h"
@@ -70,18 +72,57 @@ absl::Status LastGoodState::Prepare(const std::string& directory) {
   return absl::OkStatus();
 }
 
-LastGoodState::LastGoodState(std::string directory)
-    : directory_(std::move(directory)),
-      path_(StrCat(directory_, "/", kFileName)),
-      thread_([this] { Run(); }) {}
+struct LastGoodState::Writer {
+  Writer(std::string to, Write function) : directory(std::move(to)), write(std::move(function)) {}
+  void Run();
+
+  const std::string directory;
+  const Write write;
+
+  std::mutex mutex;  // guards the rest
+  std::condition_variable changed;
+  std::optional<std::string> waiting;
+  bool ending = false;     // nothing more comes
+  bool done = false;       // the thread is at its end
+  bool abandoned = false;  // nobody waits for it
+};
+
+void LastGoodState::Writer::Run() {
+  std::unique_lock lock(mutex);
+  while (true) {
+    changed.wait(lock, [this] { return ending || waiting.has_value(); });
+    if (!waiting.has_value()) break;
+    const std::string bytes = *std::exchange(waiting, std::nullopt);
+    lock.unlock();
+    const absl::Status status = write(directory, kFileName, bytes);
+    lock.lock();
+    // The process may be at its end, and the log with it.
+    if (!status.ok() && !abandoned) {
+      LOG_EVENT(LogLevel::kError, "state_not_saved", {"error", FromAbsl(status.message())});
+    }
+  }
+  done = true;
+  changed.notify_all();
+}
+
+LastGoodState::LastGoodState(std::string directory, Write write)
+    : path_(StrCat(directory, "/", kFileName)),
+      writer_(std::make_shared<Writer>(std::move(directory), std::move(write))),
+      thread_([writer = writer_] { writer->Run(); }) {}
 
 LastGoodState::~LastGoodState() {
-  {
-    std::lock_guard lock(mutex_);
-    ending_ = true;
+  std::unique_lock lock(writer_->mutex);
+  writer_->ending = true;
+  writer_->changed.notify_all();
+  writer_->abandoned = !writer_->changed.wait_for(lock, absl::ToChronoNanoseconds(kEndLimit),
+                                                  [this] { return writer_->done; });
+  lock.unlock();
+  if (writer_->abandoned) {
+    LOG_EVENT(LogLevel::kError, "state_not_saved", {"error", "the disk takes too long"});
+    thread_.detach();
+  } else {
+    thread_.join();
   }
-  changed_.notify_one();
-  thread_.join();
 }
 
 absl::StatusOr<v1::LastGoodState> LastGoodState::Load() const {
@@ -94,25 +135,9 @@ absl::StatusOr<v1::LastGoodState> LastGoodState::Load() const {
 
 void LastGoodState::Save(const v1::LastGoodState& state) {
   std::string bytes = EncodeLastGoodState(state);
-  {
-    std::lock_guard lock(mutex_);
-    waiting_ = std::move(bytes);
-  }
-  changed_.notify_one();
-}
-
-void LastGoodState::Run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return ending_ || waiting_.has_value(); });
-    if (!waiting_.has_value()) return;
-    const std::string bytes = *std::exchange(waiting_, std::nullopt);
-    lock.unlock();
-    if (absl::Status status = WriteFileDurably(directory_, kFileName, bytes); !status.ok()) {
-      LOG_EVENT(LogLevel::kError, "state_not_saved", {"error", FromAbsl(status.message())});
-    }
-    lock.lock();
-  }
+  std::lock_guard lock(writer_->mutex);
+  writer_->waiting = std::move(bytes);
+  writer_->changed.notify_all();
 }
 
 }  // namespace weir

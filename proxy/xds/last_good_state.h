@@ -8,16 +8,17 @@
 // state before or the one after.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-#include <optional>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "proto/weir/v1/proxy_state.pb.h"
+#include "proxy/base/durable_file.h"
 
 namespace weir {
 
@@ -27,14 +28,20 @@ std::string EncodeLastGoodState(const v1::LastGoodState& state);
 absl::StatusOr<v1::LastGoodState> DecodeLastGoodState(std::string_view bytes);
 
 // Owned and used by one thread; writes on a thread of its own, so that a slow disk holds up nobody.
-// Of several states that wait only the last is written. How it ends: the destructor writes what
-// waits.
+// Of several states that wait only the last is written. How it ends: the destructor waits for what
+// waits to be written, for kEndLimit at most: a disk that hangs is left to the thread, which
+// touches nothing of the caller's.
 class LastGoodState {
  public:
+  static constexpr absl::Duration kEndLimit = absl::Seconds(1);
+  // As WriteFileDurably.
+  using Write = std::function<absl::Status(const std::string& directory, std::string_view name,
+                                           std::string_view contents)>;
+
   // Makes `directory` if there is none; fails where it is not to be had.
   static absl::Status Prepare(const std::string& directory);
 
-  explicit LastGoodState(std::string directory);
+  explicit LastGoodState(std::string directory, Write write = WriteFileDurably);
   ~LastGoodState();
   LastGoodState(const LastGoodState&) = delete;
   LastGoodState& operator=(const LastGoodState&) = delete;
@@ -46,16 +53,10 @@ class LastGoodState {
   void Save(const v1::LastGoodState& state);
 
  private:
-  void Run();
-  // The file's new contents; durable when it returns OK.
+  struct Writer;
 
-  const std::string directory_;
   const std::string path_;
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<std::string> waiting_;  // guarded by mutex_
-  bool ending_ = false;                 // guarded by mutex_
+  const std::shared_ptr<Writer> writer_;  // shared with the thread, which may outlive this object
   std::thread thread_;
 };
 

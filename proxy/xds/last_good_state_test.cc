@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <utility>
 
@@ -74,6 +75,22 @@ TEST(LastGoodStateTest, TheLastStateThatWasSavedIsLoaded) {
   EXPECT_EQ(ModeOf(path), 0700u);
   EXPECT_EQ(ModeOf(path + "/last-good"), 0600u);
   EXPECT_EQ(ModeOf(StrCat(path, "/", TemporaryName("last-good"))), 0u);
+}
+
+// A drain waited for the disk without bound.
+TEST(LastGoodStateTest, ADiskThatHangsDoesNotHoldUpTheEnd) {
+  std::promise<void> disk;
+  std::promise<void> written;
+  {
+    LastGoodState state("/nowhere", [&](auto&&...) {
+      disk.get_future().wait();
+      written.set_value();
+      return absl::UnavailableError("too late");
+    });
+    state.Save(StateOf("p1"));
+  }
+  disk.set_value();
+  written.get_future().wait();
 }
 
 TEST(LastGoodStateTest, ACorruptFileIsNamed) {
