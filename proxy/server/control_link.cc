@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <random>
+#include <set>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "google/protobuf/util/time_util.h"
 #include "proxy/base/log.h"
+#include "proxy/base/socket_address.h"
 #include "proxy/base/strings.h"
 #include "proxy/base/version.h"
+#include "proxy/event/socket.h"
 #include "proxy/server/report.h"
 #include "proxy/xds/snapshot_decoder.h"
 
@@ -17,6 +22,9 @@ namespace weir {
 namespace {
 
 using ::google::protobuf::util::TimeUtil;
+
+// How often it is looked whether a refused pool could be served by now.
+constexpr Duration kRetryInterval = std::chrono::seconds(1);
 
 AdsOptions AdsOptionsOf(const Options& options) {
   AdsOptions ads;
@@ -36,15 +44,29 @@ void LogErrors(const std::vector<v1::ResourceError>& errors) {
   for (const v1::ResourceError& error : errors) {
     LOG_EVENT(LogLevel::kError, "resource_refused",
               {"type", v1::ResourceType_Name(error.key().type())}, {"name", error.key().name()},
-              {"version", error.version()}, {"field", error.field()},
-              {"error", error.error_detail()});
+              // A secret's would help to guess it.
+              {"version", error.key().type() == v1::RESOURCE_SECRET ? "" : error.version()},
+              {"field", error.field()}, {"error", error.error_detail()});
   }
+}
+
+// Whether no other process has the address, as far as that can be told at once.
+bool CanListen(const PoolConfig& pool) {
+  const std::optional<ResolvedAddress> address = LiteralAddress(pool.listen.endpoint);
+  if (!address.has_value() || address->is_unix()) return true;
+  return ListenOn(*address, {.backlog = 1, .reuse_port = pool.reuseport, .unix_mode = {}}).ok();
 }
 
 }  // namespace
 
 ControlLink::ControlLink(const Options& options, EventLoop& loop, Server& server, LivePools& pools)
-    : options_(options), loop_(loop), server_(server), pools_(pools), last_report_(loop.now()) {}
+    : options_(options),
+      loop_(loop),
+      server_(server),
+      pools_(pools),
+      retry_backoff_(std::random_device()()),
+      retry_timer_(loop.timers(), [this] { RetryBlocked(); }),
+      last_report_(loop.now()) {}
 
 ControlLink::~ControlLink() = default;
 
@@ -73,42 +95,80 @@ std::vector<v1::Resource> ControlLink::Restore() {
     LOG_EVENT(LogLevel::kError, "state_refused", {"error", FromAbsl(state.status().message())});
     return {};
   }
+  TakeSecretsFromDisk(*state);
   if (state->fleet() != options_.fleet) {
     LOG_EVENT(LogLevel::kWarn, "state_refused", {"error", "it is of another fleet"},
               {"fleet", state->fleet()});
     return {};
   }
-  ResourceChange change;
   for (const v1::Resource& resource : state->resources()) {
-    change.changed.push_back(std::make_shared<v1::Resource>(resource));
+    unrestored_.changed.push_back(std::make_shared<v1::Resource>(resource));
   }
-  std::vector<v1::Resource> restored;
-  for (const v1::ResourceError& error : ApplyChange({}, change)) {
-    std::erase_if(change.changed, [&](const HeldResourcePtr& resource) {
-      return IdOf(resource->key()) == IdOf(error.key());
-    });
-  }
-  for (const HeldResourcePtr& resource : change.changed) restored.push_back(*resource);
+  std::vector<v1::Resource> restored = TryRestoring({});
   const int64_t age =
       absl::ToUnixSeconds(absl::Now()) - TimeUtil::TimestampToSeconds(state->saved());
   LOG_EVENT(LogLevel::kNotice, "state_restored", {"age_s", age}, {"resources", restored.size()});
   return restored;
 }
 
+void ControlLink::TakeSecretsFromDisk(const v1::LastGoodState& state) {
+  const auto is_secret = [](const v1::Resource& resource) { return resource.has_secret(); };
+  const auto secrets = std::ranges::count_if(state.resources(), is_secret);
+  if (options_.state_secrets || secrets == 0) return;
+  v1::LastGoodState without = state;
+  without.clear_resources();
+  for (const v1::Resource& resource : state.resources()) {
+    if (!is_secret(resource)) *without.add_resources() = resource;
+  }
+  state_->Save(without);
+  LOG_EVENT(LogLevel::kNotice, "state_secrets_removed", {"secrets", secrets});
+}
+
+std::vector<v1::Resource> ControlLink::TryRestoring(const HeldResources& held) {
+  std::set<ResourceId> refused;
+  for (const v1::ResourceError& error : ApplyChange(held, unrestored_)) {
+    refused.insert(IdOf(error.key()));
+  }
+  std::vector<v1::Resource> restored;
+  std::vector<HeldResourcePtr> left;
+  for (HeldResourcePtr& resource : unrestored_.changed) {
+    if (refused.contains(IdOf(resource->key()))) {
+      left.push_back(std::move(resource));
+    } else {
+      restored.push_back(*resource);
+    }
+  }
+  unrestored_.changed = std::move(left);
+  return restored;
+}
+
+std::vector<v1::Resource> ControlLink::RestoreMore(const HeldResources& held) {
+  if (unrestored_.changed.empty() || !MayUnblock()) return {};
+  return TryRestoring(held);
+}
+
 std::vector<v1::ResourceError> ControlLink::ApplyChange(const HeldResources& held,
                                                         const ResourceChange& change) {
-  SnapshotDecoder decoder(held, change);
+  // These are decided upon now.
+  for (const HeldResourcePtr& resource : change.changed) {
+    if (resource->has_pool()) blocked_.erase(resource->key().name());
+  }
+  SnapshotDecoder decoder(held, pools_.control(), change);
   while (true) {
     const DecodedPools decoded = decoder.Decode();
-    for (const std::string& pool : decoded.waiting) {
-      LOG_EVENT(LogLevel::kInfo, "pool_waits_for_endpoints", {"pool", pool});
-    }
     const std::vector<RefusedPool> refused = pools_.ChangeControl(decoded.changed, decoded.removed);
     bool again = false;
     for (const RefusedPool& pool : refused) {
+      // Once refused it goes back to what it was, which may be refused, too.
+      if (!pool.lasting) blocked_.try_emplace(pool.pool, decoded.changed.at(pool.pool));
       again |= decoder.Refuse(pool.pool, pool.field, pool.what);
     }
     if (!again) break;
+  }
+  if (blocked_.empty()) {
+    retry_backoff_.Reset();
+  } else if (!retry_timer_.armed()) {
+    retry_timer_.ArmAt(loop_.now() + absl::ToChronoNanoseconds(retry_backoff_.Next()));
   }
   LogErrors(decoder.errors());
   LOG_EVENT(LogLevel::kNotice, "resources_applied", {"changed", change.changed.size()},
@@ -118,6 +178,22 @@ std::vector<v1::ResourceError> ControlLink::ApplyChange(const HeldResources& hel
   return decoder.errors();
 }
 
+bool ControlLink::MayUnblock() const {
+  return std::ranges::any_of(blocked_, [this](const auto& entry) {
+    return pools_.Fits(entry.second) && CanListen(entry.second);
+  });
+}
+
+void ControlLink::RetryBlocked() {
+  if (blocked_.empty()) return;
+  if (MayUnblock() && client_->Renew()) {
+    LOG_EVENT(LogLevel::kNotice, "refused_pools_asked_for", {"pools", blocked_.size()});
+    // It may have forgotten them; else they are refused again.
+    return blocked_.clear();
+  }
+  retry_timer_.ArmAt(loop_.now() + kRetryInterval);
+}
+
 void ControlLink::OnHeldChanged(const HeldResources& held) {
   if (state_ == nullptr) return;
   v1::LastGoodState state;
@@ -125,7 +201,12 @@ void ControlLink::OnHeldChanged(const HeldResources& held) {
   *state.mutable_saved() = TimeUtil::SecondsToTimestamp(absl::ToUnixSeconds(absl::Now()));
   for (const auto& [id, resource] : held) {
     if (id.type == v1::RESOURCE_SECRET && !options_.state_secrets) continue;
-    *state.add_resources() = *resource;
+    v1::Resource& kept = *state.add_resources();
+    kept = *resource;
+    const auto served = pools_.control().find(id.name);
+    if (kept.has_endpoints() && served != pools_.control().end()) {
+      AddServedSlots(served->second, *kept.mutable_endpoints());
+    }
   }
   state_->Save(state);
 }
@@ -139,6 +220,7 @@ v1::Report ControlLink::MakeReport() {
   const uint64_t before = std::min(std::exchange(requests_at_last_report_, requests), requests);
   if (seconds > 0) report.set_requests_per_second(static_cast<double>(requests - before) / seconds);
   last_report_ = now;
+  LimitShards(report, next_reported_shard_);
   return report;
 }
 

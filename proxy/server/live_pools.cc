@@ -30,8 +30,9 @@ struct LivePools::Change {
   std::set<std::string> changed;  // and not refused
   std::vector<RefusedPool> refused = {};
 
-  void Refuse(const std::string& pool, std::string_view field, std::string what) {
-    refused.push_back({pool, std::string(field), std::move(what)});
+  void Refuse(const std::string& pool, std::string_view field, std::string what,
+              bool lasting = false) {
+    refused.push_back({pool, std::string(field), std::move(what), lasting});
     changed.erase(pool);
     if (const auto old = before.find(pool); old != before.end()) {
       after[pool] = old->second;
@@ -114,6 +115,14 @@ std::vector<RefusedPool> LivePools::ChangeControl(const Pools& changed,
   return std::move(change.refused);
 }
 
+bool LivePools::Fits(const PoolConfig& pool) const {
+  Change change{.before = control_, .after = control_, .changed = {pool.name}};
+  change.after[pool.name] = pool;
+  RefuseNames(change);
+  RefuseAddresses(change);
+  return change.refused.empty();
+}
+
 void LivePools::RefuseNames(Change& change) const {
   for (const std::string& name : std::set<std::string>(change.changed)) {
     if (!HasInFile(name)) continue;
@@ -127,7 +136,8 @@ void LivePools::RefuseUnbuildable(Change& change) const {
   const size_t before = change.changed.size();
   for (const std::string& name : std::set<std::string>(change.changed)) {
     const absl::Status built = BuildSnapshot({{change.after.at(name)}}, snapshot_.get()).status();
-    if (!built.ok()) change.Refuse(name, "", std::string(FromAbsl(built.message())));
+    if (built.ok()) continue;
+    change.Refuse(name, "", std::string(FromAbsl(built.message())), /*lasting=*/true);
   }
   CHECK_LT(change.changed.size(), before);
 }

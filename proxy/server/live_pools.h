@@ -27,6 +27,7 @@ struct RefusedPool {
   std::string pool;
   std::string field;  // of its Pool resource; empty: the pool as a whole
   std::string what;
+  bool lasting = false;  // true: of itself; else another pool or the system is in the way
 
   friend bool operator==(const RefusedPool&, const RefusedPool&) = default;
 };
@@ -49,8 +50,14 @@ class LivePools {
   std::vector<RefusedPool> ChangeControl(const Pools& changed,
                                          const std::set<std::string>& removed);
 
+  // Whether no other pool has the name or address of this one of the control plane, which was
+  // refused before.
+  bool Fits(const PoolConfig& pool) const;
+
   // What is in force; null before the first change.
   const SnapshotPtr& snapshot() const { return snapshot_; }
+  // The control plane's part of it.
+  const Pools& control() const { return control_; }
 
  private:
   // The control plane's pools while they are being put in force.

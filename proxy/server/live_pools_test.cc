@@ -139,6 +139,21 @@ TEST_F(LivePoolsTest, ANameOrAddressOfTheControlPlaneIsRefusedToTheFile) {
   EXPECT_EQ(Served(), "alpha:1");
 }
 
+TEST_F(LivePoolsTest, ARefusedPoolFitsWhenTheOneInItsWayHasGone) {
+  ASSERT_TRUE(pools_.SetFile({{Pool("alpha", 1)}}).ok());
+  pools_.ChangeControl(PoolsOf({Pool("beta", 2)}), {});
+  EXPECT_FALSE(pools_.Fits(Pool("alpha", 3)));
+  EXPECT_FALSE(pools_.Fits(Pool("gamma", 1)));
+  EXPECT_FALSE(pools_.Fits(Pool("gamma", 2)));
+  EXPECT_TRUE(pools_.Fits(Pool("beta", 2)));
+  EXPECT_TRUE(pools_.Fits(Pool("gamma", 3)));
+  ASSERT_TRUE(pools_.SetFile({{}}).ok());
+  pools_.ChangeControl({}, {"beta"});
+  EXPECT_TRUE(pools_.Fits(Pool("alpha", 3)));
+  EXPECT_TRUE(pools_.Fits(Pool("gamma", 1)));
+  EXPECT_TRUE(pools_.Fits(Pool("gamma", 2)));
+}
+
 TEST_F(LivePoolsTest, WhatChangesNothingIsNotApplied) {
   pools_.ChangeControl(PoolsOf({Pool("alpha", 1)}), {});
   EXPECT_THAT(pools_.ChangeControl(PoolsOf({Pool("alpha", 1)}), {"unknown"}), IsEmpty());

@@ -70,6 +70,31 @@ v1::Report MakeReport(std::span<const std::shared_ptr<const StatsTable>> tables,
   return report;
 }
 
+void LimitShards(v1::Report& report, int& next) {
+  const int size = report.shards_size();
+  const int first = next < size ? next : 0;
+  google::protobuf::RepeatedPtrField<v1::ShardReport> kept;
+  size_t bytes = 0;
+  const auto add = [&](const v1::ShardReport& shard) {
+    bytes += shard.ByteSizeLong();
+    const bool full = kept.size() == kMaxReportedShards || bytes > kMaxReportedShardBytes;
+    if (full && !kept.empty()) return false;
+    *kept.Add() = shard;
+    return true;
+  };
+  next = 0;
+  for (const bool ejected : {true, false}) {
+    for (int i = 0; i < size; ++i) {
+      const int index = (first + i) % size;
+      if (report.shards(index).ejected() != ejected || add(report.shards(index))) continue;
+      next = index;
+      report.mutable_shards()->Swap(&kept);
+      return;
+    }
+  }
+  // All of them, in their order.
+}
+
 uint64_t CountRequests(const v1::Report& report) {
   uint64_t requests = 0;
   for (const v1::ShardReport& shard : report.shards()) requests += shard.requests();

@@ -1,5 +1,7 @@
 #include "proxy/server/report.h"
 
+#include <set>
+#include <string>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -56,6 +58,48 @@ TEST(ReportTest, AnEjectedShardIsReportedWithTheTime) {
   EXPECT_FALSE(report.shards(0).ejected());
   EXPECT_TRUE(report.shards(1).ejected());
   EXPECT_EQ(report.shards(1).ejected_since().seconds(), 7);
+}
+
+v1::Report ReportOf(int shards) {
+  v1::Report report;
+  for (int i = 0; i < shards; ++i) report.add_shards()->set_requests(static_cast<uint64_t>(i));
+  return report;
+}
+
+TEST(ReportTest, AReportOfFewShardsIsWhole) {
+  v1::Report report = ReportOf(kMaxReportedShards);
+  int next = 0;
+  LimitShards(report, next);
+  EXPECT_EQ(report.shards_size(), kMaxReportedShards);
+  EXPECT_EQ(next, 0);
+}
+
+// The control plane ended the stream of a proxy with very many shards, and so the next one.
+TEST(ReportTest, AllOfManyShardsAreInOneOfTheReportsAndTheEjectedInEach) {
+  const int shards = 2 * kMaxReportedShards + 1;
+  std::set<uint64_t> seen;
+  int next = 0;
+  for (int i = 0; i < 3; ++i) {
+    v1::Report report = ReportOf(shards);
+    report.mutable_shards(shards - 1)->set_ejected(true);
+    LimitShards(report, next);
+    EXPECT_EQ(report.shards_size(), kMaxReportedShards);
+    EXPECT_TRUE(report.shards(0).ejected());
+    for (const v1::ShardReport& shard : report.shards()) seen.insert(shard.requests());
+  }
+  EXPECT_EQ(seen.size(), static_cast<size_t>(shards));
+}
+
+TEST(ReportTest, LongNamesAreCountedByTheirBytes) {
+  v1::Report report = ReportOf(100);
+  for (v1::ShardReport& shard : *report.mutable_shards()) {
+    shard.set_shard(std::string(kMaxReportedShardBytes / 10, 's'));
+  }
+  int next = 99;
+  LimitShards(report, next);
+  EXPECT_EQ(report.shards_size(), 9);
+  EXPECT_EQ(report.shards(0).requests(), 99u);
+  EXPECT_EQ(next, 8);
 }
 
 TEST(ReportTest, AnEjectionAndARestoreAreNewsOnce) {

@@ -37,6 +37,8 @@ constexpr Duration kAnswerLimit = std::chrono::seconds(15);
 constexpr Duration kReportInterval = std::chrono::seconds(5);
 // Between two reports, however much happens.
 constexpr Duration kLeastReportInterval = std::chrono::milliseconds(200);
+// Applied versions in one report; the next one goes on behind them.
+constexpr size_t kMaxReportedVersions = 1000;
 // Longest wait before the next control plane, when there is one to try.
 constexpr absl::Duration kTurnDelay = absl::Milliseconds(200);
 // A stream that ends sooner was no success: its control plane is not to be asked at once again.
@@ -265,6 +267,7 @@ void AdsClient::Connect() {
   }
   const std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel(control, *credentials, ChannelArgumentsOf());
+  if (!ever_answered_) state_.Restore(handler_.RestoreMore(state_.held()));
   answered_ = false;
   stream_ = std::make_unique<Stream>(loop_, self_);
   stream_->Start(channel, *token, state_.OnConnected(secure));
@@ -277,6 +280,7 @@ void AdsClient::GiveUp() {
 
 void AdsClient::OnResponse(v1::DiscoveryResponse response) {
   if (!std::exchange(answered_, true)) {
+    ever_answered_ = true;
     answer_timer_.Disarm();
     answered_at_ = loop_.now();
     report_timer_.ArmAt(loop_.now() + kLeastReportInterval);
@@ -303,6 +307,11 @@ void AdsClient::OnEnded(const std::string& error) {
   stream_.reset();
   answer_timer_.Disarm();
   report_timer_.Disarm();
+  if (std::exchange(renewing_, false)) {
+    answered_ = false;
+    connect_timer_.ArmAt(loop_.now());
+    return;
+  }
   const std::string& control = options_.controls[next_control_];
   next_control_ = (next_control_ + 1) % options_.controls.size();
   const bool served = answered_ && loop_.now() - answered_at_ >= kSettled;
@@ -326,21 +335,37 @@ void AdsClient::ReportSoon() {
   report_timer_.ArmAt(std::max(loop_.now(), last_report_ + kLeastReportInterval));
 }
 
+bool AdsClient::Renew() {
+  if (stream_ == nullptr || !answered_) return false;
+  renewing_ = true;
+  stream_->Cancel();  // OnEnded follows
+  return true;
+}
+
 void AdsClient::Report() {
   last_report_ = loop_.now();
   v1::DiscoveryRequest request;
   v1::Report& report = *request.mutable_report();
   report = handler_.MakeReport();
-  const bool secure = !options_.credentials.ca_file.empty();
-  for (const auto& [id, resource] : state_.held()) {
-    // The versions of secrets would help to guess them.
-    if (id.type == v1::RESOURCE_SECRET && !secure) continue;
-    v1::HeldResource& held = *report.add_applied();
-    *held.mutable_key() = KeyOf(id);
-    held.set_version(resource->version());
-  }
+  AddApplied(report);
   stream_->SendReport(std::move(request));
   report_timer_.ArmAt(loop_.now() + kReportInterval);
+}
+
+void AdsClient::AddApplied(v1::Report& report) {
+  const bool secure = !options_.credentials.ca_file.empty();
+  const HeldResources& held = state_.held();
+  auto next = held.upper_bound(last_applied_);
+  for (size_t i = 0; i < std::min(held.size(), kMaxReportedVersions); ++i, ++next) {
+    if (next == held.end()) next = held.begin();
+    const auto& [id, resource] = *next;
+    last_applied_ = id;
+    // The versions of secrets would help to guess them.
+    if (id.type == v1::RESOURCE_SECRET && !secure) continue;
+    v1::HeldResource& applied = *report.add_applied();
+    *applied.mutable_key() = KeyOf(id);
+    applied.set_version(resource->version());
+  }
 }
 
 }  // namespace weir

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "proto/resource_id.h"
 #include "proto/weir/v1/discovery.pb.h"
 #include "proxy/event/event_loop.h"
 #include "proxy/event/timer_queue.h"
@@ -53,6 +54,9 @@ class AdsHandler {
                                                      const ResourceChange& change) = 0;
   // After a change: what is in force from now on.
   virtual void OnHeldChanged(const HeldResources& held) = 0;
+  // Before each attempt to connect, until a control plane has answered: what else of the last good
+  // state has come into force.
+  virtual std::vector<v1::Resource> RestoreMore(const HeldResources& held) = 0;
   // What the proxy has to tell; `applied` is filled in by the client.
   virtual v1::Report MakeReport() = 0;
 };
@@ -70,6 +74,10 @@ class AdsClient {
   // Something happened that is to be told at once, such as an ejection.
   void ReportSoon();
 
+  // Begins a new stream at the same control plane, which then offers again what was refused. False
+  // when there is none that has answered: the next one will offer it.
+  bool Renew();
+
  private:
   class Stream;
 
@@ -80,6 +88,7 @@ class AdsClient {
 
   void Perform(SubscriptionStep step);
   void Report();
+  void AddApplied(v1::Report& report);
   // The stream takes too long to open.
   void GiveUp();
 
@@ -92,8 +101,11 @@ class AdsClient {
   size_t failed_controls_ = 0;      // one after the other, since one served for a while
   std::unique_ptr<Stream> stream_;  // null between two
   bool answered_ = false;           // the stream's server has
+  bool ever_answered_ = false;
+  bool renewing_ = false;  // the stream is cancelled for another one
   Moment answered_at_{};
   Moment last_report_{};
+  ResourceId last_applied_;  // of those that the last report had
   Timer connect_timer_;
   Timer answer_timer_;
   Timer report_timer_;

@@ -1,5 +1,6 @@
 #include "proxy/xds/snapshot_decoder.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -45,19 +46,50 @@ std::vector<FieldError> ReadEndpoints(const v1::EndpointsResource& resource, Pla
   return errors;
 }
 
-void Place(const Places& places, PoolConfig& pool) {
+std::vector<Endpoint> AddressesOf(const ShardConfig& shard) {
+  std::vector<Endpoint> addresses;
+  if (shard.HasNoPlace()) return addresses;
+  addresses.push_back(shard.endpoint);
+  addresses.insert(addresses.end(), shard.more_endpoints.begin(), shard.more_endpoints.end());
+  return addresses;
+}
+
+// The slots that have no place stay where they are served.
+void KeepPlaces(const PoolConfig& served, Places& places) {
+  for (const ShardConfig& shard : served.servers) {
+    const auto [place, is_new] = places.try_emplace(shard.name);
+    if (is_new) place->second = AddressesOf(shard);
+  }
+}
+
+// The slot that has no place; empty when all have one.
+std::string Place(const Places& places, PoolConfig& pool) {
   for (ShardConfig& shard : pool.servers) {
     const auto found = places.find(shard.name);
-    if (found == places.end() || found->second.empty()) continue;
+    if (found == places.end()) return shard.name;
+    if (found->second.empty()) continue;
     shard.endpoint = found->second.front();
     shard.more_endpoints.assign(found->second.begin() + 1, found->second.end());
   }
+  return {};
 }
 
 }  // namespace
 
-SnapshotDecoder::SnapshotDecoder(const HeldResources& held, const ResourceChange& change)
-    : held_(held) {
+void AddServedSlots(const PoolConfig& served, v1::EndpointsResource& endpoints) {
+  std::set<std::string> named;
+  for (const v1::SlotEndpoints& slot : endpoints.slots()) named.insert(slot.slot());
+  for (const ShardConfig& shard : served.servers) {
+    if (!named.insert(shard.name).second) continue;
+    v1::SlotEndpoints& slot = *endpoints.add_slots();
+    slot.set_slot(shard.name);
+    for (const Endpoint& address : AddressesOf(shard)) slot.add_addresses(FormatEndpoint(address));
+  }
+}
+
+SnapshotDecoder::SnapshotDecoder(const HeldResources& held, const ServedPools& served,
+                                 const ResourceChange& change)
+    : held_(held), served_(served) {
   for (const HeldResourcePtr& resource : change.changed) {
     change_[IdOf(resource->key())] = resource;
   }
@@ -84,53 +116,68 @@ const v1::Resource* SnapshotDecoder::Find(const ResourceId& id) const {
   return found == held_.end() ? nullptr : found->second.get();
 }
 
+const PoolConfig* SnapshotDecoder::FindServed(const std::string& name) const {
+  const auto found = served_.find(name);
+  return found == served_.end() ? nullptr : &found->second;
+}
+
 DecodedPools SnapshotDecoder::Decode() {
   DecodedPools decoded;
-  for (const std::string& name : std::exchange(touched_, {})) DecodePool(name, decoded);
+  // What is dropped on the way touches its pools again.
+  while (!touched_.empty()) {
+    const std::string name = touched_.extract(touched_.begin()).value();
+    DecodePool(name, decoded);
+  }
   return decoded;
 }
 
 void SnapshotDecoder::DecodePool(const std::string& name, DecodedPools& decoded) {
-  while (true) {
-    const v1::Resource* pool = Find(PoolId(name));
-    const v1::Resource* endpoints = Find(EndpointsId(name));
-    if (pool == nullptr) {
-      decoded.removed.insert(name);
-      return;
-    }
-    if (endpoints == nullptr) {
-      decoded.waiting.insert(name);
-      return;
-    }
-    PoolConfig config;
-    const std::optional<Mistake> mistake = Read(name, *pool, *endpoints, config);
-    if (!mistake.has_value()) {
-      decoded.changed.emplace(name, std::move(config));
-      return;
-    }
-    if (Drop(*mistake)) continue;
-    // Of what is held already, as after the loss of a secret: the pool stays as it is.
-    LOG_EVENT(LogLevel::kWarn, "pool_not_updated", {"pool", name}, {"field", mistake->field},
-              {"error", mistake->detail});
+  decoded.changed.erase(name);
+  const v1::Resource* pool = Find(PoolId(name));
+  if (pool == nullptr) {
+    decoded.removed.insert(name);
     return;
   }
+  PoolConfig config;
+  const std::optional<Mistake> mistake = Read(name, *pool, config);
+  if (!mistake.has_value()) {
+    decoded.changed.emplace(name, std::move(config));
+    return;
+  }
+  if (Drop(*mistake) || Refuse(name, mistake->field, mistake->detail)) return;
+  // Something was removed that it needs: it stays as it is.
+  LOG_EVENT(LogLevel::kWarn, "pool_not_updated", {"pool", name}, {"field", mistake->field},
+            {"error", mistake->detail});
+}
+
+const std::string* SnapshotDecoder::FindPassword(const std::string& name,
+                                                 const std::string& secret) const {
+  if (const v1::Resource* found = Find(SecretId(secret)); found != nullptr) {
+    return &found->secret().value();
+  }
+  // It was taken back: the Pool that came with it keeps it.
+  const PoolConfig* served = FindServed(name);
+  const bool is_held = !change_.contains(PoolId(name));
+  return served != nullptr && is_held ? &served->redis_auth : nullptr;
 }
 
 std::optional<SnapshotDecoder::Mistake> SnapshotDecoder::Read(const std::string& name,
                                                               const v1::Resource& pool,
-                                                              const v1::Resource& endpoints,
                                                               PoolConfig& config) const {
-  const std::string& secret = pool.pool().policy().redis_auth_secret();
+  const v1::Resource* endpoints = Find(EndpointsId(name));
+  if (endpoints == nullptr) {
+    return Mistake{PoolId(name), "", "found no Endpoints of its name, expected them with it"};
+  }
   std::string_view password;
-  if (!secret.empty()) {
-    const v1::Resource* found = Find(SecretId(secret));
+  if (const std::string& secret = pool.pool().policy().redis_auth_secret(); !secret.empty()) {
+    const std::string* found = FindPassword(name, secret);
     if (found == nullptr) {
       return Mistake{PoolId(name), std::string(kSecretField),
                      StrCat("found '", secret,
                             "', expected a secret that the control plane has sent before; it "
                             "sends secrets over TLS only")};
     }
-    password = found->secret().value();
+    password = *found;
   }
   CheckedPool checked = ReadPoolResource(name, pool.pool(), password);
   if (!checked.ok()) {
@@ -138,12 +185,16 @@ std::optional<SnapshotDecoder::Mistake> SnapshotDecoder::Read(const std::string&
     return Mistake{PoolId(name), std::move(field), std::move(detail)};
   }
   Places places;
-  if (const auto errors = ReadEndpoints(endpoints.endpoints(), places); !errors.empty()) {
+  if (const auto errors = ReadEndpoints(endpoints->endpoints(), places); !errors.empty()) {
     auto [field, detail] = Summary(errors);
     return Mistake{EndpointsId(name), std::move(field), std::move(detail)};
   }
+  if (const PoolConfig* served = FindServed(name); served != nullptr) KeepPlaces(*served, places);
+  if (const std::string slot = Place(places, checked.pool); !slot.empty()) {
+    return Mistake{PoolId(name), "slots",
+                   StrCat("found '", slot, "', expected slots that its Endpoints name")};
+  }
   config = std::move(checked.pool);
-  Place(places, config);
   return std::nullopt;
 }
 
@@ -156,6 +207,7 @@ bool SnapshotDecoder::Drop(const Mistake& mistake) {
   error.set_field(mistake.field);
   error.set_error_detail(mistake.detail);
   change_.erase(found);
+  Touch(mistake.id);
   return true;
 }
 
@@ -165,18 +217,12 @@ bool SnapshotDecoder::Refuse(const std::string& pool, std::string_view field,
   if (const v1::Resource* resource = Find(PoolId(pool)); resource != nullptr) {
     blamed.push_back(SecretId(resource->pool().policy().redis_auth_secret()));
   }
-  for (const ResourceId& id : blamed) {
+  return std::ranges::any_of(blamed, [&](const ResourceId& id) {
     // The field is the Pool's.
     const bool is_pool = id.type == v1::RESOURCE_POOL;
-    if (!Drop({id, is_pool ? std::string(field) : "",
-               is_pool ? std::string(detail) : StrCat("pool's ", field, ": ", detail)})) {
-      continue;
-    }
-    Touch(id);
-    touched_.insert(pool);
-    return true;
-  }
-  return false;
+    return Drop({id, is_pool ? std::string(field) : "",
+                 is_pool ? std::string(detail) : StrCat("pool's ", field, ": ", detail)});
+  });
 }
 
 }  // namespace weir

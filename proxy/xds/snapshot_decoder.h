@@ -2,7 +2,12 @@
 //
 // A pool is made of a Pool, the Endpoints of its name and, if it refers to one, a Secret. What is
 // wrong with one resource of a change concerns only that resource: the pool is made of the state of
-// it that is held, and the others of the change.
+// it that is held, and the others of the change. When what is held is the cause (its secret was
+// taken back), what the change brought of the pool is refused: what is not refused is in force.
+// Endpoints or a Secret of no pool have nothing to be put in force; they are taken.
+//
+// A pool that is served may refuse its Pool for long, while its Endpoints and Secret go on: then it
+// keeps what they do not have any more, addresses of a slot and the password.
 //
 // Pure; one thread at a time. Made for one change, dropped after it.
 #pragma once
@@ -21,19 +26,24 @@
 namespace weir {
 
 using HeldResources = std::map<ResourceId, HeldResourcePtr>;
+// By name.
+using ServedPools = std::map<std::string, PoolConfig>;
 
 // What is to be served instead of what is. Pools that are in neither stay as they are.
 struct DecodedPools {
   std::map<std::string, PoolConfig> changed;
   std::set<std::string> removed;
-  // Not to be served yet: their Endpoints have not come.
-  std::set<std::string> waiting;
 };
+
+// Adds to the Endpoints of a pool the slots that it serves beyond them, with the addresses they are
+// served at: then the two make the same pool after a restart.
+void AddServedSlots(const PoolConfig& served, v1::EndpointsResource& endpoints);
 
 class SnapshotDecoder {
  public:
-  // `held` is borrowed.
-  SnapshotDecoder(const HeldResources& held, const ResourceChange& change);
+  // `held` and `served`, the pools that are in force as made of it, are borrowed.
+  SnapshotDecoder(const HeldResources& held, const ServedPools& served,
+                  const ResourceChange& change);
 
   // At first every pool that the change touches; later those of Refuse alone.
   DecodedPools Decode();
@@ -59,11 +69,16 @@ class SnapshotDecoder {
   const v1::Resource* Find(const ResourceId& id) const;
   void DecodePool(const std::string& name, DecodedPools& decoded);
   std::optional<Mistake> Read(const std::string& name, const v1::Resource& pool,
-                              const v1::Resource& endpoints, PoolConfig& config) const;
+                              PoolConfig& config) const;
+  // Of a pool that refers to a secret; null: it is not to be had.
+  const std::string* FindPassword(const std::string& name, const std::string& secret) const;
+  // Null: the pool is not served.
+  const PoolConfig* FindServed(const std::string& name) const;
   // Without what the mistake is about; false when that did not come with the change.
   bool Drop(const Mistake& mistake);
 
   const HeldResources& held_;
+  const ServedPools& served_;
   std::map<ResourceId, HeldResourcePtr> change_;  // null: removed
   std::set<std::string> touched_;                 // pools to decode next
   std::vector<v1::ResourceError> errors_;

@@ -28,6 +28,9 @@ v1::Resource PoolWith(std::string_view name, std::initializer_list<const char*> 
   return resource;
 }
 
+// Nothing is in force.
+const ServedPools kNothing;
+
 struct SlotPlaces {
   const char* slot;
   std::vector<const char*> addresses;
@@ -61,6 +64,14 @@ ResourceChange Change(std::initializer_list<v1::Resource> resources,
   return change;
 }
 
+// As these resources are in force.
+ServedPools Served(const HeldResources& resources) {
+  ResourceChange change;
+  for (const auto& [id, resource] : resources) change.changed.push_back(resource);
+  const HeldResources held;
+  return SnapshotDecoder(held, kNothing, change).Decode().changed;
+}
+
 std::vector<std::string> ErrorLines(const SnapshotDecoder& decoder) {
   std::vector<std::string> lines;
   for (const v1::ResourceError& error : decoder.errors()) {
@@ -85,10 +96,11 @@ std::vector<std::string> ServerLines(const PoolConfig& pool) {
 
 TEST(SnapshotDecoderTest, APoolIsMadeOfItsPoolAndItsEndpoints) {
   const HeldResources held;
-  SnapshotDecoder decoder(held,
+  SnapshotDecoder decoder(held, kNothing,
                           Change({PoolWith("alpha", {"shard1", "shard2", "shard3"}),
                                   EndpointsWith("alpha", {{"shard1", {"127.0.0.1:1", "[::1]:2"}},
                                                           {"shard2", {"/run/s2"}},
+                                                          {"shard3", {}},
                                                           {"gone", {"127.0.0.1:9"}}})}));
   const DecodedPools decoded = decoder.Decode();
   EXPECT_THAT(ErrorLines(decoder), IsEmpty());
@@ -97,20 +109,19 @@ TEST(SnapshotDecoderTest, APoolIsMadeOfItsPoolAndItsEndpoints) {
               ElementsAre("shard1=127.0.0.1:1+[::1]:2", "shard2=/run/s2", "shard3="));
 }
 
-TEST(SnapshotDecoderTest, APoolWaitsForItsEndpoints) {
+TEST(SnapshotDecoderTest, APoolWithoutEndpointsIsRefusedForItIsNotInForce) {
   const HeldResources held;
-  SnapshotDecoder decoder(held, Change({PoolWith("alpha", {"shard1"})}));
-  const DecodedPools decoded = decoder.Decode();
-  EXPECT_THAT(decoded.changed, IsEmpty());
-  EXPECT_THAT(decoded.waiting, ElementsAre("alpha"));
-  EXPECT_THAT(ErrorLines(decoder), IsEmpty());
+  SnapshotDecoder decoder(held, kNothing, Change({PoolWith("alpha", {"shard1"})}));
+  EXPECT_THAT(decoder.Decode().changed, IsEmpty());
+  EXPECT_THAT(ErrorLines(decoder), ElementsAre("pool alpha alpha1: : found no Endpoints of its "
+                                               "name, expected them with it"));
 }
 
 TEST(SnapshotDecoderTest, OnlyPoolsThatTheChangeTouchesAreDecoded) {
   const HeldResources held =
       Hold({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/a"}}}),
             PoolWith("beta", {"s"}), EndpointsWith("beta", {{"s", {"/b"}}})});
-  SnapshotDecoder decoder(held, Change({EndpointsWith("beta", {{"s", {"/new"}}})}));
+  SnapshotDecoder decoder(held, kNothing, Change({EndpointsWith("beta", {{"s", {"/new"}}})}));
   const DecodedPools decoded = decoder.Decode();
   EXPECT_EQ(decoded.changed.size(), 1u);
   EXPECT_THAT(ServerLines(decoded.changed.at("beta")), ElementsAre("s=/new"));
@@ -119,7 +130,7 @@ TEST(SnapshotDecoderTest, OnlyPoolsThatTheChangeTouchesAreDecoded) {
 TEST(SnapshotDecoderTest, ARemovedPoolIsToldOnce) {
   const HeldResources held =
       Hold({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/a"}}})});
-  SnapshotDecoder decoder(held, Change({}, {PoolId("alpha"), EndpointsId("alpha")}));
+  SnapshotDecoder decoder(held, kNothing, Change({}, {PoolId("alpha"), EndpointsId("alpha")}));
   EXPECT_THAT(decoder.Decode().removed, ElementsAre("alpha"));
 }
 
@@ -128,7 +139,8 @@ TEST(SnapshotDecoderTest, AWrongFieldIsNamedAndTheRestOfTheChangeIsTaken) {
       Hold({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/a"}}})});
   v1::Resource wrong = PoolWith("alpha", {"s", "t"});
   wrong.mutable_pool()->mutable_policy()->set_hash("md6");
-  SnapshotDecoder decoder(held, Change({wrong, EndpointsWith("alpha", {{"s", {"/new"}}})}));
+  SnapshotDecoder decoder(held, kNothing,
+                          Change({wrong, EndpointsWith("alpha", {{"s", {"/new"}}})}));
   const DecodedPools decoded = decoder.Decode();
   ASSERT_THAT(ErrorLines(decoder), ElementsAre(HasSubstr("pool alpha alpha2: policy.hash: found")));
   EXPECT_THAT(ServerLines(decoded.changed.at("alpha")), ElementsAre("s=/new"));
@@ -137,7 +149,7 @@ TEST(SnapshotDecoderTest, AWrongFieldIsNamedAndTheRestOfTheChangeIsTaken) {
 TEST(SnapshotDecoderTest, AWrongAddressIsNamedAndTheOldOnesStay) {
   const HeldResources held =
       Hold({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/a"}}})});
-  SnapshotDecoder decoder(held,
+  SnapshotDecoder decoder(held, kNothing,
                           Change({EndpointsWith("alpha", {{"s", {"/b", "redis.example:6379"}}})}));
   const DecodedPools decoded = decoder.Decode();
   EXPECT_THAT(ErrorLines(decoder),
@@ -151,7 +163,7 @@ TEST(SnapshotDecoderTest, ASecretReachesThePoolsThatReferToIt) {
       Hold({PoolWith("alpha", {"s"}, "key"), EndpointsWith("alpha", {{"s", {"/a"}}}),
             PoolWith("beta", {"s"}), EndpointsWith("beta", {{"s", {"/b"}}}),
             NewSecret("key", "before")});
-  SnapshotDecoder decoder(held, Change({NewSecret("key", "after")}));
+  SnapshotDecoder decoder(held, kNothing, Change({NewSecret("key", "after")}));
   const DecodedPools decoded = decoder.Decode();
   EXPECT_EQ(decoded.changed.size(), 1u);
   EXPECT_EQ(decoded.changed.at("alpha").redis_auth, "after");
@@ -160,7 +172,8 @@ TEST(SnapshotDecoderTest, ASecretReachesThePoolsThatReferToIt) {
 TEST(SnapshotDecoderTest, APoolWhoseSecretIsUnknownIsRefused) {
   const HeldResources held;
   SnapshotDecoder decoder(
-      held, Change({PoolWith("alpha", {"s"}, "key"), EndpointsWith("alpha", {{"s", {"/a"}}})}));
+      held, kNothing,
+      Change({PoolWith("alpha", {"s"}, "key"), EndpointsWith("alpha", {{"s", {"/a"}}})}));
   EXPECT_THAT(decoder.Decode().changed, IsEmpty());
   EXPECT_THAT(ErrorLines(decoder),
               ElementsAre(HasSubstr("pool alpha alpha1: policy.redis_auth_secret: found 'key'")));
@@ -169,18 +182,106 @@ TEST(SnapshotDecoderTest, APoolWhoseSecretIsUnknownIsRefused) {
 TEST(SnapshotDecoderTest, APoolKeepsThePasswordOfASecretThatIsTakenAway) {
   const HeldResources held = Hold({PoolWith("alpha", {"s"}, "key"),
                                    EndpointsWith("alpha", {{"s", {"/a"}}}), NewSecret("key", "k")});
-  SnapshotDecoder decoder(held, Change({}, {SecretId("key")}));
+  SnapshotDecoder decoder(held, kNothing, Change({}, {SecretId("key")}));
   const DecodedPools decoded = decoder.Decode();
   EXPECT_THAT(decoded.changed, IsEmpty());
   EXPECT_THAT(decoded.removed, IsEmpty());
 }
 
+// The addresses were said to be in force, and were not.
+TEST(SnapshotDecoderTest, AddressesChangeThoughThePoolsSecretWasTakenAway) {
+  const HeldResources held =
+      Hold({PoolWith("alpha", {"s"}, "key"), EndpointsWith("alpha", {{"s", {"/a"}}})});
+  ServedPools served =
+      Served(Hold({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/a"}}})}));
+  served.at("alpha").redis_auth = "k";
+  SnapshotDecoder decoder(held, served, Change({EndpointsWith("alpha", {{"s", {"/new"}}})}));
+  const DecodedPools decoded = decoder.Decode();
+  EXPECT_THAT(ErrorLines(decoder), IsEmpty());
+  ASSERT_TRUE(decoded.changed.contains("alpha"));
+  EXPECT_THAT(ServerLines(decoded.changed.at("alpha")), ElementsAre("s=/new"));
+  EXPECT_EQ(decoded.changed.at("alpha").redis_auth, "k");
+}
+
+TEST(SnapshotDecoderTest, EndpointsOfAPoolThatCannotBeMadeOfWhatIsHeldAreRefused) {
+  const HeldResources held = Hold({PoolWith("alpha", {"s"}, "key")});
+  SnapshotDecoder decoder(held, kNothing, Change({EndpointsWith("alpha", {{"s", {"/a"}}})}));
+  EXPECT_THAT(decoder.Decode().changed, IsEmpty());
+  EXPECT_THAT(ErrorLines(decoder), ElementsAre(HasSubstr("endpoints alpha e: : pool's "
+                                                         "policy.redis_auth_secret: found 'key'")));
+}
+
+TEST(SnapshotDecoderTest, AnotherPoolDoesNotInheritThePasswordOfASecretThatWasTakenAway) {
+  const HeldResources held =
+      Hold({PoolWith("alpha", {"s"}, "key"), EndpointsWith("alpha", {{"s", {"/a"}}})});
+  ServedPools served =
+      Served(Hold({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/a"}}})}));
+  served.at("alpha").redis_auth = "k";
+  SnapshotDecoder decoder(held, served,
+                          Change({PoolWith("alpha", {"s", "t"}, "other"),
+                                  EndpointsWith("alpha", {{"s", {"/new"}}, {"t", {"/t"}}})}));
+  const DecodedPools decoded = decoder.Decode();
+  EXPECT_THAT(ErrorLines(decoder),
+              ElementsAre(HasSubstr("pool alpha alpha2: policy.redis_auth_secret: found 'other'")));
+  EXPECT_THAT(ServerLines(decoded.changed.at("alpha")), ElementsAre("s=/new"));
+}
+
+// A shard was removed, but the Pool without it is refused: all requests for it failed.
+TEST(SnapshotDecoderTest, ASlotThatIsStillOnTheRingKeepsItsAddressWhenEndpointsForgetIt) {
+  const HeldResources held = Hold({PoolWith("alpha", {"s", "t"}),
+                                   EndpointsWith("alpha", {{"s", {"/a"}}, {"t", {"/t", "/u"}}})});
+  const ServedPools served = Served(held);
+  SnapshotDecoder decoder(
+      held, served, Change({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/new"}}})}));
+  EXPECT_THAT(ServerLines(decoder.Decode().changed.at("alpha")), ElementsAre("s=/new"));
+  EXPECT_TRUE(decoder.Refuse("alpha", "policy.listen", "in use"));
+  EXPECT_THAT(ServerLines(decoder.Decode().changed.at("alpha")), ElementsAre("s=/new", "t=/t+/u"));
+  EXPECT_THAT(ErrorLines(decoder), ElementsAre("pool alpha alpha1: policy.listen: in use"));
+}
+
+TEST(SnapshotDecoderTest, ASlotWithAnEntryAndNoAddressHasNone) {
+  const HeldResources held =
+      Hold({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/a"}}})});
+  const ServedPools served = Served(held);
+  SnapshotDecoder decoder(held, served, Change({EndpointsWith("alpha", {{"s", {}}})}));
+  EXPECT_THAT(ServerLines(decoder.Decode().changed.at("alpha")), ElementsAre("s="));
+}
+
+TEST(SnapshotDecoderTest, APoolWithASlotThatItsEndpointsDoNotNameIsRefused) {
+  const HeldResources held =
+      Hold({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/a"}}})});
+  const ServedPools served = Served(held);
+  // The new ones are wrong, and the old ones do not know the slot.
+  SnapshotDecoder decoder(held, served,
+                          Change({PoolWith("alpha", {"s", "t"}),
+                                  EndpointsWith("alpha", {{"s", {"/new"}}, {"t", {"name:1"}}})}));
+  EXPECT_THAT(ServerLines(decoder.Decode().changed.at("alpha")), ElementsAre("s=/a"));
+  EXPECT_THAT(ErrorLines(decoder),
+              ElementsAre(HasSubstr("endpoints alpha e: slots[1].addresses[0]: found 'name:1'"),
+                          "pool alpha alpha2: slots: found 't', expected slots that its Endpoints "
+                          "name"));
+}
+
+TEST(SnapshotDecoderTest, ServedSlotsAreAddedToEndpointsWithoutThem) {
+  const ServedPools served =
+      Served(Hold({PoolWith("alpha", {"s", "t"}),
+                   EndpointsWith("alpha", {{"s", {"/a"}}, {"t", {"/t", "[::1]:2"}}})}));
+  v1::EndpointsResource endpoints = EndpointsWith("alpha", {{"s", {"/new"}}}).endpoints();
+  AddServedSlots(served.at("alpha"), endpoints);
+  EXPECT_EQ(endpoints.SerializeAsString(),
+            EndpointsWith("alpha", {{"s", {"/new"}}, {"t", {"/t", "[::1]:2"}}})
+                .endpoints()
+                .SerializeAsString());
+}
+
 TEST(SnapshotDecoderTest, ARefusedPoolGoesBackAndItsNewEndpointsStay) {
   const HeldResources held =
       Hold({PoolWith("alpha", {"s"}), EndpointsWith("alpha", {{"s", {"/a"}}})});
-  SnapshotDecoder decoder(held, Change({PoolWith("alpha", {"s", "t"}), PoolWith("beta", {"s"}),
-                                        EndpointsWith("alpha", {{"s", {"/new"}}})}));
-  decoder.Decode();
+  SnapshotDecoder decoder(held, kNothing,
+                          Change({PoolWith("alpha", {"s", "t"}), PoolWith("beta", {"s"}),
+                                  EndpointsWith("alpha", {{"s", {"/new"}}, {"t", {}}}),
+                                  EndpointsWith("beta", {{"s", {"/b"}}})}));
+  EXPECT_EQ(decoder.Decode().changed.size(), 2u);
   EXPECT_TRUE(decoder.Refuse("alpha", "policy.listen", "in use"));
   const DecodedPools decoded = decoder.Decode();
   EXPECT_EQ(decoded.changed.size(), 1u);
@@ -193,10 +294,10 @@ TEST(SnapshotDecoderTest, ARefusedPoolGoesBackAndItsNewEndpointsStay) {
 
 TEST(SnapshotDecoderTest, EndpointsAreBlamedWhereThePoolCameBefore) {
   const HeldResources held = Hold({PoolWith("alpha", {"s"})});
-  SnapshotDecoder decoder(held, Change({EndpointsWith("alpha", {{"s", {"/a"}}})}));
+  SnapshotDecoder decoder(held, kNothing, Change({EndpointsWith("alpha", {{"s", {"/a"}}})}));
   EXPECT_EQ(decoder.Decode().changed.size(), 1u);
   EXPECT_TRUE(decoder.Refuse("alpha", "policy.listen", "in use"));
-  EXPECT_THAT(decoder.Decode().waiting, ElementsAre("alpha"));
+  EXPECT_THAT(decoder.Decode().changed, IsEmpty());
   EXPECT_THAT(ErrorLines(decoder),
               ElementsAre("endpoints alpha e: : pool's policy.listen: in use"));
 }

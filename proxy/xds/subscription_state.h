@@ -47,8 +47,9 @@ class SubscriptionState {
   SubscriptionState(const SubscriptionState&) = delete;
   SubscriptionState& operator=(const SubscriptionState&) = delete;
 
-  // Takes resources as in force that did not come down a stream: the last good state.
-  // REQUIRES: before the first OnConnected; bodies of their types.
+  // Takes resources as in force that did not come down a stream: the last good state, or more of
+  // it. REQUIRES: before the first response; the next request is OnConnected's; bodies of their
+  // types.
   void Restore(std::vector<v1::Resource> resources);
 
   // A stream has opened; the first request of it. What a change that is still being applied touches

@@ -19,9 +19,11 @@
 namespace weir {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 Address NewAddress() { return StrCat("127.0.0.1:", FreePort()); }
@@ -125,6 +127,59 @@ TEST_F(DiscoveredPoolsTest, APoolWhoseAddressIsTakenIsRefusedAndTheOthersChange)
   EXPECT_TRUE(proxy->Logs("listening pool=beta"));
 }
 
+TEST_F(DiscoveredPoolsTest, APoolIsAskedForAgainWhenTheProcessInItsWayHasGone) {
+  const auto proxy = StartProxy();
+  ASSERT_TRUE(control_.NextFirstRequest().has_value());
+  OwnedFd other = Listen("127.0.0.1:0");
+  const Address taken = StrCat("127.0.0.1:", BoundPort(other));
+  EXPECT_THAT(Answer({Pool("alpha", taken, 1), Places("alpha", shards_, {0})}),
+              ElementsAre(HasSubstr("pool alpha p1: policy.listen: ")));
+  other = OwnedFd();
+  const std::optional<v1::DiscoveryRequest> again = control_.NextFirstRequest();
+  ASSERT_TRUE(again.has_value());
+  EXPECT_THAT(HeldLines(*again), ElementsAre("endpoints alpha e1"));
+  EXPECT_THAT(Answer({Pool("alpha", taken, 1)}), IsEmpty());
+  RespClient client(taken);
+  EXPECT_THAT(Shards(client), ElementsAre("0"));
+}
+
+TEST_F(DiscoveredPoolsTest, APoolIsAskedForAgainWhenThePoolInItsWayHasGone) {
+  const auto proxy = StartProxy();
+  ASSERT_TRUE(control_.NextFirstRequest().has_value());
+  const Address address = NewAddress();
+  EXPECT_THAT(Answer({Pool("alpha", address, 1), Places("alpha", shards_, {0})}), IsEmpty());
+  EXPECT_THAT(Answer({Pool("beta", address, 1), Places("beta", shards_, {1})}),
+              ElementsAre(HasSubstr("which pool 'alpha' has, expected an address of its own")));
+  EXPECT_THAT(Answer({}, {PoolId("alpha"), EndpointsId("alpha")}), IsEmpty());
+  ASSERT_TRUE(control_.NextFirstRequest().has_value());
+  EXPECT_THAT(Answer({Pool("beta", address, 1)}), IsEmpty());
+  RespClient client(address);
+  EXPECT_THAT(Shards(client), ElementsAre("1"));
+}
+
+// Its requests failed: the Endpoints did not have the shard any more, the ring did.
+TEST_F(DiscoveredPoolsTest, AShardWhoseRemovalIsRefusedServesOnAlsoAfterARestart) {
+  const TempDirectory directory;
+  const std::vector<std::string> flags = {StrCat("--state-dir=", directory.path(), "/state")};
+  const Address address = NewAddress();
+  const OwnedFd other = Listen("127.0.0.1:0");
+  const Address taken = StrCat("127.0.0.1:", BoundPort(other));
+  auto proxy = StartProxy("", flags);
+  EXPECT_THAT(Answer({Pool("alpha", address, 2), Places("alpha", shards_, {0, 1})}), IsEmpty());
+  EXPECT_THAT(Answer({Pool("alpha", taken, 1, 2), Places("alpha", shards_, {2}, 2)}),
+              ElementsAre(HasSubstr("pool alpha p2: policy.listen: ")));
+  {
+    RespClient client(address);
+    EXPECT_THAT(Shards(client), ElementsAre("1", "2"));
+  }
+  EXPECT_EQ(proxy->Terminate(), 0);
+  proxy.reset();
+  control_.Stop();
+  proxy = StartProxy("", flags);
+  RespClient client(address);
+  EXPECT_THAT(Shards(client), ElementsAre("1", "2"));
+}
+
 TEST_F(DiscoveredPoolsTest, ASlotWithSeveralAddressesIsServedByTheFirstThatAnswers) {
   const auto proxy = StartProxy();
   const Address address = NewAddress();
@@ -201,6 +256,49 @@ TEST_F(DiscoveredPoolsTest, AProxyStartsFromItsLastGoodStateAndGoesOnFromTheStre
   EXPECT_THAT(HeldLines(*first), ElementsAre("pool alpha p1", "endpoints alpha e1"));
   EXPECT_THAT(Answer({Places("alpha", shards_, {2}, 2)}), IsEmpty());
   EXPECT_THAT(Shards(client), ElementsAre("2"));
+}
+
+TEST_F(DiscoveredPoolsTest, APoolOfTheLastGoodStateWhoseAddressIsTakenIsServedOnceItIsFree) {
+  const TempDirectory directory;
+  const std::vector<std::string> flags = {StrCat("--state-dir=", directory.path(), "/state")};
+  const Address address = NewAddress();
+  auto proxy = StartProxy("", flags);
+  ASSERT_TRUE(control_.NextFirstRequest().has_value());
+  EXPECT_THAT(Answer({Pool("alpha", address, 1), Places("alpha", shards_, {0})}), IsEmpty());
+  EXPECT_EQ(proxy->Terminate(), 0);
+  proxy.reset();
+  control_.Stop();
+
+  OwnedFd other = Listen(address);
+  proxy = StartProxy("", flags);
+  EXPECT_THAT(proxy->Log(), HasSubstr("resource_refused"));
+  other = OwnedFd();
+  EXPECT_TRUE(proxy->Logs("listening pool=alpha"));
+  RespClient client(address);
+  EXPECT_THAT(Shards(client), ElementsAre("0"));
+  // The control plane is told of it, so that it can take it back.
+  control_.Start();
+  const std::optional<v1::DiscoveryRequest> first = control_.NextFirstRequest();
+  ASSERT_TRUE(first.has_value());
+  EXPECT_THAT(HeldLines(*first), ElementsAre("pool alpha p1", "endpoints alpha e1"));
+}
+
+TEST_F(DiscoveredPoolsTest, WithoutStateSecretsThoseOfFormerTimesLeaveTheDisk) {
+  const TempDirectory directory;
+  const std::string state = directory.path() + "/state";
+  const std::string flag = StrCat("--state-dir=", state);
+  auto proxy = StartProxy("", {flag, "--state-secrets"});
+  EXPECT_THAT(Answer({NewSecret("key", "hunter2"), Pool("alpha", NewAddress(), 1),
+                      Places("alpha", shards_, {0})}),
+              IsEmpty());
+  EXPECT_EQ(proxy->Terminate(), 0);
+  EXPECT_THAT(ReadFile(state + "/last-good"), HasSubstr("hunter2"));
+  control_.Stop();
+
+  proxy = StartProxy("", {flag});
+  EXPECT_THAT(proxy->Log(), HasSubstr("state_secrets_removed secrets=1"));
+  EXPECT_EQ(proxy->Terminate(), 0);
+  EXPECT_THAT(ReadFile(state + "/last-good"), AllOf(HasSubstr("alpha"), Not(HasSubstr("hunter2"))));
 }
 
 TEST_F(DiscoveredPoolsTest, ACorruptStateIsSaidAndLeftAlone) {
