@@ -384,7 +384,7 @@ class Pipeline {
       FakeClient& end = End(client);
       for (const std::string& reply : end.Received()) {
         CHECK(!client.expected.empty());
-        CHECK(reply == client.expected.front() || reply.starts_with("-"));
+        CHECK(reply == client.expected.front() || reply.starts_with('-'));
         client.expected.pop_front();
       }
       // A session may end with half a reply, or at its output limit.
