@@ -137,6 +137,13 @@ absl::StatusOr<v1::ListProxiesResponse> ListAllProxies(const AdminClient& client
   return AllPages(client, &AdminClient::Stub::ListProxies, std::move(request));
 }
 
+absl::StatusOr<v1::ListVersionsResponse> ListAllVersions(const AdminClient& client,
+                                                         const std::string& pool) {
+  v1::ListVersionsRequest request;
+  request.set_pool(pool);
+  return AllPages(client, &AdminClient::Stub::ListVersions, std::move(request));
+}
+
 absl::StatusOr<v1::Pool> GetPool(const AdminClient& client, const std::string& name) {
   v1::GetPoolRequest request;
   request.set_name(name);

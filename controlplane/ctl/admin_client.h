@@ -66,12 +66,14 @@ class AdminClient {
 // file cannot be read.
 absl::StatusOr<std::unique_ptr<AdminClient>> ConnectAdmin(const Connection& connection);
 
-// All pages of ListPools and ListProxies. An empty fleet or pool is every one.
+// All pages of ListPools, ListProxies and ListVersions. An empty fleet or pool is every one.
 absl::StatusOr<v1::ListPoolsResponse> ListAllPools(const AdminClient& client,
                                                    const std::string& fleet);
 absl::StatusOr<v1::ListProxiesResponse> ListAllProxies(const AdminClient& client,
                                                        const std::string& fleet,
                                                        const std::string& pool);
+absl::StatusOr<v1::ListVersionsResponse> ListAllVersions(const AdminClient& client,
+                                                         const std::string& pool);
 
 absl::StatusOr<v1::Pool> GetPool(const AdminClient& client, const std::string& name);
 

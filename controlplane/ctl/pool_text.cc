@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "controlplane/ctl/plan_text.h"
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/text.h"
@@ -101,6 +104,17 @@ std::string PlaceText(const v1::KeyPlace& place) {
   return text;
 }
 
+// Empty: all proxies serve the pool as it is, or nothing is known of them.
+std::string ProxiesRemark(const v1::PoolStatus& status) {
+  const v1::PoolProxies& proxies = status.proxies();
+  if (!status.has_proxies()) return "";
+  if (proxies.connected() == 0) return "no proxy";
+  const std::string of_all = StrCat(" of ", proxies.connected(), " proxies ");
+  if (proxies.refusing() > 0) return StrCat(proxies.refusing(), of_all, "refuse it");
+  if (proxies.up_to_date() == proxies.connected()) return "";
+  return StrCat(proxies.connected() - proxies.up_to_date(), of_all, "behind");
+}
+
 size_t ActiveShards(const v1::Pool& pool) {
   return static_cast<size_t>(
       std::ranges::count(pool.shard_map().slots(), v1::SLOT_ACTIVE, &v1::Slot::state));
@@ -115,9 +129,14 @@ std::string ShardsOnRing(const v1::Pool& pool) {
 
 std::string StatusText(const v1::Pool& pool) {
   const v1::PoolStatus& status = pool.status();
-  std::string text = status.drifted() ? "drifted" : "";
-  if (status.has_held()) StrAppend(&text, text.empty() ? "" : ", ", "change held");
-  return text.empty() ? "ok" : text;
+  std::vector<std::string> remarks;
+  if (status.drifted()) remarks.emplace_back("drifted");
+  if (status.has_held()) remarks.emplace_back("change held");
+  if (!status.file_errors().empty()) remarks.emplace_back("file refused");
+  if (std::string remark = ProxiesRemark(status); !remark.empty()) {
+    remarks.push_back(std::move(remark));
+  }
+  return remarks.empty() ? "ok" : absl::StrJoin(remarks, ", ");
 }
 
 std::string PoolsTable(const v1::ListPoolsResponse& pools) {
@@ -164,6 +183,12 @@ std::string DescribePool(const v1::Pool& pool, const v1::ListProxiesResponse& pr
       Line("Etag", pool.etag());
   StrAppend(&text, "\nIn force, ", ShardsOnRing(pool), ":\n", ShardRows(pool).Format(2),
             EjectedLines(pool, proxies));
+  if (!status.file_errors().empty()) {
+    text += "\nThe pool's file was edited, and is not in force:\n";
+  }
+  for (const std::string& line : status.file_errors()) {
+    StrAppend(&text, "  ", Displayable(line), "\n");
+  }
   if (status.drifted()) text += "\nDifferent from the declaration, by changes made live:\n";
   for (const std::string& line : status.drift()) StrAppend(&text, "  ", Displayable(line), "\n");
   if (status.has_held()) {

@@ -20,7 +20,9 @@ std::string DescribePool(const v1::Pool& pool, const v1::ListProxiesResponse& pr
 // Where a key goes and why; where it would go, when that was asked.
 std::string ExplainText(const v1::ExplainKeyRequest& request, const v1::ExplainKeyResponse& answer);
 
-// "ok", or what is remarkable: "drifted", "held".
+// "ok", or what is remarkable, parted by commas: "drifted", "change held", "file refused", and
+// where the status tells of proxies "no proxy", "1 of 3 proxies refuse it" or "1 of 3 proxies
+// behind".
 std::string StatusText(const v1::Pool& pool);
 
 // "3 shards on the ring".

@@ -39,6 +39,33 @@ TEST(PoolTextTest, ListsPools) {
             "alpha  default  127.0.0.1:22121  1/2     12          drifted  -\n");
 }
 
+TEST(PoolTextTest, APoolThatNobodyServesOrWhoseFileIsRefusedIsNotOk) {
+  v1::Pool pool;
+  EXPECT_EQ(StatusText(pool), "ok");  // nothing is known of proxies
+  v1::PoolProxies& proxies = *pool.mutable_status()->mutable_proxies();
+  EXPECT_EQ(StatusText(pool), "no proxy");
+  proxies.set_connected(3);
+  EXPECT_EQ(StatusText(pool), "3 of 3 proxies behind");
+  proxies.set_up_to_date(2);
+  proxies.set_refusing(1);
+  EXPECT_EQ(StatusText(pool), "1 of 3 proxies refuse it");
+  proxies.set_refusing(0);
+  EXPECT_EQ(StatusText(pool), "1 of 3 proxies behind");
+  proxies.set_up_to_date(3);
+  EXPECT_EQ(StatusText(pool), "ok");
+  pool.mutable_status()->add_file_errors("alpha.yml:3: mistake");
+  EXPECT_EQ(StatusText(pool), "file refused");
+  pool.mutable_status()->set_drifted(true);
+  proxies.set_up_to_date(1);
+  EXPECT_EQ(StatusText(pool), "drifted, file refused, 2 of 3 proxies behind");
+
+  v1::Pool alpha = Alpha();
+  alpha.mutable_status()->add_file_errors("alpha.yml:3: mistake");
+  EXPECT_THAT(DescribePool(alpha, {}),
+              HasSubstr("\nThe pool's file was edited, and is not in force:\n"
+                        "  alpha.yml:3: mistake\n"));
+}
+
 TEST(PoolTextTest, ListsShards) {
   EXPECT_EQ(ShardsTable(Alpha()),
             "SHARD  ENDPOINT     WEIGHT  STATE     SOURCE\n"

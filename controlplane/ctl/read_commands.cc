@@ -106,9 +106,7 @@ ExitCode GetProxies(const CtlOptions& options, Session& session) {
 }
 
 ExitCode GetVersions(const CtlOptions& options, Session& session) {
-  v1::ListVersionsRequest request;
-  request.set_pool(options.words[0]);
-  return Show(session.client.Call(&Stub::ListVersions, request), VersionsTable, options, session);
+  return Show(ListAllVersions(session.client, options.words[0]), VersionsTable, options, session);
 }
 
 ExitCode DescribePoolCommand(const CtlOptions& options, Session& session) {

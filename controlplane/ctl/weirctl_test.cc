@@ -21,6 +21,7 @@
 namespace weir {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -59,6 +60,14 @@ class FakeAdmin : public v1::AdminService::Service {
       if (name != pools.rbegin()->first) response->set_next_page_token(name);
       break;
     }
+    return grpc::Status::OK;
+  }
+  grpc::Status ListVersions(grpc::ServerContext*, const v1::ListVersionsRequest* request,
+                            v1::ListVersionsResponse* response) override {
+    // Two pages of one version.
+    const bool is_first = request->page_token().empty();
+    response->add_versions()->set_generation(is_first ? 2 : 1);
+    if (is_first) response->set_next_page_token("2");
     return grpc::Status::OK;
   }
   grpc::Status AddShard(grpc::ServerContext*, const v1::AddShardRequest* request,
@@ -276,6 +285,11 @@ TEST_F(WeirctlTest, ReadsAllPagesOfPools) {
   EXPECT_THAT(out(), HasSubstr("beta"));
   EXPECT_EQ(Run({"get", "pools", "-o", "json"}), ExitCode::kDone);
   EXPECT_THAT(out(), HasSubstr("\"name\": \"beta\""));
+}
+
+TEST_F(WeirctlTest, ReadsAllPagesOfVersions) {
+  EXPECT_EQ(Run({"get", "versions", "alpha"}), ExitCode::kDone) << err();
+  EXPECT_THAT(out(), AllOf(HasSubstr("\n2 "), HasSubstr("\n1 ")));
 }
 
 TEST_F(WeirctlTest, AppliesWhatItExportsWithoutAnyChange) {

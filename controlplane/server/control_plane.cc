@@ -272,6 +272,7 @@ void ControlPlane::Adopt(const std::string& pool, PoolPtr state) {
     const std::lock_guard lock(mutex_);
     if (state == nullptr) {
       pools_.erase(pool);
+      file_errors_.erase(pool);
     } else {
       pools_[pool] = state;
     }
@@ -339,6 +340,7 @@ bool ControlPlane::OnDeclared(const std::string& pool, const v1::PoolSpec& spec)
              });
   if (outcome.ok()) {
     parts_.metrics.merges_total.Increment();
+    SetFileErrors(pool, "");
   } else {
     OnRefused(pool, std::string(outcome.status().message()));
   }
@@ -346,8 +348,23 @@ bool ControlPlane::OnDeclared(const std::string& pool, const v1::PoolSpec& spec)
 }
 
 void ControlPlane::OnRefused(const std::string& pool, const std::string& errors) {
+  SetFileErrors(pool, errors);
+  if (errors.empty()) return;
   parts_.metrics.merge_refusals_total.Increment();
   LOG_EVENT(LogLevel::kError, "pool_file_refused", {"pool", pool}, {"errors", errors});
+}
+
+void ControlPlane::SetFileErrors(const std::string& pool, const std::string& errors) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!pools_.contains(pool)) return;
+    if (errors.empty()) {
+      if (file_errors_.erase(pool) == 0) return;
+    } else if (std::exchange(file_errors_[pool], errors) == errors) {
+      return;
+    }
+  }
+  MarkWatches(pool);
 }
 
 void ControlPlane::OnChanged(const StoredPool& pool) {

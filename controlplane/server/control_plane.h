@@ -132,6 +132,11 @@ class ControlPlane final : private PoolStoreObserver {
   absl::Status StoreFailed(const std::string& pool, const absl::Status& status) const;
   void Adopt(const std::string& pool, PoolPtr state);
   PoolPtr MakeState(StoredPool stored) const;
+  // Empty: the pool's file is in order.
+  void SetFileErrors(const std::string& pool, const std::string& errors);
+  // The pool as the API shows it; `ViewWithProxies` looks at every proxy of its fleet.
+  v1::Pool ViewOf(const PoolState& pool) const;
+  v1::Pool ViewWithProxies(const PoolState& pool) const;
 
   ChangeContext ContextOf(const std::string& pool, const Caller& caller) const;
   std::mutex& LockOf(const std::string& pool);
@@ -153,6 +158,7 @@ class ControlPlane final : private PoolStoreObserver {
 
   mutable std::mutex mutex_;  // of what follows; taken after a pool's lock
   std::map<std::string, PoolPtr, std::less<>> pools_;
+  std::map<std::string, std::string> file_errors_;  // by pool, of those that exist
   Deletions deletions_;
   std::vector<std::weak_ptr<PoolWatch>> watches_;
 };

@@ -1,8 +1,12 @@
 // The half of ControlPlane that changes nothing.
 #include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_split.h"
 #include "controlplane/server/control_plane.h"
 #include "controlplane/server/error_details.h"
 #include "controlplane/server/explain.h"
@@ -15,6 +19,8 @@ constexpr int kDefaultPage = 100;
 constexpr int kMaxPage = 1000;
 // Clients take 4 MiB by default; a page ends when it is this large.
 constexpr size_t kMaxPageBytes = 2 << 20;
+// Above every generation.
+constexpr uint64_t kNoGeneration = std::numeric_limits<uint64_t>::max();
 
 struct Page {
   size_t size;
@@ -36,6 +42,9 @@ std::string TokenAfter(const std::string& key) { return absl::WebSafeBase64Escap
 absl::Status NoSuchPool(const std::string& name) {
   return absl::NotFoundError(StrCat("there is no pool '", name, "'"));
 }
+
+// How many lines of errors a status has.
+constexpr int kMaxFileErrors = 20;
 
 // Proxies by fleet, then node id: neither has a character below the space.
 std::string ProxyKey(const ProxyState& proxy) {
@@ -65,7 +74,7 @@ absl::StatusOr<v1::ListPoolsResponse> ControlPlane::ListPools(
       response.set_next_page_token(TokenAfter(response.pools().rbegin()->name()));
       break;
     }
-    *response.add_pools() = pool->View();
+    *response.add_pools() = ViewWithProxies(*pool);
     bytes += response.pools().rbegin()->ByteSizeLong();
   }
   return response;
@@ -74,19 +83,56 @@ absl::StatusOr<v1::ListPoolsResponse> ControlPlane::ListPools(
 absl::StatusOr<v1::Pool> ControlPlane::GetPool(const v1::GetPoolRequest& request) const {
   const PoolPtr pool = Find(request.name());
   if (pool == nullptr) return NoSuchPool(request.name());
-  return pool->View();
+  return ViewWithProxies(*pool);
+}
+
+v1::Pool ControlPlane::ViewOf(const PoolState& pool) const {
+  v1::Pool view = pool.View();
+  const std::lock_guard lock(mutex_);
+  const auto errors = file_errors_.find(view.name());
+  if (errors == file_errors_.end()) return view;
+  for (const absl::string_view line : absl::StrSplit(errors->second, '\n')) {
+    if (view.status().file_errors_size() == kMaxFileErrors) break;
+    view.mutable_status()->add_file_errors(std::string(FromAbsl(line)));
+  }
+  return view;
+}
+
+v1::Pool ControlPlane::ViewWithProxies(const PoolState& pool) const {
+  v1::Pool view = ViewOf(pool);
+  const std::array targets = {AckTargetOf(pool.resources.pool),
+                              AckTargetOf(pool.resources.endpoints)};
+  v1::PoolProxies& proxies = *view.mutable_status()->mutable_proxies();
+  for (const ProxyPtr& proxy : parts_.proxies.Connected(pool.fleet(), view.name())) {
+    proxies.set_connected(proxies.connected() + 1);
+    const std::optional<v1::ProxyResult> result = proxy->OutcomeOf(targets);
+    if (!result.has_value()) continue;
+    if (result->outcome() == v1::PROXY_ACKED) proxies.set_up_to_date(proxies.up_to_date() + 1);
+    if (result->outcome() == v1::PROXY_NACKED) proxies.set_refusing(proxies.refusing() + 1);
+  }
+  return view;
 }
 
 absl::StatusOr<v1::ListVersionsResponse> ControlPlane::ListVersions(
     const v1::ListVersionsRequest& request) const {
+  const absl::StatusOr<Page> page = ReadPage(request.page_size(), request.page_token());
+  if (!page.ok()) return page.status();
+  const std::optional<uint64_t> before =
+      page->after.empty() ? std::optional(kNoGeneration) : ParseInt<uint64_t>(page->after);
+  if (!before) return InvalidField("page_token", "expected the next_page_token of a page before");
   if (Find(request.pool()) == nullptr) return NoSuchPool(request.pool());
   absl::StatusOr<std::vector<v1::Version>> versions = parts_.store.ListVersions(request.pool());
   if (!versions.ok()) return StoreFailed(request.pool(), versions.status());
   v1::ListVersionsResponse response;
   size_t bytes = 0;
   for (v1::Version& version : *versions) {
+    if (version.generation() >= *before) continue;
+    const auto count = static_cast<size_t>(response.versions_size());
     bytes += version.ByteSizeLong();
-    if (bytes > kMaxPageBytes && response.versions_size() > 0) break;
+    if (count == page->size || (count > 0 && bytes > kMaxPageBytes)) {
+      response.set_next_page_token(TokenAfter(StrCat(response.versions().rbegin()->generation())));
+      break;
+    }
     *response.add_versions() = std::move(version);
   }
   return response;
@@ -160,7 +206,7 @@ std::optional<v1::WatchPoolsResponse> ControlPlane::NextFor(PoolWatch& watch) co
     const bool shown = pool != nullptr && (watch.fleet().empty() || pool->fleet() == watch.fleet());
     if (shown) {
       watch.sent.insert(name);
-      *response.add_changed() = pool->View();
+      *response.add_changed() = ViewOf(*pool);
       bytes += response.changed().rbegin()->ByteSizeLong();
     } else if (watch.sent.erase(name) > 0) {
       response.add_removed(name);

@@ -353,6 +353,33 @@ TEST_F(ControlPlaneTest, AnEditByHandGoesTheSameWay) {
   EXPECT_EQ(metrics_.merge_refusals_total.Value(), 1);
 }
 
+TEST_F(ControlPlaneTest, ARefusedFileIsInThePoolsStatusUntilItIsInOrder) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  int wakes = 0;
+  const auto watch = control_.Watch("", [&wakes] { ++wakes; });
+  ASSERT_TRUE(control_.NextFor(*watch).has_value());
+  ASSERT_FALSE(control_.NextFor(*watch).has_value());
+  store_.observer().OnRefused("alpha", "alpha.yml:3: mistake\nalpha.yml:5: another");
+  EXPECT_EQ(wakes, 1);
+  EXPECT_THAT(control_.NextFor(*watch)->changed(0).status().file_errors(),
+              ElementsAre("alpha.yml:3: mistake", "alpha.yml:5: another"));
+  v1::GetPoolRequest get;
+  get.set_name("alpha");
+  EXPECT_EQ(control_.GetPool(get)->status().file_errors_size(), 2);
+  EXPECT_EQ(control_.ListPools({})->pools(0).status().file_errors_size(), 2);
+
+  store_.observer().OnRefused("alpha", "");
+  EXPECT_EQ(control_.GetPool(get)->status().file_errors_size(), 0);
+  EXPECT_EQ(metrics_.merge_refusals_total.Value(), 1);
+  store_.observer().OnRefused("alpha", "alpha.yml:3: mistake");
+  EXPECT_TRUE(store_.observer().OnDeclared("alpha", SpecWith({"a", "b"})));
+  EXPECT_EQ(control_.GetPool(get)->status().file_errors_size(), 0);
+  store_.observer().OnRefused("nobody", "nobody.yml:1: mistake");
+  EXPECT_TRUE(Create("nobody", SpecWith({"a"})).ok());
+  get.set_name("nobody");
+  EXPECT_EQ(control_.GetPool(get)->status().file_errors_size(), 0);
+}
+
 TEST_F(ControlPlaneTest, AnEditByHandThatCannotBeStoredIsNotSettled) {
   ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
   store_.failure = absl::ResourceExhaustedError("disk full");
@@ -476,7 +503,7 @@ TEST_F(ControlPlaneTest, ARestartTellsNoProxyThatAShardWithAHostNameHasNoAddress
   EXPECT_THAT(endpoints->message.endpoints().slots(0).addresses(), ElementsAre("192.0.2.1:6379"));
 }
 
-TEST_F(ControlPlaneTest, VersionsThatWouldMakeTooLargeAnAnswerAreLeftOut) {
+TEST_F(ControlPlaneTest, VersionsThatWouldMakeTooLargeAnAnswerAreOnTheNextPage) {
   v1::PoolSpec spec = SpecWith({});
   spec.mutable_policy()->set_distribution("random");  // quickly planned
   for (int i = 0; i < 2000; ++i) {
@@ -494,6 +521,31 @@ TEST_F(ControlPlaneTest, VersionsThatWouldMakeTooLargeAnAnswerAreLeftOut) {
   EXPECT_LT(versions->versions_size(), 4);
   EXPECT_LT(versions->ByteSizeLong(), size_t{4} << 20);
   EXPECT_EQ(versions->versions(0).generation(), 4u);
+  const uint64_t last = versions->versions().rbegin()->generation();
+  request.set_page_token(versions->next_page_token());
+  EXPECT_EQ(control_.ListVersions(request)->versions(0).generation(), last - 1);
+}
+
+TEST_F(ControlPlaneTest, VersionsAreListedPageByPageNewestFirst) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  for (const char* shard : {"b", "c"}) ASSERT_TRUE(Add(shard).ok());
+  v1::ListVersionsRequest request;
+  request.set_pool("alpha");
+  EXPECT_THAT(control_.ListVersions(request)->next_page_token(), IsEmpty());
+  request.set_page_size(2);
+  v1::ListVersionsResponse page = *control_.ListVersions(request);
+  ASSERT_EQ(page.versions_size(), 2);
+  EXPECT_EQ(page.versions(0).generation(), 3u);
+  ASSERT_TRUE(Add("d").ok());  // what is new meanwhile moves no page
+  request.set_page_token(page.next_page_token());
+  page = *control_.ListVersions(request);
+  ASSERT_EQ(page.versions_size(), 1);
+  EXPECT_EQ(page.versions(0).generation(), 1u);
+  EXPECT_THAT(page.next_page_token(), IsEmpty());
+  for (const char* token : {"!", "bm8"}) {
+    request.set_page_token(token);
+    EXPECT_TRUE(absl::IsInvalidArgument(control_.ListVersions(request).status())) << token;
+  }
 }
 
 TEST_F(ControlPlaneTest, AWatchOfLargePoolsIsToldInSeveralMessages) {
@@ -578,6 +630,27 @@ TEST_F(ControlPlaneTest, TheProxiesOfAPoolAreThoseOfItsFleetWithWhatConcernsTheP
   EXPECT_EQ(control_.ListProxies(request)->proxies_size(), 0);
   request.set_pool("nobody");
   EXPECT_TRUE(absl::IsNotFound(control_.ListProxies(request).status()));
+}
+
+TEST_F(ControlPlaneTest, AStatusCountsTheProxiesThatServeThePoolAsItIs) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  Advance(absl::Seconds(1));
+  const auto proxies = [this] {
+    const v1::PoolProxies found = control_.ListPools({})->pools(0).status().proxies();
+    return std::vector{found.connected(), found.up_to_date(), found.refusing()};
+  };
+  EXPECT_THAT(proxies(), ElementsAre(0u, 0u, 0u));
+  FakeProxy first(proxies_, cache_, "p1");
+  const FakeProxy elsewhere(proxies_, cache_, "p2", "other");
+  EXPECT_THAT(proxies(), ElementsAre(1u, 0u, 0u));
+  first.Answers();
+  EXPECT_THAT(proxies(), ElementsAre(1u, 1u, 0u));
+  ASSERT_TRUE(Add("b").ok());
+  Advance(absl::Seconds(1));
+  FakeProxy second(proxies_, cache_, "p3");
+  first.Answers("no room");
+  second.Answers();
+  EXPECT_THAT(proxies(), ElementsAre(2u, 1u, 1u));
 }
 
 TEST_F(ControlPlaneTest, AKeyIsExplainedAsItIsAndAsProposed) {

@@ -166,17 +166,41 @@ bool EmbeddedStore::Tell(const News& news) {
     observer_->OnRefused(news.pool, news.refused);
     return true;
   }
-  if (observer_->OnDeclared(news.pool, *news.declared)) return true;
+  const bool is_taken = observer_->OnDeclared(news.pool, *news.declared);
   const std::lock_guard lock(mutex_);
-  if (const auto found = pools_.find(news.pool); found != pools_.end())
-    found->second.judged.clear();
-  return false;
+  if (const auto found = pools_.find(news.pool); found != pools_.end()) {
+    found->second.is_refused = !is_taken;
+    if (!is_taken) found->second.judged.clear();
+  }
+  return is_taken;
 }
 
 std::optional<EmbeddedStore::News> EmbeddedStore::Examine(const std::string& file_name,
                                                           bool& again) {
   const std::lock_guard lock(mutex_);
   const std::string pool = file_name.substr(0, file_name.size() - kSuffix.size());
+  std::optional<News> news = ExamineFile(pool, again);
+  const auto found = pools_.find(pool);
+  if (found == pools_.end()) return news;
+  PoolState& state = found->second;
+  if (news) {
+    state.is_refused |= !news->refused.empty();
+  } else if (state.is_refused && !again && DeclaresWhatIsInForce(pool, state)) {
+    state.is_refused = false;
+    return News{pool, std::nullopt, {}};
+  }
+  return news;
+}
+
+bool EmbeddedStore::DeclaresWhatIsInForce(const std::string& pool, const PoolState& state) const {
+  if (!state.in_force || state.judged.empty()) return false;
+  const absl::StatusOr<v1::PoolSpec> spec =
+      ParseDeclaredPool(SplitPoolFile(state.judged).declared, PathOf(pool), pool);
+  return spec.ok() && IsSameSpec(*spec, state.in_force->record.spec());
+}
+
+std::optional<EmbeddedStore::News> EmbeddedStore::ExamineFile(const std::string& pool,
+                                                              bool& again) {
   const absl::StatusOr<std::string> text = ReadWholeFile(PathOf(pool), kMaxFileBytes);
   if (text.ok()) return ExamineText(pool, *text, again);
   const auto found = pools_.find(pool);

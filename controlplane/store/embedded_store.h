@@ -79,6 +79,7 @@ class EmbeddedStore : public PoolStore {
     std::string refused;  // the last `declared` that is not looked at until it is changed
     std::string suspect;  // a text, or "" for none, that is to be undone if it is there once more
     bool is_suspect = false;
+    bool is_refused = false;  // the observer was told so, and not yet that it is over
   };
   // What the observer is to be told, outside of the lock.
   struct News {
@@ -96,8 +97,11 @@ class EmbeddedStore : public PoolStore {
   DirectoryWatcher::Again OnChanges(const DirectoryWatcher::Changes& changes);
   // Passes the news on; false: to be told of again after a while.
   bool Tell(const News& news);
-  // Files that were changed are examined one by one; `again`: once more after a while.
+  // Files that were changed are examined one by one; `again`: once more after a while. Examine
+  // takes the lock, and tells also when nothing is refused any more.
   std::optional<News> Examine(const std::string& file_name, bool& again);
+  std::optional<News> ExamineFile(const std::string& pool, bool& again);
+  bool DeclaresWhatIsInForce(const std::string& pool, const PoolState& state) const;
   std::optional<News> ExamineText(const std::string& pool, const std::string& text, bool& again);
   std::optional<News> ExamineOtherInForce(const std::string& pool, PoolState& state,
                                           const PoolFileParts& parts);

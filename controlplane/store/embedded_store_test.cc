@@ -32,7 +32,8 @@ using ::testing::IsEmpty;
 // While set, directories cannot be synchronised: as on a disk that fails behind a rename.
 std::atomic<bool> directories_fail = false;
 
-// What the store told, one line each: "declared POOL TIMEOUT", "refused POOL ERRORS".
+// What the store told, one line each: "declared POOL TIMEOUT", "refused POOL ERRORS", "in order
+// POOL".
 class Listener : public PoolStoreObserver {
  public:
   bool OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override {
@@ -40,7 +41,7 @@ class Listener : public PoolStoreObserver {
     return takes;
   }
   void OnRefused(const std::string& pool, const std::string& errors) override {
-    Add(StrCat("refused ", pool, " ", errors));
+    Add(errors.empty() ? StrCat("in order ", pool) : StrCat("refused ", pool, " ", errors));
   }
   void OnChanged(const StoredPool& pool) override { Add("changed " + pool.record.name()); }
   void OnDeleted(const std::string& pool) override { Add("deleted " + pool); }
@@ -80,7 +81,7 @@ class EmbeddedStoreTest : public ::testing::Test {
   absl::Status TryOpen() {
     store_.reset();
     auto store = EmbeddedStore::Open({.directory = directory_,
-                                      .quiet = absl::Milliseconds(20),
+                                      .quiet = absl::Milliseconds(100),
                                       .retry = absl::Milliseconds(20)});
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
@@ -437,6 +438,30 @@ TEST_F(EmbeddedStoreTest, RefusesABadEditWithItsLineAndLeavesItThere) {
   EXPECT_EQ(again.Next(), "declared alpha 8");
 }
 
+TEST_F(EmbeddedStoreTest, TellsOnceWhenWhatWasRefusedIsTakenBack) {
+  Write(TestRecord("alpha", 1), "");
+  Watch();
+  const std::string good = FileText("alpha");
+  Save("alpha", Replaced(good, "timeout: 1", "timeout: soon"));
+  EXPECT_THAT(listener_.Next(), HasSubstr("refused alpha "));
+  Save("alpha", good);
+  EXPECT_EQ(listener_.Next(), "in order alpha");
+  Save("alpha", "# another comment\n" + good);
+  ExpectNothingMore();
+}
+
+TEST_F(EmbeddedStoreTest, TellsWhenItHasUndoneWhatWasRefused) {
+  Write(TestRecord("alpha", 1), "");
+  Watch();
+  Save("alpha", Replaced(FileText("alpha"), "slot-1", "slot-9"));
+  EXPECT_THAT(listener_.Next(), HasSubstr("found another in_force"));
+  EXPECT_EQ(listener_.Next(), "in order alpha");
+  ASSERT_EQ(unlink(Path("alpha").c_str()), 0);
+  EXPECT_THAT(listener_.Next(), HasSubstr("found no file"));
+  EXPECT_EQ(listener_.Next(), "in order alpha");
+  ExpectNothingMore();
+}
+
 TEST_F(EmbeddedStoreTest, ReorderingServersByHandBlocksNoChange) {
   v1::PoolRecord record = TestRecord("alpha", 1);
   v1::ShardSpec& two = *record.mutable_spec()->add_servers();
@@ -468,7 +493,8 @@ TEST_F(EmbeddedStoreTest, AnEditThatCouldNotBeWrittenIsToldOfAgain) {
   SaveByRename("last",
                "declared: {listen: \"h:1\", redis: true, timeout: 9, servers: [\"h:2:1\"]}");
   std::string line;
-  while ((line = listener_.Next()) == "declared alpha 4") continue;  // those on their way
+  // Those on their way, and that it is in force.
+  while ((line = listener_.Next()).find(" alpha") != line.npos) continue;
   EXPECT_EQ(line, "declared last 9");
   ExpectNothingMore();
 }

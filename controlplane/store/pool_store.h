@@ -37,7 +37,8 @@ class PoolStoreObserver {
   [[nodiscard]] virtual bool OnDeclared(const std::string& pool, const v1::PoolSpec& spec) = 0;
 
   // An edit was refused; the old state stays in force and the edit where it is, to be corrected.
-  // `errors` has one line for each mistake: "FILE:LINE: what". `pool` is empty when it is none's.
+  // `errors` has one line for each mistake: "FILE:LINE: what". Empty: what was refused last is
+  // taken back, put right, or undone by the store; told once.
   virtual void OnRefused(const std::string& pool, const std::string& errors) = 0;
 
   // Another writer of the same store changed or deleted a record. Never called by a store that
