@@ -307,18 +307,20 @@ void RedisHandler::AnswerItself(const Call& call) {
   const bool tells_addresses = local == RedisLocal::kClientInfo || local == RedisLocal::kClientList;
   const SessionAddresses addresses =
       tells_addresses ? AddressesOf(session.fd()) : SessionAddresses();
-  const LocalContext context = {.pool = pool_->config,
-                                .commands = *pool_->commands,
-                                .session_id = session.id(),
-                                .peer_address = addresses.peer,
-                                .local_address = addresses.local,
-                                .now = absl::Now(),
-                                .started_at = started_at_,
-                                .workers = workers_,
-                                .sessions = session.context().owner.SessionsOfPool(),
-                                .max_reply = pool_->config.session_output_limit,
-                                .resp2_only = resp2_only_,
-                                .version = kVersion};
+  const LocalContext context = {
+      .pool = pool_->config,
+      .commands = *pool_->commands,
+      .session_id = session.id(),
+      .peer_address = addresses.peer,
+      .local_address = addresses.local,
+      .now = absl::Now(),
+      .started_at = started_at_,
+      .workers = workers_,
+      // Adds up what all workers count.
+      .sessions = local == RedisLocal::kInfo ? session.context().owner.SessionsOfPool() : 0,
+      .max_reply = pool_->config.session_output_limit,
+      .resp2_only = resp2_only_,
+      .version = kVersion};
   scratch_.clear();
   switch (AnswerLocally(*call.spec, call.args, context, call.state, &scratch_)) {
     case LocalOutcome::kReplied:

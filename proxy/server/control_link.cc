@@ -116,10 +116,8 @@ void ControlLink::TakeSecretsFromDisk(const v1::LastGoodState& state) {
   const auto secrets = std::ranges::count_if(state.resources(), is_secret);
   if (options_.state_secrets || secrets == 0) return;
   v1::LastGoodState without = state;
-  without.clear_resources();
-  for (const v1::Resource& resource : state.resources()) {
-    if (!is_secret(resource)) *without.add_resources() = resource;
-  }
+  auto& resources = *without.mutable_resources();
+  resources.erase(std::remove_if(resources.begin(), resources.end(), is_secret), resources.end());
   state_->Save(without);
   LOG_EVENT(LogLevel::kNotice, "state_secrets_removed", {"secrets", secrets});
 }

@@ -1,9 +1,5 @@
 #include "tests/integration/control_under_test.h"
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
-
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -13,9 +9,7 @@ namespace weir {
 
 std::vector<std::string> ControlUnderTest::Command(uint16_t discovery_port, uint16_t admin_port,
                                                    uint16_t http_port) const {
-  const char* program = std::getenv("WEIR_CONTROL");
-  CHECK(program != nullptr);
-  return {program,
+  return {Program("WEIR_CONTROL"),
           StrCat("--data-dir=", directory_.path(), "/data"),
           StrCat("--listen-discovery=127.0.0.1:", discovery_port),
           StrCat("--listen-admin=127.0.0.1:", admin_port),
@@ -35,11 +29,8 @@ void ControlUnderTest::Start() {
       grpc::CreateCustomChannel(admin, grpc::InsecureChannelCredentials(), arguments));
 }
 
-std::pair<int, std::string> ControlUnderTest::StartSecond() {
-  const std::string output = StrCat(directory_.path(), "/second");
-  const int code = Process(Command(FreePort(), FreePort(), FreePort()), output).Wait();
-  std::ifstream stream(output);
-  return {code, {std::istreambuf_iterator<char>(stream), {}}};
+Outcome ControlUnderTest::StartSecond() {
+  return RunToEnd(Command(FreePort(), FreePort(), FreePort()));
 }
 
 }  // namespace weir

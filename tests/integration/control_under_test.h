@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "grpcpp/client_context.h"
 #include "gtest/gtest.h"
 #include "proto/weir/v1/admin.grpc.pb.h"
 #include "proxy/base/strings.h"
+#include "tests/integration/weir_process.h"
 #include "tests/support/process.h"
 #include "tests/support/sockets.h"
 #include "tests/support/temp_directory.h"
@@ -31,7 +31,7 @@ class ControlUnderTest {
   Process& process() { return *process_; }
   // Starts another weir-control on the same data, with ports of its own, and waits until it has
   // ended: its exit code and what it said.
-  std::pair<int, std::string> StartSecond();
+  Outcome StartSecond();
 
   // What a proxy is started with to come here.
   std::string flag() const { return StrCat("--control=127.0.0.1:", discovery_port_); }

@@ -65,6 +65,16 @@ class DiscoveredPoolsTest : public ::testing::Test {
     return std::make_unique<WeirProcess>(configuration, flags);
   }
 
+  // A proxy with these flags serves the pool alpha at `address`, by the shard 0, and ends; then the
+  // control plane goes away.
+  void LeavesAlpha(const Address& address, const std::vector<std::string>& flags) {
+    const auto proxy = StartProxy("", flags);
+    ASSERT_TRUE(control_.NextFirstRequest().has_value());
+    EXPECT_THAT(Answer({Pool("alpha", address, 1), Places("alpha", shards_, {0})}), IsEmpty());
+    EXPECT_EQ(proxy->Terminate(), 0);
+    control_.Stop();
+  }
+
   // Sends it and gives the proxy's errors, one line each; "no answer" if none comes.
   std::vector<std::string> Answer(const std::vector<v1::Resource>& changed,
                                   const std::vector<ResourceId>& removed = {}) {
@@ -238,14 +248,9 @@ TEST_F(DiscoveredPoolsTest, AProxyStartsFromItsLastGoodStateAndGoesOnFromTheStre
   const TempDirectory directory;
   const std::vector<std::string> flags = {StrCat("--state-dir=", directory.path(), "/state")};
   const Address address = NewAddress();
-  auto proxy = StartProxy("", flags);
-  ASSERT_TRUE(control_.NextFirstRequest().has_value());
-  EXPECT_THAT(Answer({Pool("alpha", address, 1), Places("alpha", shards_, {0})}), IsEmpty());
-  EXPECT_EQ(proxy->Terminate(), 0);
-  proxy.reset();
-  control_.Stop();
+  LeavesAlpha(address, flags);
 
-  proxy = StartProxy("", flags);
+  const auto proxy = StartProxy("", flags);
   EXPECT_THAT(proxy->Log(), HasSubstr("state_restored age_s="));
   RespClient client(address);
   EXPECT_THAT(Shards(client), ElementsAre("0"));
@@ -262,15 +267,10 @@ TEST_F(DiscoveredPoolsTest, APoolOfTheLastGoodStateWhoseAddressIsTakenIsServedOn
   const TempDirectory directory;
   const std::vector<std::string> flags = {StrCat("--state-dir=", directory.path(), "/state")};
   const Address address = NewAddress();
-  auto proxy = StartProxy("", flags);
-  ASSERT_TRUE(control_.NextFirstRequest().has_value());
-  EXPECT_THAT(Answer({Pool("alpha", address, 1), Places("alpha", shards_, {0})}), IsEmpty());
-  EXPECT_EQ(proxy->Terminate(), 0);
-  proxy.reset();
-  control_.Stop();
+  LeavesAlpha(address, flags);
 
   OwnedFd other = Listen(address);
-  proxy = StartProxy("", flags);
+  const auto proxy = StartProxy("", flags);
   EXPECT_THAT(proxy->Log(), HasSubstr("resource_refused"));
   other = OwnedFd();
   EXPECT_TRUE(proxy->Logs("listening pool=alpha"));

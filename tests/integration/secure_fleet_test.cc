@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -37,12 +36,6 @@ constexpr std::string_view kTokens =
     "alice write sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n"
     "fleet discovery sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\n"
     "carl discovery cn:carl\n";
-
-std::string Program(const char* variable) {
-  const char* const path = std::getenv(variable);
-  CHECK(path != nullptr);
-  return path;
-}
 
 class SecureFleetTest : public ::testing::Test {
  protected:

@@ -20,10 +20,10 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
-std::string WeirProgram() {
-  const char* program = std::getenv("WEIR_PROXY");
-  CHECK(program != nullptr);
-  return program;
+std::string Program(const char* variable) {
+  const char* const path = std::getenv(variable);
+  CHECK(path != nullptr);
+  return path;
 }
 
 Outcome RunToEnd(const std::vector<std::string>& command) {

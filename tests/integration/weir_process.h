@@ -23,8 +23,9 @@ Outcome RunToEnd(const std::vector<std::string>& command);
 
 std::string ReadFile(const std::string& path);
 
-// The program under test ($WEIR_PROXY).
-std::string WeirProgram();
+// The path of a program under test: the value of an environment variable, such as WEIR_PROXY.
+std::string Program(const char* variable);
+inline std::string WeirProgram() { return Program("WEIR_PROXY"); }
 
 // A running proxy with configuration, log and sockets in a directory of its own. Every wait is for
 // a line of its log, for at most 20 s, and answers whether it came. Killed when the object dies.

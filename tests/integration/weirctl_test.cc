@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <fstream>
 #include <future>
 #include <memory>
@@ -40,12 +39,6 @@ constexpr std::string_view kPools =
 constexpr std::string_view kTokens =
     "alice write sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n"
     "rita read sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\n";
-
-std::string Program(const char* variable) {
-  const char* const path = std::getenv(variable);
-  CHECK(path != nullptr);
-  return path;
-}
 
 // How a weirctl ended: with the exit code, and what it printed to both outputs.
 MATCHER_P2(Ends, exit_code, output, "") {
