@@ -1,5 +1,6 @@
 #include "proxy/downstream/reply_queue.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -25,10 +26,7 @@ void ReplyQueue::Answer(Request* request, std::string_view encoded) {
 
 void ReplyQueue::Gather(Request* request, const ReplyPart& part) {
   if (request->silent) return;
-  if (Split* split = request->split.get()) {
-    split->gathered += part.bytes.size();
-    if (split->gathered > context_.pool->config.session_output_limit) return DropReplies(*split);
-  }
+  if (request->split != nullptr && request->split->dropped) return;
   part.fragment->reply.Append(context_.chunks, part.bytes);
   gathered_bytes_ += part.bytes.size();
 }
@@ -39,12 +37,21 @@ void ReplyQueue::PassOnGathered(Fragment& fragment) {
   output_.Write(std::move(fragment.reply));
 }
 
-void ReplyQueue::DropReplies(Split& split) {
-  split.too_large = true;
-  for (Fragment& fragment : split.fragments) {
+bool ReplyQueue::DropMerge() {
+  Split* last = nullptr;
+  const auto gathered = [](const Fragment& fragment) { return !fragment.reply.empty(); };
+  for (Request* request = head_; request != nullptr; request = request->next) {
+    Split* split = request->split.get();
+    if (split == nullptr || split->dropped) continue;
+    if (std::ranges::any_of(split->fragments, gathered)) last = split;
+  }
+  if (last == nullptr) return false;
+  last->dropped = true;
+  for (Fragment& fragment : last->fragments) {
     gathered_bytes_ -= fragment.reply.size();
     fragment.reply.Clear();
   }
+  return true;
 }
 
 void ReplyQueue::Fail(Request* request, Fragment* fragment, Failure failure) {

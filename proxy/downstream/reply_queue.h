@@ -96,6 +96,10 @@ class ReplyQueue {
     return request == head_;
   }
 
+  // Drops the replies of the last split request of which some are gathered: it will get one error.
+  // False when there is none.
+  bool DropMerge();
+
   // Hands on the replies that are complete, from the head on; false when there was none.
   bool EmitDone();
   // The session is over: lets go of all requests, unanswered.
@@ -107,8 +111,6 @@ class ReplyQueue {
 
   void Gather(Request* request, const ReplyPart& part);
   void PassOnGathered(Fragment& fragment);
-  // Of a request whose merged reply would be larger than session_output_limit.
-  void DropReplies(Split& split);
   void Emit(Request* request);
   void EmitMerged(Request* request);
   void NoteReply(const Request& request, uint64_t bytes);

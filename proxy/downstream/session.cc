@@ -317,7 +317,12 @@ void Session::EmitDone() {
 }
 
 void Session::CheckOutput() {
-  if (life_ == Life::kClosed || unsent() <= context_.pool->config.session_output_limit) return;
+  if (life_ == Life::kClosed) return;
+  const uint64_t limit = context_.pool->config.session_output_limit;
+  // A reply that waits to be merged can still become an error; of others the client may have half.
+  while (unsent() > limit && replies_.DropMerge()) {
+  }
+  if (unsent() <= limit) return;
   context_.stats.closed_by_output_limit.Add();
   LOG_EVENT_LIMITED(LogLevel::kWarn, "session_output_limit", {"pool", context_.pool->config.name},
                     {"session", id_}, {"unsent_bytes", unsent()});

@@ -311,6 +311,34 @@ TEST(SessionTest, AClientThatNeverReadsIsClosedAtItsOutputLimitAndNobodyElse) {
   EXPECT_EQ(h.shard("a").connections(), 1u);
 }
 
+TEST(SessionTest, WhatWaitsBehindAMergedReplyThatFillsTheOutputLimitClosesNothing) {
+  constexpr uint64_t kLimit = 1 << 20;
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = kLimit; });
+  h.client().Sends("MGET a1 b1", "GET b2", "PING");
+  std::string half = "*1\r\n$2000000\r\n";
+  half.resize(kLimit, 'x');
+  h.shard("a").Sends(half);  // with the PONG that waits, 7 bytes too many
+  EXPECT_EQ(h.sessions(), 1u);
+  h.shard("b").Sends("*1\r\n$1\r\nb\r\n");
+  h.shard("b").Replies("2");
+  h.shard("a").Sends(std::string(2'000'000 + 16 - half.size(), 'x') + "\r\n");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(StartsWith("-ERR the reply is larger"), "2", "PONG"));
+  EXPECT_EQ(h.stats().closed_by_output_limit.Get(), 0u);
+  EXPECT_EQ(h.chunks().bytes_in_use(), 0u);
+}
+
+TEST(SessionTest, OfTwoMergedRepliesThatExceedTheOutputLimitTogetherTheFirstPasses) {
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 1 << 20; });
+  h.client().Sends("MGET a1 b1", "MGET a2 b2");
+  const std::string large = "*1\r\n$700000\r\n" + std::string(700'000, 'x') + "\r\n";
+  h.shard("a").Sends(large);
+  h.shard("a").Sends(large);
+  h.shard("b").Sends("*1\r\n$1\r\nb\r\n*1\r\n$1\r\nb\r\n");
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(SizeIs(testing::Gt(700'000u)), StartsWith("-ERR the reply is larger")));
+}
+
 TEST(SessionTest, AClientThatOnlyAsksTheProxyAndNeverReadsIsHeldBackAndLosesNothing) {
   SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 1 << 20; });
   h.client().StopsReading();

@@ -35,8 +35,7 @@ void RequestPool::Release(Request* request) {
     split.fragment_of_key.clear();
     split.merge = Merge::kNone;
     split.remaining = 0;
-    split.gathered = 0;
-    split.too_large = false;
+    split.dropped = false;
     spare_splits_.push_back(std::move(request->split));
   }
   nodes_.Delete(request);

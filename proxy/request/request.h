@@ -28,9 +28,7 @@ struct Split {
   std::vector<uint32_t> fragment_of_key;  // for Merge::kConcat: which fragment has the i-th value
   Merge merge = Merge::kNone;
   uint32_t remaining = 0;  // fragments without their reply
-  uint64_t gathered = 0;   // bytes of replies so far
-  bool too_large =
-      false;  // more than may be gathered: the replies are dropped, the answer an error
+  bool dropped = false;    // its replies were, for their size: the answer is an error
 };
 
 struct Request {
