@@ -45,16 +45,16 @@ void Connector::Begin() {
 void Connector::TryNextAddress() {
   while (untried_ > 0 && !addresses_.empty()) {
     --untried_;
-    const ResolvedAddress& address = addresses_[address_ % addresses_.size()];
-    absl::StatusOr<UniqueFd> fd = StartConnect(address);
+    address_ = addresses_[in_use_ % addresses_.size()];
+    absl::StatusOr<UniqueFd> fd = StartConnect(address_);
     if (fd.ok()) {
       socket_ = *std::move(fd);
       return loop_.Watch(socket_.get(), Interest::kWrite, this);
     }
-    ++address_;
+    ++in_use_;
     if (!absl::IsResourceExhausted(fd.status())) failure_ = ConnectFailure::kShard;
     LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"pool", label_.pool},
-                      {"shard", label_.shard}, {"address", address.ToString()},
+                      {"shard", label_.shard}, {"address", address_.ToString()},
                       {"error", FromAbsl(fd.status().message())});
   }
   // Fails by the timer, never inside of Connect.
@@ -70,11 +70,10 @@ void Connector::OnReady(Readiness ready) {
     state_ = State::kProving;
     return owner_.OnConnected(std::move(socket_));
   }
-  const std::string address =
-      addresses_.empty() ? "" : addresses_[address_ % addresses_.size()].ToString();
   LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"pool", label_.pool},
-                    {"shard", label_.shard}, {"address", address}, {"error", std::strerror(error)});
-  ++address_;
+                    {"shard", label_.shard}, {"address", address_.ToString()},
+                    {"error", std::strerror(error)});
+  ++in_use_;
   failure_ = ConnectFailure::kShard;
   CloseSocket();
   if (untried_ > 0) return TryNextAddress();
@@ -98,7 +97,7 @@ void Connector::Succeed() {
 
 void Connector::BackOff() {
   // Refused addresses were passed over one by one; this one was connected to, or took too long.
-  if (state_ == State::kProving || socket_.valid()) ++address_;
+  if (state_ == State::kProving || socket_.valid()) ++in_use_;
   CloseSocket();
   state_ = State::kBackingOff;
   const Duration delay = kFirstBackOff * (1 << std::min(failed_attempts_, 5u));
@@ -122,6 +121,10 @@ void Connector::LetGo() {
 }
 
 void Connector::OnAddressesChanged() {
+  if (!backing_off()) {
+    auto same = std::ranges::find(addresses_, address_);
+    if (same != addresses_.end()) in_use_ = same - addresses_.begin();
+  }
   const bool waits = state_ == State::kConnecting && !socket_.valid();
   if (waits && addresses_.empty()) return owner_.OnConnectFailed(ConnectFailure::kShard);
   const bool is_news = backing_off() && !addresses_.empty() && owner_.MayConnectAgain();

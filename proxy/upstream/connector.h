@@ -72,13 +72,13 @@ class Connector final : private IoHandler {
   void Hold();
   void LetGo();
 
-  // Goes on where an address was wanted. There is still none: the attempt has failed.
+  // Goes on where an address was wanted. There is still none: the attempt has failed. Else the one
+  // in use is kept to, whatever its new place among them.
   void OnAddressesChanged();
 
-  // The one that it is connected to or tries, as long as they do not change; null: there is none.
-  const ResolvedAddress* address() const {
-    return addresses_.empty() ? nullptr : &addresses_[address_ % addresses_.size()];
-  }
+  // The one that it is connected to or tries, or did last, be it among the owner's still or not;
+  // null: none so far.
+  const ResolvedAddress* address() const { return address_.length == 0 ? nullptr : &address_; }
   bool backing_off() const { return state_ == State::kBackingOff; }
   bool held() const { return state_ == State::kHeld; }
 
@@ -99,7 +99,8 @@ class Connector final : private IoHandler {
   ConnectorOwner& owner_;
   State state_ = State::kIdle;
   uint32_t failed_attempts_ = 0;                   // in a row
-  size_t address_ = 0;                             // the one in use, modulo their number
+  size_t in_use_ = 0;                              // of the addresses, modulo their number
+  ResolvedAddress address_;                        // a copy of it: they may change meanwhile
   size_t untried_ = 0;                             // addresses, in this attempt
   ConnectFailure failure_ = ConnectFailure::kOwn;  // of the attempt, as far as it has come
   UniqueFd socket_;                                // while kConnecting

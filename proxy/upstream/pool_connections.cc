@@ -42,6 +42,7 @@ PoolConnections::PoolConnections(const UpstreamContext& context, PoolSnapshotPtr
 std::unique_ptr<PoolConnections::Shard> PoolConnections::NewShard(
     const ShardConfig& config, std::shared_ptr<ShardStats> stats) {
   auto shard = std::make_unique<Shard>();
+  shard->config = config;
   shard->stats = std::move(stats);
   shard->settings = SettingsOf(*pool_, config);
   std::optional<ResolvedAddress> literal = LiteralAddress(config.endpoint);
@@ -151,6 +152,7 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
   const PoolConfig& now = pool_->config;
   absl::flat_hash_map<std::string_view, uint32_t> old_index;
   for (uint32_t i = 0; i < old.size(); ++i) old_index[before.servers[i].name] = i;
+  absl::flat_hash_map<std::string_view, uint32_t> begun;
   const bool same_login = old_pool->login() == pool_->login();
   for (uint32_t i = 0; i < now.servers.size(); ++i) {
     auto found = old_index.find(now.servers[i].name);
@@ -162,10 +164,17 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
       continue;
     }
     shards_.push_back(NewShard(now.servers[i], std::move(cells[i])));
-    if (found == old_index.end()) continue;
     // What its host name resolved to holds on.
     if (same_place) shards_[i]->addresses = old[found->second]->addresses;
-    HandOver(*old[found->second], i, same_place);
+    begun[now.servers[i].name] = i;
+  }
+  // Also those of reloads before this one: the state in between may have waited for nobody.
+  for (const auto* earlier : {&retired_, &old}) {
+    for (const std::unique_ptr<Shard>& shard : *earlier) {
+      if (shard == nullptr) continue;
+      auto next = begun.find(shard->config.name);
+      if (next != begun.end()) HandOver(*shard, next->second);
+    }
   }
   for (std::unique_ptr<Shard>& shard : old) {
     if (shard != nullptr) Retire(std::move(shard));
@@ -176,7 +185,8 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
 void PoolConnections::Keep(uint32_t index) {
   Shard& shard = *shards_[index];
   const ConnectionSettings before = shard.settings;
-  shard.settings = SettingsOf(*pool_, pool_->config.servers[index]);
+  shard.config = pool_->config.servers[index];
+  shard.settings = SettingsOf(*pool_, shard.config);
   const bool shorter = shard.settings.timeout < before.timeout ||
                        shard.settings.silence_limit < before.silence_limit;
   ForEachConnection(shard, [&](UpstreamConnection& connection) {
@@ -185,35 +195,39 @@ void PoolConnections::Keep(uint32_t index) {
   });
 }
 
-void PoolConnections::HandOver(const Shard& before, uint32_t index, bool same_place) {
+void PoolConnections::HandOver(const Shard& before, uint32_t index) {
+  const bool same_place = before.config.SamePlaceAs(shards_[index]->config);
   const std::vector<ResolvedAddress>& addresses = shards_[index]->addresses;
-  const auto stays = [&](const ResolvedAddress* address) {
-    return same_place ||
-           (address != nullptr && std::ranges::find(addresses, *address) != addresses.end());
+  const auto stays = [&](const ResolvedAddress& address) {
+    return std::ranges::find(addresses, address) != addresses.end();
   };
+  const bool some_stay = std::ranges::any_of(before.addresses, stays);
   for (const auto& shared : before.shared) {
     for (uint32_t slot = 0; slot < shared.size(); ++slot) {
       UpstreamConnection* last = shared[slot].get();
-      if (last == nullptr) continue;
-      if (last->pending() == 0) {
-        // It may wait itself for one of an earlier reload.
-        auto waits = std::ranges::find(handovers_, last, &Handover::after);
-        if (waits == handovers_.end()) continue;
-        last = waits->before;
-      }
-      if (!stays(last->address())) continue;
-      UpstreamConnection& next = Shared(index, ConnectionSlot{slot}, last->variant());
-      next.Hold();
-      handovers_.push_back({last, &next});
+      if (last == nullptr || last->pending() == 0) continue;
+      const bool there = last->may_move() ? some_stay : stays(*last->address());
+      if (!same_place && !there) continue;
+      HoldBehind(last, &Shared(index, ConnectionSlot{slot}, last->variant()));
     }
   }
 }
 
+void PoolConnections::HoldBehind(UpstreamConnection* before, UpstreamConnection* after) {
+  if (!after->held()) after->Hold();
+  handovers_.push_back({before, after});
+}
+
 void PoolConnections::EndHandovers(const UpstreamConnection* connection) {
+  std::vector<UpstreamConnection*> waited;
   std::erase_if(handovers_, [&](const Handover& handover) {
-    if (handover.before == connection) handover.after->LetGo();
+    if (handover.before == connection) waited.push_back(handover.after);
     return handover.before == connection || handover.after == connection;
   });
+  for (UpstreamConnection* after : waited) {
+    const auto other = std::ranges::find(handovers_, after, &Handover::after);
+    if (other == handovers_.end()) after->LetGo();
+  }
 }
 
 void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
@@ -232,11 +246,8 @@ void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
 void PoolConnections::SweepRetired() {
   std::vector<std::unique_ptr<Shard>> left;
   for (std::unique_ptr<Shard>& shard : retired_) {
-    CloseIfDone(shard->idle_leases);
-    for (auto& shared : shard->shared) CloseIfDone(shared);
-    const bool over =
-        shard->leased.empty() && shard->idle_leases.empty() &&
-        std::ranges::all_of(shard->shared, [](const auto& shared) { return shared.empty(); });
+    bool over = CloseIfDone(shard->idle_leases) && shard->leased.empty();
+    for (auto& shared : shard->shared) over = CloseIfDone(shared) && over;
     if (over) {
       context_.loop.DeleteLater(std::move(shard));
     } else {
@@ -247,19 +258,19 @@ void PoolConnections::SweepRetired() {
   if (!retired_.empty()) sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
 }
 
-void PoolConnections::CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection>>& connections) {
-  std::vector<std::unique_ptr<UpstreamConnection>> left;
+bool PoolConnections::CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection>>& connections) {
+  bool all = true;
   for (std::unique_ptr<UpstreamConnection>& connection : connections) {
     if (connection == nullptr) continue;
     if (connection->pending() > 0) {
-      left.push_back(std::move(connection));
+      all = false;
       continue;
     }
     EndHandovers(connection.get());
     connection->Close(Failure::kRemoved);
     context_.loop.DeleteLater(std::move(connection));
   }
-  connections = std::move(left);
+  return all;
 }
 
 template <typename Function>

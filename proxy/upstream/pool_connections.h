@@ -8,9 +8,10 @@
 // A reload keeps the connections of shards that did not change, whatever their index; those of
 // others take nothing new and are closed when their last reply is in. Where the shard is still
 // served at the address of such a one (it has another login, or more or fewer addresses), the new
-// shared connection begins after that, so that no request overtakes its session's earlier ones. At
-// other addresses it begins at once: what was at the old ones may be gone. Owned by the worker's
-// pool, used on its loop thread; ends with it, when every fragment left fails.
+// shared connection begins after that, so that no request overtakes its session's earlier ones, be
+// they left from this reload or from several before it. At other addresses it begins at once: what
+// was at the old ones may be gone. Owned by the worker's pool, used on its loop thread; ends with
+// it, when every fragment left fails.
 #pragma once
 
 #include <array>
@@ -75,6 +76,8 @@ class PoolConnections {
   static constexpr size_t kIdleLeases = 4;
 
   struct Shard {
+    // As it was when it was configured last.
+    ShardConfig config;
     // Used by the connections below, which end before them.
     std::shared_ptr<ShardStats> stats;
     ConnectionSettings settings;
@@ -85,7 +88,8 @@ class PoolConnections {
     std::vector<std::unique_ptr<UpstreamConnection>> idle_leases;
   };
 
-  // A shared connection on its way out, and the one that waits until it is done.
+  // A shared connection on its way out, and one that waits until it is done. The latter begins when
+  // it has no such wait left.
   struct Handover {
     UpstreamConnection* before;
     UpstreamConnection* after;
@@ -101,13 +105,15 @@ class PoolConnections {
   // A shard of before serves on, as this one.
   void Keep(uint32_t index);
   void Retire(std::unique_ptr<Shard> shard);
-  // The shared connections of `index` wait for those at an address that it still has; `same_place`:
-  // it has all of them, also those that are not known yet.
-  void HandOver(const Shard& before, uint32_t index, bool same_place);
+  // The shared connections of `index`, which are new, wait for those of an earlier state of that
+  // shard on which requests are under way to an address that it still has.
+  void HandOver(const Shard& before, uint32_t index);
+  void HoldBehind(UpstreamConnection* before, UpstreamConnection* after);
   void EndHandovers(const UpstreamConnection* connection);
   // Closes what is done of the shards on their way out.
   void SweepRetired();
-  void CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection>>& connections);
+  // Those that are left keep their places. True when none is.
+  bool CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection>>& connections);
 
   const UpstreamContext context_;
   PoolSnapshotPtr pool_;

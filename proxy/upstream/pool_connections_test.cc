@@ -147,6 +147,17 @@ class PoolReloadTest : public testing::Test {
   UpstreamConnection* Shared(uint32_t shard) {
     return &h_.connections().Shared(shard, ConnectionSlot(), kBase);
   }
+  // Shard a is served at the addresses of these.
+  void MoveTo(const std::vector<std::string>& places) {
+    std::vector<Endpoint> endpoints;
+    for (const std::string& place : places) {
+      endpoints.push_back(UnixEndpoint(h_.AddressOf(place).ToString()));
+    }
+    Reload([&](PoolConfig& pool) {
+      pool.servers[0].endpoint = endpoints[0];
+      pool.servers[0].more_endpoints.assign(endpoints.begin() + 1, endpoints.end());
+    });
+  }
   // Until the connections that are done have been looked for.
   void Sweep() { h_.Advance(milliseconds(10)); }
 
@@ -258,6 +269,95 @@ TEST_F(PoolReloadTest, WithMoreAddressesNoRequestOvertakesTheEarlierOnesOfItsSes
   EXPECT_FALSE(h_.shard("a").connected());
   h_.shard("b").Replies("old");
   EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "old"));
+}
+
+TEST_F(PoolReloadTest, OrderHoldsThoughAnAddressComesAndGoesFasterThanReplies) {
+  h_.client().Sends("SET a1 old");
+  MoveTo({"b", "a"});
+  h_.client().Sends("SET a1 newer");
+  // That one waits, and may find nobody at b and go to a.
+  MoveTo({"a"});
+  h_.client().Sends("GET a1");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
+  EXPECT_THAT(h_.shard("b").Received(), IsEmpty());
+  h_.shard("b").StopsListening();
+  h_.shard("a").Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 newer"));
+  h_.shard("a").Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
+  h_.shard("a").Replies("newer");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "OK", "newer"));
+}
+
+TEST_F(PoolReloadTest, AShardThatMovesThereAndBackIsAskedNothingBeforeItsEarlierReplies) {
+  h_.client().Sends("SET a1 old");
+  MoveTo({"b"});
+  h_.client().Sends("SET a1 there");
+  MoveTo({"a"});
+  h_.client().Sends("GET a1");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
+  // What was asked at b, which may be gone, is waited for by nobody.
+  EXPECT_THAT(h_.shard("b").Received(), ElementsAre("SET a1 there"));
+  h_.shard("a").Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
+}
+
+TEST_F(PoolReloadTest, AShardThatGoesAndComesBackIsAskedNothingBeforeItsEarlierReplies) {
+  h_.client().Sends("SET a1 old");
+  ShardConfig a;
+  Reload([&](PoolConfig& pool) {
+    a = pool.servers[0];
+    pool.servers.erase(pool.servers.begin());
+  });
+  Reload([&](PoolConfig& pool) { pool.servers.insert(pool.servers.begin(), a); });
+  h_.client().Sends("GET a1");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
+  h_.shard("a").Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
+}
+
+TEST_F(PoolReloadTest, OneThatWaitedForAnEarlierOneAndTimedOutLetsNobodyPastThatOne) {
+  h_.client().Sends("SET a1 old");
+  Reload([](PoolConfig& pool) {
+    pool.redis_auth = "first";
+    pool.timeout = absl::Milliseconds(100);
+  });
+  h_.client(1).Sends("GET a2");
+  Reload([](PoolConfig& pool) {
+    pool.redis_auth = "second";
+    pool.timeout = absl::InfiniteDuration();
+  });
+  h_.client().Sends("GET a1");
+  h_.Advance(milliseconds(100));
+  EXPECT_THAT(h_.client(1).Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
+  h_.shard("a").Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("AUTH second"));
+  h_.shard("a").Sends("+OK\r\n");
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
+}
+
+TEST_F(PoolReloadTest, TheAddressInUseCountsThoughItsNameStandsForAnotherMeanwhile) {
+  h_.client().Sends("SET a1 old");
+  h_.connections().SetAddresses(0, {h_.AddressOf("b")});
+  Reload([](PoolConfig& pool) {
+    pool.servers[0].more_endpoints.push_back(UnixEndpoint("/nonexistent/socket"));
+  });
+  h_.client().Sends("GET a1");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
+  h_.shard("a").Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
 }
 
 TEST_F(PoolReloadTest, WithAnotherPasswordALargeRequestThatTimedOutIsNotLeftToOvertake) {

@@ -161,6 +161,38 @@ TEST_F(UpstreamConnectingTest, TriesItsAddressesInTurnBeforeItFails) {
   EXPECT_THAT(Verdicts(), ElementsAre("connect"));
 }
 
+TEST_F(UpstreamConnectingTest, WhatIsNotWrittenMayYetGoToAnotherAddress) {
+  connection().Hold();
+  Send("1", "GET x");
+  EXPECT_TRUE(connection().may_move()) << "no address was tried";
+  settings_.login.auth = "secret";
+  connection().LetGo();
+  EXPECT_TRUE(connection().may_move()) << "the address may refuse";
+  Settle();
+  EXPECT_FALSE(connection().may_move()) << "the password may be refused, which fails it";
+  shard_.Sends("+OK\r\n");
+  EXPECT_FALSE(connection().may_move());
+  shard_.Sends("$1\r\nX\r\n");
+  Queue("2", "GET y");
+  EXPECT_TRUE(connection().may_move()) << "the shard may have closed the connection";
+  Settle();
+  EXPECT_FALSE(connection().may_move());
+}
+
+TEST_F(UpstreamConnectingTest, KeepsToTheAddressThatWorkedWhateverItsPlaceAmongThem) {
+  const ResolvedAddress nobody = *LiteralAddress(UnixEndpoint("/nonexistent/socket"));
+  Send("1", "GET x");
+  addresses_.insert(addresses_.begin(), nobody);
+  connection().OnAddressesChanged();
+  ASSERT_NE(connection().address(), nullptr);
+  EXPECT_EQ(*connection().address(), addresses_[1]);
+  connection().Close(Failure::kReset);
+  Queue("2", "GET y");
+  EXPECT_EQ(*connection().address(), addresses_[1]) << "without a look at the other one";
+  Settle();
+  EXPECT_TRUE(connection().ready());
+}
+
 TEST_F(UpstreamConnectingTest, WithoutAnAddressRequestsWaitUntilTheNameIsResolved) {
   const ResolvedAddress address = addresses_[0];
   addresses_.clear();

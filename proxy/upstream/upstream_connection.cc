@@ -99,6 +99,12 @@ void UpstreamConnection::Write(ByteQueue&& bytes) {
   }
 }
 
+bool UpstreamConnection::may_move() const {
+  // Until there is a socket the next address is tried, and see ConnectAnew. A connection that fails
+  // to introduce itself fails what waits.
+  return stream_ == nullptr || (ready() && pending_.head()->begin_position() >= SentPosition());
+}
+
 uint64_t UpstreamConnection::SentPosition() const {
   if (!ready()) return pending_.end_position() - waiting_.size();
   return position_base_ + stream_->sent_bytes();

@@ -96,7 +96,10 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // The owner replaced the addresses: goes on where one was wanted. Still none: fails what waited.
   void OnAddressesChanged() { connector_.OnAddressesChanged(); }
   bool backing_off() const { return connector_.backing_off(); }
+  // The one that it is connected to or tries, or did last; null: none so far.
   const ResolvedAddress* address() const { return connector_.address(); }
+  // With requests pending: they may yet go to any of the addresses, none of them is written.
+  bool may_move() const;
   // Hold was called, and LetGo not yet.
   bool held() const { return connector_.held(); }
   // Bytes not yet taken by the socket.
