@@ -42,7 +42,9 @@ inline constexpr KeySpec kPoolKeys[] = {
     {"reuseport", "`true` or `false`", "false", "–", "SO_REUSEPORT on the listening socket.",
      "Only in twemproxy after 0.5.0."},
     {"preconnect", "`true` or `false`", "false", "–",
-     "Connect to every server at start instead of at the first request.", "none"},
+     "Connect to every server at start and after a reload instead of at the first request; to an "
+     "ejected one when it is back.",
+     "none"},
     {"redis", "`true` or `false`", "false", "–",
      "The protocol: `true` for redis, `false` for memcached.", "none"},
     {"redis_auth", "text", "–", "–",

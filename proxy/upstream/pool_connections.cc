@@ -300,14 +300,18 @@ void PoolConnections::ConnectAgain(uint32_t shard) {
   ForEachConnection(*shards_[shard], [](UpstreamConnection& connection) {
     if (connection.backing_off()) connection.Connect();
   });
+  if (pool_->config.preconnect) PreconnectShard(shard);
 }
 
 void PoolConnections::Preconnect() {
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
-    if (context_.observer.IsEjected(shard)) continue;
-    for (uint32_t i = 0; i < pool_->config.server_connections; ++i) {
-      Shared(shard, ConnectionSlot{i}, ConnectionVariant::kBase).Connect();
-    }
+    if (!context_.observer.IsEjected(shard)) PreconnectShard(shard);
+  }
+}
+
+void PoolConnections::PreconnectShard(uint32_t shard) {
+  for (uint32_t i = 0; i < pool_->config.server_connections; ++i) {
+    Shared(shard, ConnectionSlot{i}, ConnectionVariant::kBase).Connect();
   }
 }
 

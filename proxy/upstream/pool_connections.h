@@ -66,9 +66,11 @@ class PoolConnections {
   // Where a shard is served now. Connections in use stay; the next connects go there. Empty: its
   // name has no address, which fails what waited for one.
   void SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses);
-  // The shard is back: connections that back off are tried at once.
+  // The shard is back: connections that back off are tried at once, and in a pool with `preconnect`
+  // those that are missing are made.
   void ConnectAgain(uint32_t shard);
-  // Makes the shared connections to all shards that are not ejected.
+  // Makes the shared connections to all shards that are not ejected. Those that are follow when
+  // they are back.
   void Preconnect();
   size_t shard_count() const { return shards_.size(); }
 
@@ -102,6 +104,7 @@ class PoolConnections {
   Shard& ShardOfLease(UpstreamConnection* connection);
   template <typename Function>
   static void ForEachConnection(Shard& shard, const Function& function);
+  void PreconnectShard(uint32_t shard);
   // A shard of before serves on, as this one.
   void Keep(uint32_t index);
   void Retire(std::unique_ptr<Shard> shard);

@@ -68,6 +68,27 @@ TEST(PoolConnectionsTest, AReloadConnectsToNoEjectedShardInAdvance) {
   EXPECT_EQ(h.shard("b").connections(), 1u);
 }
 
+TEST(PoolConnectionsTest, AShardThatWasEjectedAtAReloadIsConnectedInAdvanceWhenItIsBack) {
+  SessionHarness h([](PoolConfig& pool) {
+    pool.preconnect = true;
+    pool.server_connections = 2;
+  });
+  h.selector().SetHealth(h.context().pool->ring, {false, true});
+  h.connections().Preconnect();
+  h.selector().SetHealth(h.context().pool->ring, {true, true});
+  h.connections().ConnectAgain(0);
+  h.Settle();
+  EXPECT_EQ(h.shard("a").connections(), 2u);
+  EXPECT_EQ(h.shard("b").connections(), 2u);
+}
+
+TEST(PoolConnectionsTest, WithoutPreconnectAShardThatIsBackIsConnectedWhenItIsWanted) {
+  SessionHarness h;
+  h.connections().ConnectAgain(0);
+  h.Settle();
+  EXPECT_EQ(h.shard("a").connections(), 0u);
+}
+
 TEST(PoolConnectionsTest, LendsNoMoreThanMaxLeasesPerShard) {
   SessionHarness h([](PoolConfig& pool) { pool.max_leases = 2; });
   UpstreamConnection* first = h.connections().BeginLease(0, kBase);
