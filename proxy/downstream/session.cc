@@ -19,7 +19,8 @@ Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport
       replies_(context, stream_),
       lease_(context.connections, [this] { Resume(); }),
       state_(context.handler.NewState()),
-      last_active_(context.loop.now()) {
+      last_active_(context.loop.now()),
+      ways_(context.connections.ways()) {
   context_.stats.sessions_total.Add();
   context_.stats.client_connections.Add();
 }
@@ -192,20 +193,36 @@ bool Session::SwitchVariant(ConnectionVariant variant) {
 UpstreamConnection* Session::FindLastWay(uint32_t shard) {
   if (UpstreamConnection* late = lease_.LateTo(shard)) return late;
   PoolConnections& connections = context_.connections;
+  if (in_flight() == 1) ways_ = connections.ways();  // the request at hand
+  const auto waits_on = [this](const UpstreamConnection& connection) {
+    return WaitsOn(connection);
+  };
+  const auto find = [&](ConnectionVariant variant) {
+    UpstreamConnection* aside = connections.FindSetAside(shard, slot_, variant, waits_on);
+    if (aside != nullptr || !timed_out_) return aside;
+    return connections.SharedWithExpired(shard, slot_, variant);
+  };
   if (switched_) {
     for (ConnectionVariant other : kConnectionVariants) {
       if (other == variant_) continue;
-      UpstreamConnection* left = connections.SharedWithExpired(shard, slot_, other);
-      if (left != nullptr) return left;
+      if (UpstreamConnection* left = find(other)) return left;
     }
   }
-  return connections.SharedWithExpired(shard, slot_, variant_);
+  return find(variant_);
+}
+
+bool Session::WaitsOn(const UpstreamConnection& connection) const {
+  for (const Fragment* f = connection.first_pending(); f != nullptr; f = f->next) {
+    if (f->request->session_id == id_) return true;
+  }
+  return false;
 }
 
 bool Session::MayFollow(const UpstreamConnection& last_way) {
   // A reply in another variant is of no use to the client.
   if (last_way.variant() != variant_) return false;
-  // The late replies on a lease have come: once those behind them have, too, it is none any more.
+  // The late replies on a lease have come, or the connection was set aside: once all is answered
+  // there is another way.
   if (last_way.expired() == 0) WaitUntilEmpty();
   return true;
 }

@@ -104,7 +104,11 @@ class Session final : private StreamOwner, private TurnEndHandler {
   }
 
   // A new request at the end of the reply queue. `silent`: its reply is dropped.
-  Request* NewRequest(bool silent) { return replies_.Add(this, silent); }
+  Request* NewRequest(bool silent) {
+    Request* request = replies_.Add(this, silent);
+    request->session_id = id_;
+    return request;
+  }
   // Sends a fragment of one of this session's requests, or fails it at once.
   template <typename Frames>
   void Send(Fragment* fragment, uint32_t shard, Frames&& frames) {
@@ -196,16 +200,19 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // rests until the next.
   bool MayAnswerOn();
   bool SwitchVariant(ConnectionVariant variant);
-  // Where earlier requests of this session to a shard may wait, expired: any other way could be
-  // faster, so the next one must follow on that connection, or be refused. Null when there is none.
+  // Where earlier requests of this session to a shard may wait, expired or on a connection that was
+  // set aside: any other way could be faster, so the next one must follow on that connection, or be
+  // refused. Null when there is none.
   UpstreamConnection* LastWay(uint32_t shard) {
-    if (!timed_out_) [[likely]] {
+    if (!timed_out_ && ways_ == context_.connections.ways()) [[likely]] {
       return nullptr;
     }
     return FindLastWay(shard);
   }
   UpstreamConnection* FindLastWay(uint32_t shard);
-  // Whether a request may go over its last way, behind what has expired there.
+  // Whether a request of this session is pending there, also one that has expired.
+  bool WaitsOn(const UpstreamConnection& connection) const;
+  // Whether a request may go over its last way, behind what waits there.
   bool MayFollow(const UpstreamConnection& last_way);
   template <typename Frames>
   void SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames);
@@ -230,6 +237,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
   Moment last_active_;
   uint64_t progress_mark_ = 0;  // bytes in and out when progress was last seen
   Moment progress_at_{};
+
+  uint64_t ways_;  // of the connections, when it last had nothing pending but one request
 
   uint64_t answers_in_turn_ = 0;  // what the proxy's own answers cost since answers_turn_
   uint64_t answers_turn_ = 0;     // the turn of the loop from which on they count

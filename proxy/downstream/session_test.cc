@@ -598,6 +598,7 @@ TEST(SessionTest, WithoutALeaseToBeHadAWholeRequestIsShared) {
   SessionHarness h([](PoolConfig& pool) { pool.max_leases = 1; });
   h.client(0).Sends("GET a1");
   h.shard("a").Replies(std::string(2 << 20, 'x'));
+  h.Advance(std::chrono::milliseconds(10));  // the connection is in its place again
   h.client(1).SendsBytes(BeginningOfALargeSet("a2"));
   h.client(0).Sends("GET a3");
   EXPECT_THAT(h.client(0).Received(), SizeIs(1));

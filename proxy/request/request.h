@@ -34,6 +34,7 @@ struct Split {
 struct Request {
   Request* next = nullptr;     // in the session's reply queue
   Session* session = nullptr;  // null once it is gone
+  uint64_t session_id = 0;     // whose it was
   Moment start{};              // its frame was complete
   uint16_t holders = 0;        // see above
   bool silent = false;         // its reply is dropped

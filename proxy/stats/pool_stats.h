@@ -57,6 +57,7 @@ struct alignas(64) PoolStats {
   Counter window_shrunk;
   Counter leases_total;
   Gauge leases;
+  Counter set_aside_total;
   Counter closed_by_output_limit;
   Counter closed_by_memory_limit;
   Counter closed_by_progress_limit;
@@ -141,6 +142,7 @@ inline constexpr StatField<PoolStats> kPoolStatFields[] = {
     WEIR_STAT(PoolStats, window_shrunk, "", "times a session's window was made smaller"),
     WEIR_STAT(PoolStats, leases_total, "", "connections lent to one session"),
     WEIR_STAT(PoolStats, leases, "", "connections lent now"),
+    WEIR_STAT(PoolStats, set_aside_total, "", "shared connections set aside for a large reply"),
     WEIR_STAT(PoolStats, closed_by_output_limit, "", "sessions closed: session_output_limit"),
     WEIR_STAT(PoolStats, closed_by_memory_limit, "", "sessions closed: memory_limit"),
     WEIR_STAT(PoolStats, closed_by_progress_limit, "",

@@ -32,7 +32,7 @@ PoolConnections::PoolConnections(const UpstreamContext& context, PoolSnapshotPtr
                                  ShardCells cells)
     : context_(context),
       pool_(std::move(pool)),
-      sweep_timer_(context.loop.timers(), [this] { SweepRetired(); }) {
+      sweep_timer_(context.loop.timers(), [this] { Sweep(); }) {
   CHECK_EQ(cells.size(), pool_->shard_count());
   for (uint32_t i = 0; i < pool_->shard_count(); ++i) {
     shards_.push_back(NewShard(pool_->config.servers[i], std::move(cells[i])));
@@ -62,34 +62,71 @@ std::unique_ptr<UpstreamConnection> PoolConnections::NewConnection(uint32_t shar
 
 UpstreamConnection& PoolConnections::Shared(uint32_t shard, ConnectionSlot slot,
                                             ConnectionVariant variant) {
-  auto& shared = shards_[shard]->shared[IndexOf(variant)];
-  if (slot.index >= shared.size()) [[unlikely]] {
-    shared.resize(slot.index + 1);
+  auto& ways = shards_[shard]->ways[IndexOf(variant)];
+  if (slot.index >= ways.size()) [[unlikely]] {
+    ways.resize(slot.index + 1);
   }
-  std::unique_ptr<UpstreamConnection>& connection = shared[slot.index];
+  std::unique_ptr<UpstreamConnection>& connection = ways[slot.index].shared;
   if (connection == nullptr) [[unlikely]] {
-    connection = NewConnection(shard, variant);
+    connection = IdleOrNew(shard, variant);
   }
   return *connection;
 }
 
 UpstreamConnection* PoolConnections::SharedWithExpired(uint32_t shard, ConnectionSlot slot,
                                                        ConnectionVariant variant) {
-  const auto& shared = shards_[shard]->shared[IndexOf(variant)];
-  if (slot.index >= shared.size() || shared[slot.index] == nullptr) return nullptr;
-  UpstreamConnection* connection = shared[slot.index].get();
+  const Way* way = FindWay(shard, slot, variant);
+  if (way == nullptr || way->shared == nullptr) return nullptr;
+  UpstreamConnection* connection = way->shared.get();
   return connection->expired() > 0 || connection->held() ? connection : nullptr;
+}
+
+void PoolConnections::SetAside(const UpstreamConnection& connection) {
+  if (connection.shard() == kRemovedShard) return;
+  Shard& s = *shards_[connection.shard()];
+  if (s.leased.size() + s.set_aside >= pool_->config.max_leases) return;
+  for (Way& way : s.ways[IndexOf(connection.variant())]) {
+    if (way.shared.get() != &connection) continue;
+    way.set_aside.push_back(std::move(way.shared));
+    ++s.set_aside;
+    ++ways_;
+    context_.pool_stats.set_aside_total.Add();
+    sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
+    return;
+  }
+}
+
+void PoolConnections::SweepSetAside(Shard& shard) {
+  for (std::vector<Way>& ways : shard.ways) {
+    for (Way& way : ways) {
+      std::erase_if(way.set_aside, [&](std::unique_ptr<UpstreamConnection>& connection) {
+        if (connection->pending() > 0) return false;
+        --shard.set_aside;
+        if (way.shared == nullptr) {
+          way.shared = std::move(connection);
+        } else {
+          KeepIdle(shard, std::move(connection));
+        }
+        return true;
+      });
+    }
+  }
 }
 
 UpstreamConnection* PoolConnections::BeginLease(uint32_t shard, ConnectionVariant variant) {
   Shard& s = *shards_[shard];
   if (s.leased.size() >= pool_->config.max_leases) return nullptr;
-  auto idle = std::find_if(s.idle_leases.begin(), s.idle_leases.end(),
-                           [&](const auto& c) { return c->variant() == variant; });
-  if (idle == s.idle_leases.end()) return CountLease(NewConnection(shard, variant));
-  std::unique_ptr<UpstreamConnection> connection = std::move(*idle);
-  s.idle_leases.erase(idle);
-  return CountLease(std::move(connection));
+  return CountLease(IdleOrNew(shard, variant));
+}
+
+std::unique_ptr<UpstreamConnection> PoolConnections::IdleOrNew(uint32_t shard,
+                                                               ConnectionVariant variant) {
+  Connections& idle = shards_[shard]->idle;
+  auto found = std::ranges::find_if(idle, [&](const auto& c) { return c->variant() == variant; });
+  if (found == idle.end()) return NewConnection(shard, variant);
+  std::unique_ptr<UpstreamConnection> connection = std::move(*found);
+  idle.erase(found);
+  return connection;
 }
 
 UpstreamConnection* PoolConnections::CountLease(std::unique_ptr<UpstreamConnection> connection) {
@@ -104,8 +141,21 @@ UpstreamConnection* PoolConnections::TakeAsLease(UpstreamConnection* connection)
   if (connection->shard() == kRemovedShard) return nullptr;
   Shard& s = *shards_[connection->shard()];
   if (s.leased.size() >= pool_->config.max_leases) return nullptr;
-  for (std::unique_ptr<UpstreamConnection>& shared : s.shared[IndexOf(connection->variant())]) {
-    if (shared.get() == connection) return CountLease(std::move(shared));
+  std::unique_ptr<UpstreamConnection> taken = Remove(s, connection);
+  return taken == nullptr ? nullptr : CountLease(std::move(taken));
+}
+
+std::unique_ptr<UpstreamConnection> PoolConnections::Remove(Shard& shard,
+                                                            const UpstreamConnection* connection) {
+  const auto is_it = [&](const auto& other) { return other.get() == connection; };
+  for (Way& way : shard.ways[IndexOf(connection->variant())]) {
+    if (is_it(way.shared)) return std::move(way.shared);
+    auto found = std::ranges::find_if(way.set_aside, is_it);
+    if (found == way.set_aside.end()) continue;
+    std::unique_ptr<UpstreamConnection> taken = std::move(*found);
+    way.set_aside.erase(found);
+    --shard.set_aside;
+    return taken;
   }
   return nullptr;
 }
@@ -122,12 +172,16 @@ void PoolConnections::EndLease(UpstreamConnection* connection) {
   lease->SetDrainedCallback(nullptr);
   if (lease->pending() > 0 || lease->unsent() > 0) lease->Close(Failure::kReset);
   lease->SetReading(true);
-  const bool removed = lease->shard() == kRemovedShard;
-  if (!removed && lease->ready() && s.idle_leases.size() < kIdleLeases) {
-    s.idle_leases.push_back(std::move(lease));
+  KeepIdle(s, std::move(lease));
+}
+
+void PoolConnections::KeepIdle(Shard& shard, std::unique_ptr<UpstreamConnection> connection) {
+  const bool removed = connection->shard() == kRemovedShard;
+  if (!removed && connection->ready() && shard.idle.size() < kMostIdle) {
+    shard.idle.push_back(std::move(connection));
   } else {
-    lease->Close(Failure::kReset);
-    context_.loop.DeleteLater(std::move(lease));
+    connection->Close(Failure::kReset);
+    context_.loop.DeleteLater(std::move(connection));
   }
 }
 
@@ -179,7 +233,7 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
   for (std::unique_ptr<Shard>& shard : old) {
     if (shard != nullptr) Retire(std::move(shard));
   }
-  if (!retired_.empty()) SweepRetired();
+  if (!retired_.empty()) Sweep();
 }
 
 void PoolConnections::Keep(uint32_t index) {
@@ -202,13 +256,16 @@ void PoolConnections::HandOver(const Shard& before, uint32_t index) {
     return std::ranges::find(addresses, address) != addresses.end();
   };
   const bool some_stay = std::ranges::any_of(before.addresses, stays);
-  for (const auto& shared : before.shared) {
-    for (uint32_t slot = 0; slot < shared.size(); ++slot) {
-      UpstreamConnection* last = shared[slot].get();
-      if (last == nullptr || last->pending() == 0) continue;
-      const bool there = last->may_move() ? some_stay : stays(*last->address());
-      if (!same_place && !there) continue;
-      HoldBehind(last, &Shared(index, ConnectionSlot{slot}, last->variant()));
+  const auto hand_over = [&](const std::unique_ptr<UpstreamConnection>& last, uint32_t slot) {
+    if (last == nullptr || last->pending() == 0) return;
+    const bool there = last->may_move() ? some_stay : stays(*last->address());
+    if (!same_place && !there) return;
+    HoldBehind(last.get(), &Shared(index, ConnectionSlot{slot}, last->variant()));
+  };
+  for (const std::vector<Way>& ways : before.ways) {
+    for (uint32_t slot = 0; slot < ways.size(); ++slot) {
+      for (const auto& aside : ways[slot].set_aside) hand_over(aside, slot);
+      hand_over(ways[slot].shared, slot);
     }
   }
 }
@@ -243,11 +300,26 @@ void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
   for (UpstreamConnection* lease : late) lease->Close(Failure::kRemoved);
 }
 
+void PoolConnections::Sweep() {
+  SweepRetired();
+  bool again = !retired_.empty();
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    if (shard->set_aside > 0) SweepSetAside(*shard);
+    again = again || shard->set_aside > 0;
+  }
+  if (again) sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
+}
+
 void PoolConnections::SweepRetired() {
   std::vector<std::unique_ptr<Shard>> left;
   for (std::unique_ptr<Shard>& shard : retired_) {
-    bool over = CloseIfDone(shard->idle_leases) && shard->leased.empty();
-    for (auto& shared : shard->shared) over = CloseIfDone(shared) && over;
+    bool over = CloseIfDone(shard->idle) && shard->leased.empty();
+    for (std::vector<Way>& ways : shard->ways) {
+      for (Way& way : ways) {
+        over = CloseIfDone(way.set_aside) && over;
+        over = CloseIfDone({&way.shared, 1}) && over;
+      }
+    }
     if (over) {
       context_.loop.DeleteLater(std::move(shard));
     } else {
@@ -255,10 +327,9 @@ void PoolConnections::SweepRetired() {
     }
   }
   retired_ = std::move(left);
-  if (!retired_.empty()) sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
 }
 
-bool PoolConnections::CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection>>& connections) {
+bool PoolConnections::CloseIfDone(std::span<std::unique_ptr<UpstreamConnection>> connections) {
   bool all = true;
   for (std::unique_ptr<UpstreamConnection>& connection : connections) {
     if (connection == nullptr) continue;
@@ -278,11 +349,15 @@ void PoolConnections::ForEachConnection(Shard& shard, const Function& function) 
   // A fragment that fails may let its session give a lease back: never by iterator. Such a lease
   // lives to the end of the turn.
   std::vector<UpstreamConnection*> connections;
-  for (const auto& shared : shard.shared) {
-    for (const auto& connection : shared) connections.push_back(connection.get());
+  const auto add = [&](const auto& connection) { connections.push_back(connection.get()); };
+  for (const std::vector<Way>& ways : shard.ways) {
+    for (const Way& way : ways) {
+      std::ranges::for_each(way.set_aside, add);
+      add(way.shared);
+    }
   }
-  for (const auto& connection : shard.leased) connections.push_back(connection.get());
-  for (const auto& connection : shard.idle_leases) connections.push_back(connection.get());
+  std::ranges::for_each(shard.leased, add);
+  std::ranges::for_each(shard.idle, add);
   for (UpstreamConnection* connection : connections) {
     if (connection != nullptr) function(*connection);
   }

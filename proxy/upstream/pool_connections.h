@@ -1,9 +1,11 @@
 // PoolConnections: all connections of one worker to the shards of one pool.
 //
 // Shared ones: per shard `server_connections` for each ConnectionVariant in use, made when first
-// wanted. A session always gets the same one of them, so it reads its own writes. Leased ones: lent
-// to a single session for a request or reply too large to share, at most `max_leases` per shard;
-// idle ones are kept for the next lease.
+// wanted. A session always gets the same one of them, so it reads its own writes. One on which a
+// large reply is coming is set aside, so that requests from then on need not wait for the end of
+// that: another one takes its place, and a session that has something pending on the one set aside
+// stays with it until that is answered. Leased ones: lent to a single session for a request or
+// reply too large to share, at most `max_leases` per shard. Idle ones are kept for the next use.
 //
 // A reload keeps the connections of shards that did not change, whatever their index; those of
 // others take nothing new and are closed when their last reply is in. Where the shard is still
@@ -14,9 +16,11 @@
 // it, when every fragment left fails.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "proxy/codec/shard_protocol.h"
@@ -49,16 +53,33 @@ class PoolConnections {
   }
   // The shared connection of a slot to a shard.
   UpstreamConnection& Shared(uint32_t shard, ConnectionSlot slot, ConnectionVariant variant);
-  // The same one, when requests that have expired wait on it, or on the one that it waits for since
-  // a reload; else null.
+  // The one that was set aside, of those with something pending for which `chosen(connection)`;
+  // null when there is none.
+  template <typename Predicate>
+  UpstreamConnection* FindSetAside(uint32_t shard, ConnectionSlot slot, ConnectionVariant variant,
+                                   const Predicate& chosen) {
+    Way* way = FindWay(shard, slot, variant);
+    if (way == nullptr) return nullptr;
+    auto found = std::ranges::find_if(way->set_aside,
+                                      [&](const auto& connection) { return chosen(*connection); });
+    return found == way->set_aside.end() ? nullptr : found->get();
+  }
+  // Changes when a connection is set aside. Who had nothing pending since it last changed has
+  // nothing pending on such a one.
+  uint64_t ways() const { return ways_; }
+  // Sets a shared connection aside, on which a reply is coming that is large. Without effect on any
+  // other connection, and when that would make more of them and leases than max_leases.
+  void SetAside(const UpstreamConnection& connection);
+  // The shared one of a slot, when requests that have expired wait on it, or on the one that it
+  // waits for since a reload; else null.
   UpstreamConnection* SharedWithExpired(uint32_t shard, ConnectionSlot slot,
                                         ConnectionVariant variant);
 
   // A connection for one session alone; null when all leases are out. Give it back by EndLease.
   UpstreamConnection* BeginLease(uint32_t shard, ConnectionVariant variant);
-  // Makes a shared connection a lease, because the reply it is reading is to be read at its
-  // client's pace; new requests go to a fresh one. The caller has seen that nobody else waits on
-  // it. Null when all leases are out.
+  // Makes a shared connection, or one set aside, a lease, because the reply it is reading is to be
+  // read at its client's pace; new requests go to a fresh one. The caller has seen that nobody else
+  // waits on it. Null when all leases are out.
   UpstreamConnection* TakeAsLease(UpstreamConnection* connection);
   // The holder is done. A connection with replies pending is closed, any other is kept.
   void EndLease(UpstreamConnection* connection);
@@ -75,7 +96,16 @@ class PoolConnections {
   size_t shard_count() const { return shards_.size(); }
 
  private:
-  static constexpr size_t kIdleLeases = 4;
+  static constexpr size_t kMostIdle = 4;
+
+  using Connections = std::vector<std::unique_ptr<UpstreamConnection>>;
+
+  // The shared connection of a slot, and those before it that were set aside and are still to
+  // answer.
+  struct Way {
+    std::unique_ptr<UpstreamConnection> shared;
+    Connections set_aside;
+  };
 
   struct Shard {
     // As it was when it was configured last.
@@ -85,9 +115,10 @@ class PoolConnections {
     ConnectionSettings settings;
     std::vector<ResolvedAddress> addresses;
     // By variant, then by slot.
-    std::array<std::vector<std::unique_ptr<UpstreamConnection>>, kConnectionVariants.size()> shared;
-    std::vector<std::unique_ptr<UpstreamConnection>> leased;
-    std::vector<std::unique_ptr<UpstreamConnection>> idle_leases;
+    std::array<std::vector<Way>, kConnectionVariants.size()> ways;
+    size_t set_aside = 0;  // on all ways
+    Connections leased;
+    Connections idle;  // connected, and free for either use
   };
 
   // A shared connection on its way out, and one that waits until it is done. The latter begins when
@@ -98,6 +129,17 @@ class PoolConnections {
   };
 
   std::unique_ptr<Shard> NewShard(const ShardConfig& config, std::shared_ptr<ShardStats> stats);
+  // Null when no session of the slot has asked the shard yet.
+  Way* FindWay(uint32_t shard, ConnectionSlot slot, ConnectionVariant variant) {
+    std::vector<Way>& ways = shards_[shard]->ways[static_cast<size_t>(variant)];
+    return slot.index < ways.size() ? &ways[slot.index] : nullptr;
+  }
+  // Takes it from where it is, shared or set aside; null when it is neither.
+  std::unique_ptr<UpstreamConnection> Remove(Shard& shard, const UpstreamConnection* connection);
+  // One that is idle, or a new one.
+  std::unique_ptr<UpstreamConnection> IdleOrNew(uint32_t shard, ConnectionVariant variant);
+  // For the next use, if it is connected and there are few such.
+  void KeepIdle(Shard& shard, std::unique_ptr<UpstreamConnection> connection);
   UpstreamConnection* CountLease(std::unique_ptr<UpstreamConnection> connection);
   std::unique_ptr<UpstreamConnection> NewConnection(uint32_t shard, ConnectionVariant variant);
   // The shard whose lease this is, of those in use and those on their way out.
@@ -113,10 +155,14 @@ class PoolConnections {
   void HandOver(const Shard& before, uint32_t index);
   void HoldBehind(UpstreamConnection* before, UpstreamConnection* after);
   void EndHandovers(const UpstreamConnection* connection);
+  // Looks after connections that wait for their last reply, and comes again while there are any.
+  void Sweep();
   // Closes what is done of the shards on their way out.
   void SweepRetired();
   // Those that are left keep their places. True when none is.
-  bool CloseIfDone(std::vector<std::unique_ptr<UpstreamConnection>>& connections);
+  bool CloseIfDone(std::span<std::unique_ptr<UpstreamConnection>> connections);
+  // Finds another use for what was set aside and has answered all.
+  void SweepSetAside(Shard& shard);
 
   const UpstreamContext context_;
   PoolSnapshotPtr pool_;
@@ -124,6 +170,7 @@ class PoolConnections {
   std::vector<std::unique_ptr<Shard>> retired_;
   std::vector<Handover> handovers_;
   uint64_t next_slot_ = 0;
+  uint64_t ways_ = 0;
   Timer sweep_timer_;
 };
 

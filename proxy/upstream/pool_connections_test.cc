@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proxy/base/strings.h"
+#include "tests/support/resp.h"
 #include "tests/support/session_harness.h"
 
 namespace weir {
@@ -396,6 +397,36 @@ TEST_F(PoolReloadTest, WithAnotherPasswordALargeRequestThatTimedOutIsNotLeftToOv
   h_.shard("a").SendsOn(1, "+OK\r\n");
   EXPECT_THAT(h_.client().Received(), ElementsAre("OK"));
   EXPECT_EQ(h_.stats().leases.Get(), 0);
+}
+
+TEST_F(PoolReloadTest, WithAnotherPasswordNoRequestOvertakesWhatIsBehindALargeReply) {
+  h_.client(0).Sends("GET a1");
+  h_.client(1).Sends("SET a2 old");
+  FakeShard& shard = h_.shard("a");
+  shard.Received();
+  shard.Sends("$5000000\r\n");
+  h_.client(2).Sends("GET a3");
+  EXPECT_THAT(shard.ReceivedByConnection(), ElementsAre(Pair(1, "GET a3")));
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  h_.client(1).Sends("SET a2 new");
+  shard.SendsOn(1, EncodeBulk("3"));
+  Sweep();
+  EXPECT_THAT(shard.Received(), IsEmpty()) << "the first SET is not answered yet";
+  shard.SendsOn(0, std::string(5'000'000, 'x') + "\r\n+OK\r\n");
+  Sweep();
+  EXPECT_THAT(shard.ReceivedByConnection(), ElementsAre(Pair(2, "AUTH secret")));
+}
+
+TEST_F(PoolReloadTest, AnUnchangedShardKeepsWhatItHasSetAside) {
+  h_.client().Sends("GET b1");
+  h_.shard("b").Sends("$5000000\r\n");
+  UpstreamConnection* const fresh = Shared(1);
+  Reload([](PoolConfig& pool) { pool.servers.erase(pool.servers.begin()); });
+  EXPECT_EQ(Shared(0), fresh);
+  h_.shard("b").Sends(std::string(5'000'000, 'x') + "\r\n");
+  EXPECT_THAT(h_.client().Received(), ElementsAre(testing::SizeIs(5'000'000)));
+  Sweep();
+  EXPECT_EQ(h_.shard_stats("b").server_connections.Get(), 1) << "kept for the next lease";
 }
 
 TEST_F(PoolReloadTest, WithAnotherPasswordAQuietSessionWaitsForNobody) {

@@ -206,6 +206,8 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
   const uint64_t whole = request_open_ ? std::min(sent, pending_.end_position() - 1) : sent;
   std::string_view wrong;  // how the shard broke the protocol
   bool answered_early = false;
+  const size_t read = bytes.size();
+  size_t unfinished = 0;
   while (!bytes.empty() && !answered_early) {
     ParseResult result = scanner_.Scan(bytes);
     if (result.status == ParseStatus::kError) {
@@ -219,6 +221,7 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
       if (last) context_.pool_stats.pushes_dropped.Add();
       continue;
     }
+    if (!last) unfinished = piece.size();
     Fragment* fragment = pending_.head();
     if (fragment == nullptr) {
       wrong = "a reply nobody waits for";
@@ -252,6 +255,7 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
                       {"shard", settings_.label.shard}, {"error", wrong});
     return Lose(Failure::kProtocol, ShardFailure::kProtocol);
   }
+  NoteUnfinishedReply(read, unfinished);
   // The rest of that request must not meet a shard that takes it for another one. As if the shard
   // had closed the connection, which most do then.
   if (answered_early) {
@@ -259,6 +263,14 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
     return Lose(Failure::kReset, ShardFailure::kReset);
   }
   TellIfDrained();
+}
+
+void UpstreamConnection::NoteUnfinishedReply(size_t read, size_t unfinished) {
+  reply_so_far_ = unfinished + (unfinished == read ? reply_so_far_ : 0);
+  if (unfinished == 0) return;
+  if (reply_so_far_ + scanner_.announced_bytes() > kLargeReplyBytes) {
+    context_.observer.OnLargeReply(*this);
+  }
 }
 
 bool UpstreamConnection::MayAnswerEarly(const Fragment& fragment, uint64_t sent) const {
@@ -399,6 +411,7 @@ void UpstreamConnection::Disconnect() {
   }
   handshake_.reset();
   scanner_.Reset();
+  reply_so_far_ = 0;
   waiting_.Clear();
   request_open_ = false;
 }

@@ -67,6 +67,9 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // The same while memory is scarce, for any shard whose output has to wait.
   static constexpr uint64_t kMaxScarceBytes = 64 << 10;
 
+  // A reply of which more is sure to come is large beyond this: see ShardObserver::OnLargeReply.
+  static constexpr uint64_t kLargeReplyBytes = 1 << 20;
+
   // `addresses` are tried in turn; one that works is kept to. The vector and `settings` are the
   // owner's and may change.
   UpstreamConnection(const UpstreamContext& context, const ConnectionSettings& settings,
@@ -163,6 +166,8 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   void OnHandshakeBytes(std::string_view bytes);
   void BecomeReady();
   void OnReplyBytes(std::string_view bytes);
+  // Of what was read, the last `unfinished` bytes are of a reply that goes on.
+  void NoteUnfinishedReply(size_t read, size_t unfinished);
   // Whether the reply that has begun is one that may come before the whole fragment was written.
   bool MayAnswerEarly(const Fragment& fragment, uint64_t sent) const;
   void NoteAlive();
@@ -206,6 +211,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   std::unique_ptr<Handshake> handshake_;  // until the shard has agreed
   ByteQueue waiting_;                     // output until the connection is ready
   ReplyScanner scanner_;
+  uint64_t reply_so_far_ = 0;  // bytes of the reply in progress
 
   PendingFragments pending_;
   uint64_t position_base_ = 0;  // SentPosition() - what the stream has sent

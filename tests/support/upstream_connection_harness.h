@@ -31,11 +31,13 @@ class RecordingSink final : public ReplySink, public ShardObserver {
   void OnShardSuccess(uint32_t shard) override { verdicts.emplace_back("success"); }
   void OnIdleClose(uint32_t shard) override { ++idle_closes; }
   void OnVariantRefused(uint32_t shard) override { variant_refused = true; }
+  void OnLargeReply(UpstreamConnection& connection) override { ++large_replies; }
   bool IsEjected(uint32_t shard) const override { return ejected; }
 
   std::vector<std::string> events;  // "1 value", "2 failed: reset"
   std::vector<std::string> verdicts;
   int idle_closes = 0;
+  int large_replies = 0;
   std::map<const Fragment*, std::string> names;
   bool variant_refused = false;
   bool ejected = false;  // the shard

@@ -1,0 +1,122 @@
+// A large reply on a connection that sessions share: who waits for its end, and who need not.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "proxy/base/strings.h"
+#include "tests/support/resp.h"
+#include "tests/support/session_harness.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::Pair;
+using testing::SizeIs;
+using testing::StartsWith;
+using testing::UnorderedElementsAre;
+
+constexpr size_t kHuge = 5'000'000;
+constexpr std::string_view kHeader = "$5000000\r\n";
+
+std::string Rest() { return std::string(kHuge, 'x') + "\r\n"; }
+
+TEST(LargeReplyTest, WhoAsksWhileALargeReplyComesNeedNotWaitForItsEnd) {
+  SessionHarness h;
+  h.client(0).Sends("GET a1");
+  h.shard("a").Sends(kHeader);
+  h.client(1).Sends("GET a2");
+  h.shard("a").SendsOn(1, EncodeBulk("small"));
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("small"));
+  EXPECT_EQ(h.stats().set_aside_total.Get(), 1u);
+  h.shard("a").SendsOn(0, Rest());
+  EXPECT_THAT(h.client(0).Received(), ElementsAre(SizeIs(kHuge)));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+}
+
+TEST(LargeReplyTest, TheSameForALargeReplyOfManySmallParts) {
+  SessionHarness h;
+  h.client(0).Sends("LRANGE a1 0 -1");
+  std::string list = "*1000000\r\n";
+  for (int i = 0; i < 300'000; ++i) list += "$1\r\nx\r\n";
+  h.shard("a").Sends(list);
+  h.client(1).Sends("GET a2");
+  h.shard("a").SendsOn(1, EncodeBulk("small"));
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("small"));
+}
+
+TEST(LargeReplyTest, TheSameWhenWhoAskedForTheLargeReplyHasLeft) {
+  SessionHarness h;
+  h.client(0).Sends("GET a1");
+  h.client(0).Leaves();
+  h.shard("a").Sends(kHeader);
+  h.client(1).Sends("GET a2");
+  h.shard("a").SendsOn(1, EncodeBulk("small"));
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("small"));
+}
+
+TEST(LargeReplyTest, ASessionNeverOvertakesWhatItHasBehindALargeReply) {
+  SessionHarness h;
+  h.client(0).Sends("GET a1");
+  h.client(1).Sends("SET a2 old");
+  h.shard("a").Received();
+  h.shard("a").Sends(kHeader);
+  h.client(1).Sends("GET a2", "GET a3");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "GET a2")));
+  h.shard("a").SendsOn(0, Rest() + "+OK\r\n" + EncodeBulk("old"));
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("OK", "old"));
+  // With all of it answered there is no need to keep to that connection.
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, "GET a3")));
+}
+
+TEST(LargeReplyTest, NeitherDoesOneWhoseRequestTimedOutThere) {
+  SessionHarness h([](PoolConfig& pool) {
+    pool.timeout = absl::Milliseconds(100);
+    pool.shard_silence_limit = absl::Seconds(1);
+  });
+  h.client(0).Sends("GET a1");
+  h.client(1).Sends("SET a2 old");
+  h.shard("a").Received();
+  h.shard("a").Sends(kHeader);
+  h.Advance(milliseconds(100));
+  EXPECT_THAT(h.client(1).Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  // Another session's request on the way of now has expired as well.
+  h.client(2).Sends("GET a4");
+  h.Advance(milliseconds(100));
+  h.shard("a").Received();
+  h.client(1).Sends("SET a2 new");
+  h.client(2).Sends("GET a4");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              UnorderedElementsAre(Pair(0, "SET a2 new"), Pair(1, "GET a4")));
+}
+
+TEST(LargeReplyTest, WhatWasSetAsideIsUsedAgainOnceItHasAnswered) {
+  SessionHarness h;
+  for (int i = 0; i < 3; ++i) {
+    h.client(0).Sends("GET a1");
+    h.shard("a").Sends(StrCat(kHeader, Rest()));
+    h.Advance(milliseconds(10));
+    EXPECT_THAT(h.client(0).Received(), ElementsAre(SizeIs(kHuge)));
+    h.client(1).Sends("GET a2");
+    h.shard("a").SendsOn(0, EncodeBulk("small"));
+    EXPECT_THAT(h.client(1).Received(), ElementsAre("small"));
+  }
+}
+
+TEST(LargeReplyTest, NoMoreAreSetAsideThanMayBeLent) {
+  SessionHarness h([](PoolConfig& pool) { pool.max_leases = 2; });
+  for (size_t i = 0; i < 4; ++i) {
+    h.client(i).Sends("GET a1");
+    h.shard("a").SendsOn(std::min<size_t>(i, 2), i < 3 ? kHeader : "");
+  }
+  EXPECT_EQ(h.stats().set_aside_total.Get(), 2u);
+  EXPECT_EQ(h.shard("a").connections(), 3u);
+}
+
+}  // namespace
+}  // namespace weir
