@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 #include <random>
 #include <set>
 #include <utility>
@@ -11,10 +10,8 @@
 #include "absl/time/time.h"
 #include "google/protobuf/util/time_util.h"
 #include "proxy/base/log.h"
-#include "proxy/base/socket_address.h"
 #include "proxy/base/strings.h"
 #include "proxy/base/version.h"
-#include "proxy/event/socket.h"
 #include "proxy/server/report.h"
 #include "proxy/xds/snapshot_decoder.h"
 
@@ -48,13 +45,6 @@ void LogErrors(const std::vector<v1::ResourceError>& errors) {
               {"version", error.key().type() == v1::RESOURCE_SECRET ? "" : error.version()},
               {"field", error.field()}, {"error", error.error_detail()});
   }
-}
-
-// Whether no other process has the address, as far as that can be told at once.
-bool CanListen(const PoolConfig& pool) {
-  const std::optional<ResolvedAddress> address = LiteralAddress(pool.listen.endpoint);
-  if (!address.has_value() || address->is_unix()) return true;
-  return ListenOn(*address, {.backlog = 1, .reuse_port = pool.reuseport, .unix_mode = {}}).ok();
 }
 
 }  // namespace
@@ -141,7 +131,7 @@ std::vector<v1::Resource> ControlLink::TryRestoring(const HeldResources& held) {
 }
 
 std::vector<v1::Resource> ControlLink::RestoreMore(const HeldResources& held) {
-  if (unrestored_.changed.empty() || !MayUnblock()) return {};
+  if (unrestored_.changed.empty() || !pools_.MayServeSomeOf(blocked_)) return {};
   return TryRestoring(held);
 }
 
@@ -150,6 +140,9 @@ std::vector<v1::ResourceError> ControlLink::ApplyChange(const HeldResources& hel
   // These are decided upon now.
   for (const HeldResourcePtr& resource : change.changed) {
     if (resource->has_pool()) blocked_.erase(resource->key().name());
+  }
+  for (const ResourceId& id : change.removed) {
+    if (id.type == v1::RESOURCE_POOL) blocked_.erase(id.name);
   }
   SnapshotDecoder decoder(held, pools_.control(), change);
   while (true) {
@@ -176,15 +169,9 @@ std::vector<v1::ResourceError> ControlLink::ApplyChange(const HeldResources& hel
   return decoder.errors();
 }
 
-bool ControlLink::MayUnblock() const {
-  return std::ranges::any_of(blocked_, [this](const auto& entry) {
-    return pools_.Fits(entry.second) && CanListen(entry.second);
-  });
-}
-
 void ControlLink::RetryBlocked() {
   if (blocked_.empty()) return;
-  if (MayUnblock() && client_->Renew()) {
+  if (pools_.MayServeSomeOf(blocked_) && client_->Renew()) {
     LOG_EVENT(LogLevel::kNotice, "refused_pools_asked_for", {"pools", blocked_.size()});
     // It may have forgotten them; else they are refused again.
     return blocked_.clear();

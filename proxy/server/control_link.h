@@ -47,8 +47,7 @@ class ControlLink final : private AdsHandler {
   // Tries what of the last good state is not in force; what is then.
   std::vector<v1::Resource> TryRestoring(const HeldResources& held);
 
-  // Some of the pools that were refused because of something else could be served by now.
-  bool MayUnblock() const;
+  // Asks for the blocked pools when some of them could be served by now.
   void RetryBlocked();
 
   // AdsHandler.

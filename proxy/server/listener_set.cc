@@ -13,8 +13,8 @@
 #include <string_view>
 #include <utility>
 
+#include "proxy/base/listen_check.h"
 #include "proxy/base/log.h"
-#include "proxy/base/resolver.h"
 #include "proxy/base/strings.h"
 #include "proxy/codec/client_refusal.h"
 #include "proxy/event/socket.h"
@@ -23,11 +23,17 @@
 namespace weir {
 namespace {
 
-std::set<std::string> AddressesOf(const Snapshot& snapshot) {
+std::string AddressOf(const PoolConfig& pool) { return FormatEndpoint(pool.listen.endpoint); }
+
+std::vector<const PoolConfig*> ConfigsOf(const Snapshot& snapshot) {
+  std::vector<const PoolConfig*> configs;
+  for (const PoolSnapshotPtr& pool : snapshot.pools) configs.push_back(&pool->config);
+  return configs;
+}
+
+std::set<std::string> AddressesOf(ListenerSet::Pools pools) {
   std::set<std::string> addresses;
-  for (const PoolSnapshotPtr& pool : snapshot.pools) {
-    addresses.insert(FormatEndpoint(pool->config.listen.endpoint));
-  }
+  for (const PoolConfig* pool : pools) addresses.insert(AddressOf(*pool));
   return addresses;
 }
 
@@ -39,27 +45,44 @@ void RemoveUnixFile(const ListenConfig& listen) {
 }  // namespace
 
 std::vector<ListenError> ListenerSet::Open(const Snapshot& snapshot) {
-  const std::set<std::string> needed = AddressesOf(snapshot);
   Sockets opened;
-  std::vector<ListenError> errors;
-  for (const PoolSnapshotPtr& pool : snapshot.pools) {
-    const std::string address = FormatEndpoint(pool->config.listen.endpoint);
-    if (sockets_.contains(address)) continue;
-    const std::vector<const Socket*> in_the_way =
-        UnusedOnPort(needed, pool->config.listen.endpoint);
-    for (const Socket* socket : in_the_way) SetReusePort(socket->fd, true);
-    const absl::Status status = OpenOne(pool->config, !in_the_way.empty(), &opened[address]);
-    for (const Socket* socket : in_the_way) SetReusePort(socket->fd, socket->reuseport);
-    if (status.ok()) continue;
-    opened.erase(address);
-    errors.push_back(
-        {pool->config.name, pool->config.place.text, std::string(FromAbsl(status.message()))});
-  }
+  const auto open = [this, &opened](const PoolConfig& pool, bool reuse_port) {
+    Socket socket;
+    absl::Status status = OpenOne(pool, reuse_port, &socket);
+    if (status.ok()) opened.emplace(AddressOf(pool), std::move(socket));
+    return status;
+  };
+  std::vector<ListenError> errors = TryUnopened(ConfigsOf(snapshot), open);
   if (errors.empty()) {
     sockets_.merge(opened);
     return errors;
   }
-  for (const auto& [other, socket] : opened) RemoveUnixFile(socket.listen);
+  for (const auto& [address, socket] : opened) RemoveUnixFile(socket.listen);
+  return errors;
+}
+
+std::vector<ListenError> ListenerSet::Check(Pools pools) {
+  return TryUnopened(pools, [this](const PoolConfig& pool, bool reuse_port) {
+    const absl::StatusOr<ResolvedAddress> address = names_.Peek(pool.listen.endpoint);
+    if (!address.ok()) return address.status();
+    const int error = ErrorOfListening(*address, {.reuse_port = reuse_port, .v6_only = true});
+    if (error == 0) return absl::OkStatus();
+    return Unavailable("cannot listen on ", address->ToString(), ": ", std::strerror(error));
+  });
+}
+
+std::vector<ListenError> ListenerSet::TryUnopened(Pools pools, const Attempt& attempt) const {
+  const std::set<std::string> needed = AddressesOf(pools);
+  std::vector<ListenError> errors;
+  for (const PoolConfig* pool : pools) {
+    if (sockets_.contains(AddressOf(*pool))) continue;
+    const std::vector<const Socket*> in_the_way = UnusedOnPort(needed, pool->listen.endpoint);
+    for (const Socket* socket : in_the_way) SetReusePort(socket->fd, true);
+    const absl::Status status = attempt(*pool, pool->reuseport || !in_the_way.empty());
+    for (const Socket* socket : in_the_way) SetReusePort(socket->fd, socket->reuseport);
+    if (status.ok()) continue;
+    errors.push_back({pool->name, pool->place.text, std::string(FromAbsl(status.message()))});
+  }
   return errors;
 }
 
@@ -75,11 +98,11 @@ std::vector<const ListenerSet::Socket*> ListenerSet::UnusedOnPort(
   return unused;
 }
 
-absl::Status ListenerSet::OpenOne(const PoolConfig& pool, bool beside_another, Socket* socket) {
-  absl::StatusOr<ResolvedAddress> address = ResolveNow(pool.listen.endpoint);
+absl::Status ListenerSet::OpenOne(const PoolConfig& pool, bool reuse_port, Socket* socket) {
+  absl::StatusOr<ResolvedAddress> address = names_.Find(pool.listen.endpoint);
   if (!address.ok()) return address.status();
   absl::StatusOr<UniqueFd> fd = ListenOn(*address, {.backlog = static_cast<int>(pool.backlog),
-                                                    .reuse_port = pool.reuseport || beside_another,
+                                                    .reuse_port = reuse_port,
                                                     .unix_mode = pool.listen.unix_mode});
   if (!fd.ok()) return fd.status();
   if (!pool.reuseport) SetReusePort(fd->get(), false);
@@ -95,7 +118,7 @@ absl::Status ListenerSet::OpenOne(const PoolConfig& pool, bool beside_another, S
 }
 
 void ListenerSet::CloseUnused(const Snapshot& snapshot) {
-  const std::set<std::string> needed = AddressesOf(snapshot);
+  const std::set<std::string> needed = AddressesOf(ConfigsOf(snapshot));
   std::vector<Socket> unused;
   for (auto it = sockets_.begin(); it != sockets_.end();) {
     if (needed.contains(it->first)) {

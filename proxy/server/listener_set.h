@@ -5,15 +5,17 @@
 // socket, accepts, and hands each connection to the worker with the fewest sessions of the pool.
 //
 // Owned by the Server, used on the main thread; the workers are borrowed and outlive it. A change
-// is Open, CloseUnused, (the workers adopt the snapshot), Assign. How it ends: CloseAll, or with
-// the workers, which close the sockets.
+// is Open, CloseUnused, (the workers adopt the snapshot), Assign; Check tells beforehand what Open
+// would say. How it ends: CloseAll, or with the workers, which close the sockets.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@
 #include "proxy/base/unique_fd.h"
 #include "proxy/codec/shard_protocol.h"
 #include "proxy/config/snapshot.h"
+#include "proxy/server/listen_names.h"
 #include "proxy/server/pool_runtime.h"
 #include "proxy/server/worker.h"
 
@@ -36,6 +39,8 @@ struct ListenError {
 class ListenerSet {
  public:
   using Workers = std::vector<std::unique_ptr<Worker>>;
+  // Borrowed.
+  using Pools = std::span<const PoolConfig* const>;
 
   explicit ListenerSet(const Workers& workers) : workers_(workers) {}
 
@@ -43,6 +48,10 @@ class ListenerSet {
   // where one that is about to be closed is in the way, as 0.0.0.0:P is of 127.0.0.1:P. On an
   // error nothing has changed.
   std::vector<ListenError> Open(const Snapshot& snapshot);
+  // What Open would say of a snapshot of these pools, save of two new addresses that overlap.
+  // Nothing is opened, and names are looked up in the background: until one has an address, it has
+  // an error.
+  std::vector<ListenError> Check(Pools pools);
   // Closes the sockets that `snapshot` does not need; what waits in their queues is accepted first.
   // Returns when that is done.
   void CloseUnused(const Snapshot& snapshot);
@@ -74,18 +83,24 @@ class ListenerSet {
   // By the address as configured.
   using Sockets = std::map<std::string, Socket>;
 
+  // `reuse_port`: its socket is to have SO_REUSEPORT.
+  using Attempt = std::function<absl::Status(const PoolConfig& pool, bool reuse_port)>;
+
+  // Makes the attempt for each of `pools` whose address is not open, while the own sockets that
+  // none of them needs are in nobody's way. What failed.
+  std::vector<ListenError> TryUnopened(Pools pools, const Attempt& attempt) const;
   // Sockets that are open, not `needed`, and on the port of `endpoint`: it may overlap with theirs,
   // as 127.0.0.1 does with 0.0.0.0.
   std::vector<const Socket*> UnusedOnPort(const std::set<std::string>& needed,
                                           const Endpoint& endpoint) const;
-  // `beside_another`: while an own socket may have the address too.
-  absl::Status OpenOne(const PoolConfig& pool, bool beside_another, Socket* socket);
+  absl::Status OpenOne(const PoolConfig& pool, bool reuse_port, Socket* socket);
   void Adjust(const PoolConfig& pool, Socket* socket);
   void StartAccepting(Socket* socket);
   void Close(const std::vector<Socket>& sockets);
 
   const Workers& workers_;
   Sockets sockets_;
+  ListenNames names_;
   uint64_t next_id_ = 0;
 };
 

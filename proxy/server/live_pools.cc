@@ -25,6 +25,13 @@ void AddLine(std::string_view line, std::string& text) {
 }  // namespace
 
 struct LivePools::Change {
+  Change(const Pools& in_force, const Pools& wanted) : before(in_force), after(in_force) {
+    for (const auto& [name, pool] : wanted) {
+      after[name] = pool;
+      changed.insert(name);
+    }
+  }
+
   const Pools& before;
   Pools after;
   std::set<std::string> changed;  // and not refused
@@ -83,11 +90,7 @@ absl::Status LivePools::SetFile(Config file) {
 
 std::vector<RefusedPool> LivePools::ChangeControl(const Pools& changed,
                                                   const std::set<std::string>& removed) {
-  Change change{.before = control_, .after = control_, .changed = {}};
-  for (const auto& [name, pool] : changed) {
-    change.after[name] = pool;
-    change.changed.insert(name);
-  }
+  Change change(control_, changed);
   for (const std::string& name : removed) change.after.erase(name);
   RefuseNames(change);
   // Each round refuses at least one of the changed pools; without them all is as it was.
@@ -105,22 +108,33 @@ std::vector<RefusedPool> LivePools::ChangeControl(const Pools& changed,
       snapshot_ = *next;
       break;
     }
-    const size_t before = change.changed.size();
-    for (const ListenError& error : errors) {
-      if (change.changed.contains(error.pool)) change.Refuse(error.pool, kListenField, error.what);
-    }
-    // A pool that did not change has its socket.
-    CHECK_LT(change.changed.size(), before);
+    Refuse(errors, change);
   }
   return std::move(change.refused);
 }
 
-bool LivePools::Fits(const PoolConfig& pool) const {
-  Change change{.before = control_, .after = control_, .changed = {pool.name}};
-  change.after[pool.name] = pool;
+bool LivePools::MayServeSomeOf(const Pools& wanted) const {
+  Change change(control_, wanted);
   RefuseNames(change);
-  RefuseAddresses(change);
-  return change.refused.empty();
+  while (true) {
+    RefuseAddresses(change);
+    if (change.changed.empty()) return false;
+    std::vector<const PoolConfig*> pools;
+    for (const PoolConfig& pool : file_.pools) pools.push_back(&pool);
+    for (const auto& [name, pool] : change.after) pools.push_back(&pool);
+    const std::vector<ListenError> errors = check_listen_(pools);
+    if (errors.empty()) return true;
+    Refuse(errors, change);
+  }
+}
+
+void LivePools::Refuse(const std::vector<ListenError>& errors, Change& change) {
+  const size_t before = change.changed.size();
+  for (const ListenError& error : errors) {
+    if (change.changed.contains(error.pool)) change.Refuse(error.pool, kListenField, error.what);
+  }
+  // A pool that did not change has its socket.
+  CHECK_LT(change.changed.size(), before);
 }
 
 void LivePools::RefuseNames(Change& change) const {

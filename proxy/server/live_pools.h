@@ -39,7 +39,11 @@ class LivePools {
   // changed.
   using Apply = std::function<std::vector<ListenError>(const SnapshotPtr&)>;
 
-  explicit LivePools(Apply apply) : apply_(std::move(apply)) {}
+  // Whose address could not be had if these were the pools to serve; changes nothing.
+  using CheckListen = std::function<std::vector<ListenError>(ListenerSet::Pools)>;
+
+  LivePools(Apply apply, CheckListen check_listen)
+      : apply_(std::move(apply)), check_listen_(std::move(check_listen)) {}
 
   // The file's pools from now on. On an error, which has one line for each mistake, nothing has
   // changed.
@@ -50,9 +54,9 @@ class LivePools {
   std::vector<RefusedPool> ChangeControl(const Pools& changed,
                                          const std::set<std::string>& removed);
 
-  // Whether no other pool has the name or address of this one of the control plane, which was
-  // refused before.
-  bool Fits(const PoolConfig& pool) const;
+  // Whether ChangeControl would take some of these pools of the control plane, all of which are
+  // wanted and were refused because something else was in the way.
+  bool MayServeSomeOf(const Pools& wanted) const;
 
   // What is in force; null before the first change.
   const SnapshotPtr& snapshot() const { return snapshot_; }
@@ -63,6 +67,7 @@ class LivePools {
   // The control plane's pools while they are being put in force.
   struct Change;
 
+  static void Refuse(const std::vector<ListenError>& errors, Change& change);
   absl::StatusOr<SnapshotPtr> Build(const Config& file, const Pools& control) const;
   bool HasInFile(const std::string& pool) const;
   void RefuseNames(Change& change) const;
@@ -70,6 +75,7 @@ class LivePools {
   void RefuseUnbuildable(Change& change) const;
 
   const Apply apply_;
+  const CheckListen check_listen_;
   Config file_;
   Pools control_;
   SnapshotPtr snapshot_;

@@ -56,19 +56,28 @@ class LivePoolsTest : public ::testing::Test {
   std::set<uint16_t> occupied_;
   SnapshotPtr in_force_;
   size_t applied_ = 0;
-  LivePools pools_{[this](const SnapshotPtr& snapshot) {
+  std::vector<ListenError> ErrorsOf(ListenerSet::Pools pools) const {
     std::vector<ListenError> errors;
-    for (const PoolSnapshotPtr& pool : snapshot->pools) {
-      if (occupied_.contains(pool->config.listen.endpoint.port)) {
-        errors.push_back({pool->config.name, pool->config.place.text, "in use"});
+    for (const PoolConfig* pool : pools) {
+      if (occupied_.contains(pool->listen.endpoint.port)) {
+        errors.push_back({pool->name, pool->place.text, "in use"});
       }
     }
+    return errors;
+  }
+  std::vector<ListenError> Apply(const SnapshotPtr& snapshot) {
+    std::vector<const PoolConfig*> pools;
+    for (const PoolSnapshotPtr& pool : snapshot->pools) pools.push_back(&pool->config);
+    std::vector<ListenError> errors = ErrorsOf(pools);
     if (errors.empty()) {
       in_force_ = snapshot;
       ++applied_;
     }
     return errors;
-  }};
+  }
+
+  LivePools pools_{[this](const SnapshotPtr& snapshot) { return Apply(snapshot); },
+                   [this](ListenerSet::Pools pools) { return ErrorsOf(pools); }};
 };
 
 TEST_F(LivePoolsTest, PoolsOfFileAndControlPlaneAreServedSideBySide) {
@@ -142,16 +151,34 @@ TEST_F(LivePoolsTest, ANameOrAddressOfTheControlPlaneIsRefusedToTheFile) {
 TEST_F(LivePoolsTest, ARefusedPoolFitsWhenTheOneInItsWayHasGone) {
   ASSERT_TRUE(pools_.SetFile({{Pool("alpha", 1)}}).ok());
   pools_.ChangeControl(PoolsOf({Pool("beta", 2)}), {});
-  EXPECT_FALSE(pools_.Fits(Pool("alpha", 3)));
-  EXPECT_FALSE(pools_.Fits(Pool("gamma", 1)));
-  EXPECT_FALSE(pools_.Fits(Pool("gamma", 2)));
-  EXPECT_TRUE(pools_.Fits(Pool("beta", 2)));
-  EXPECT_TRUE(pools_.Fits(Pool("gamma", 3)));
+  EXPECT_FALSE(pools_.MayServeSomeOf(PoolsOf({Pool("alpha", 3)})));
+  EXPECT_FALSE(pools_.MayServeSomeOf(PoolsOf({Pool("gamma", 1), Pool("delta", 2)})));
+  EXPECT_TRUE(pools_.MayServeSomeOf(PoolsOf({Pool("gamma", 1), Pool("delta", 3)})));
   ASSERT_TRUE(pools_.SetFile({{}}).ok());
   pools_.ChangeControl({}, {"beta"});
-  EXPECT_TRUE(pools_.Fits(Pool("alpha", 3)));
-  EXPECT_TRUE(pools_.Fits(Pool("gamma", 1)));
-  EXPECT_TRUE(pools_.Fits(Pool("gamma", 2)));
+  EXPECT_TRUE(pools_.MayServeSomeOf(PoolsOf({Pool("alpha", 3)})));
+  EXPECT_TRUE(pools_.MayServeSomeOf(PoolsOf({Pool("gamma", 1)})));
+  EXPECT_TRUE(pools_.MayServeSomeOf(PoolsOf({Pool("gamma", 2)})));
+  EXPECT_FALSE(pools_.MayServeSomeOf({}));
+}
+
+TEST_F(LivePoolsTest, ARefusedPoolFitsWhenTheProcessInItsWayHasGone) {
+  pools_.ChangeControl(PoolsOf({Pool("alpha", 1)}), {});
+  occupied_ = {8, 9};
+  EXPECT_FALSE(pools_.MayServeSomeOf(PoolsOf({Pool("alpha", 9)})));
+  // It keeps 1, which the other one wants.
+  EXPECT_FALSE(pools_.MayServeSomeOf(PoolsOf({Pool("alpha", 9), Pool("beta", 1)})));
+  occupied_ = {8};
+  EXPECT_TRUE(pools_.MayServeSomeOf(PoolsOf({Pool("alpha", 9), Pool("beta", 8)})));
+  EXPECT_EQ(Served(), "alpha:1");
+}
+
+// Each was in the other's way until a new stream brought both.
+TEST_F(LivePoolsTest, TwoRefusedPoolsThatSwapAddressesFitTogether) {
+  pools_.ChangeControl(PoolsOf({Pool("alpha", 1), Pool("beta", 2)}), {});
+  EXPECT_FALSE(pools_.MayServeSomeOf(PoolsOf({Pool("alpha", 2)})));
+  EXPECT_FALSE(pools_.MayServeSomeOf(PoolsOf({Pool("beta", 1)})));
+  EXPECT_TRUE(pools_.MayServeSomeOf(PoolsOf({Pool("alpha", 2), Pool("beta", 1)})));
 }
 
 TEST_F(LivePoolsTest, WhatChangesNothingIsNotApplied) {

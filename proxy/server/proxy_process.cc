@@ -115,7 +115,8 @@ ProxyProcess::ProxyProcess(const Options& options)
       delay_timer_(loop_->timers(), [this] { StopAccepting(); }),
       hurry_timer_(loop_->timers(), [this] { server_->EndSessions(); }),
       timeout_timer_(loop_->timers(), [this] { End("drain_timeout"); }),
-      pools_([this](const SnapshotPtr& snapshot) { return server_->Apply(snapshot); }) {}
+      pools_([this](const SnapshotPtr& snapshot) { return server_->Apply(snapshot); },
+             [this](ListenerSet::Pools pools) { return server_->CheckListen(pools); }) {}
 
 absl::Status ProxyProcess::Start() {
   absl::StatusOr<Config> config = LoadOwnConfig(options_.conf_file);

@@ -43,6 +43,10 @@ class Server final : private HealthReporter, private HealthPublisher {
   // it. On an error (sockets that cannot be opened) everything stays as it was.
   std::vector<ListenError> Apply(const SnapshotPtr& snapshot);
 
+  // Whose address could not be had if these were the pools to serve. Changes nothing and does not
+  // block, so a name that has no address yet is an error.
+  std::vector<ListenError> CheckListen(ListenerSet::Pools pools) { return listeners_.Check(pools); }
+
   // For the control plane, without what is applied and rates: sessions, and each shard's health
   // and counts.
   v1::Report MakeReport();

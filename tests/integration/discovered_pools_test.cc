@@ -167,6 +167,43 @@ TEST_F(DiscoveredPoolsTest, APoolIsAskedForAgainWhenThePoolInItsWayHasGone) {
   EXPECT_THAT(Shards(client), ElementsAre("1"));
 }
 
+// Each was in the way of the other, and the process's own sockets in the way of both: an address in
+// two spellings stands for what 0.0.0.0:P and 127.0.0.1:P are to each other.
+TEST_F(DiscoveredPoolsTest, TwoPoolsThatSwapOverlappingAddressesAreAskedForTogether) {
+  const auto proxy = StartProxy();
+  ASSERT_TRUE(control_.NextFirstRequest().has_value());
+  const uint16_t one = FreePort();
+  const uint16_t two = FreePort();
+  EXPECT_THAT(Answer({Pool("alpha", StrCat("127.0.0.1:", one), 1), Places("alpha", shards_, {0}),
+                      Pool("beta", StrCat("127.0.0.1:", two), 1), Places("beta", shards_, {1})}),
+              IsEmpty());
+  const v1::Resource alpha = Pool("alpha", StrCat("127.1:", two), 1, 2);
+  const v1::Resource beta = Pool("beta", StrCat("127.1:", one), 1, 2);
+  EXPECT_THAT(Answer({alpha}), ElementsAre(HasSubstr("pool alpha p2: policy.listen: ")));
+  EXPECT_THAT(Answer({beta}), ElementsAre(HasSubstr("pool beta p2: policy.listen: ")));
+  ASSERT_TRUE(control_.NextFirstRequest().has_value());
+  EXPECT_THAT(Answer({alpha, beta}), IsEmpty());
+  RespClient first(StrCat("127.0.0.1:", one));
+  EXPECT_THAT(Shards(first), ElementsAre("1"));
+  RespClient second(StrCat("127.0.0.1:", two));
+  EXPECT_THAT(Shards(second), ElementsAre("0"));
+}
+
+// It was looked at every second for ever.
+TEST_F(DiscoveredPoolsTest, ARefusedPoolThatIsDeletedIsNotAskedForAgain) {
+  const auto proxy = StartProxy();
+  ASSERT_TRUE(control_.NextFirstRequest().has_value());
+  OwnedFd other = Listen("127.0.0.1:0");
+  const Address taken = StrCat("127.0.0.1:", BoundPort(other));
+  EXPECT_THAT(Answer({Pool("alpha", NewAddress(), 1), Places("alpha", shards_, {0})}), IsEmpty());
+  EXPECT_THAT(Answer({Pool("alpha", taken, 1, 2)}), ElementsAre(HasSubstr("policy.listen: ")));
+  EXPECT_THAT(Answer({}, {PoolId("alpha"), EndpointsId("alpha")}), IsEmpty());
+  EXPECT_THAT(Answer({Pool("beta", taken, 1), Places("beta", shards_, {1})}),
+              ElementsAre(HasSubstr("policy.listen: ")));
+  other = OwnedFd();
+  EXPECT_TRUE(proxy->Logs("refused_pools_asked_for pools=1"));
+}
+
 // Its requests failed: the Endpoints did not have the shard any more, the ring did.
 TEST_F(DiscoveredPoolsTest, AShardWhoseRemovalIsRefusedServesOnAlsoAfterARestart) {
   const TempDirectory directory;
