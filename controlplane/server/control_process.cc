@@ -152,7 +152,7 @@ Moment ControlProcess::Tick(Moment now) {
 void ControlProcess::SaveAddresses() {
   const uint64_t changes = control_->ResolvedChanges();
   if (changes == saved_addresses_) return;
-  const absl::Status written = WriteAddressFile(options_.data_dir, control_->Resolved());
+  const absl::Status written = store_->WriteAddresses(control_->Resolved());
   if (written.ok()) {
     saved_addresses_ = changes;
   } else {

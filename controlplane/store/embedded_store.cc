@@ -442,4 +442,9 @@ absl::StatusOr<std::vector<v1::Version>> EmbeddedStore::ListVersions(const std::
   return history_.List(pool);
 }
 
+absl::Status EmbeddedStore::WriteAddresses(const ResolvedAddresses& resolved) const {
+  if (absl::Status status = CheckLock(); !status.ok()) return status;
+  return WriteAddressFile(options_.directory, resolved);
+}
+
 }  // namespace weir

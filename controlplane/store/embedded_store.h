@@ -4,6 +4,7 @@
 //   DIRECTORY/pools/NAME.yml               a pool: declared and in force (pool_file.h)
 //   DIRECTORY/history/NAME/GENERATION.json its last versions
 //   DIRECTORY/deleted/UID.json             the last record of a pool that is gone
+//   DIRECTORY/addresses.json               what host names stood for last (address_file.h)
 //
 // Directories are 0700, files 0600. A write makes the history's file first and then, by renaming,
 // the pool's: that is the moment from which it counts, and on opening, versions above the record's
@@ -37,6 +38,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "controlplane/store/address_file.h"
 #include "controlplane/store/deleted_pools.h"
 #include "controlplane/store/directory_watcher.h"
 #include "controlplane/store/pool_file.h"
@@ -69,6 +71,10 @@ class EmbeddedStore : public PoolStore {
   absl::Status Delete(const v1::PoolRecord& last, std::string_view expected_revision) override;
   absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() override;
   absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) override;
+
+  // Writes address_file.h's file into the directory; UNAVAILABLE without the lock. Not to be called
+  // by two threads at once. Holds up no other call.
+  absl::Status WriteAddresses(const ResolvedAddresses& resolved) const;
 
  private:
   struct PoolState {
