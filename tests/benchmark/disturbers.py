@@ -1,7 +1,7 @@
 """Clients and shards that behave badly beside a measured load, for tests/benchmark/neighbours.
 
-Each disturber is a function that misbehaves once, for about a second; `Disturbance` repeats it in a
-thread until its `with` block ends. A proxy may end a disturber's connection: the next turn makes another.
+Each disturber is a function that misbehaves once, for a second at most; `Disturbance` begins one each second
+in a thread until its `with` block ends. A proxy may end a disturber's connection: the next turn makes another.
 """
 
 import os
@@ -61,12 +61,13 @@ def stalls_in_a_set(place, stop):
 
 
 def reads_slowly(place, stop):
-    """A GET of a huge value, read in small pieces."""
+    """A GET of a huge value, read in small pieces for a second; then it leaves."""
     piece = 64 << 10
+    end = time.monotonic() + PERIOD_SECONDS
     with resp.Client(place.proxy) as client:
         client.send(resp.encode("GET", "disturber:huge"))
         left = place.sizes.huge
-        while left > 0 and not stop.wait(piece / place.sizes.slow_bytes_per_second):
+        while left > 0 and time.monotonic() < end and not stop.wait(piece / place.sizes.slow_bytes_per_second):
             data = client.sock.recv(piece)
             if not data:
                 return
@@ -111,13 +112,16 @@ class Disturbance:
         os.sched_setaffinity(0, {self._cpu})  # of this thread alone
         while not self._stop.is_set():
             self.turns += 1
+            end = time.monotonic() + PERIOD_SECONDS
             try:
                 self._disturber(self._place, self._stop)
             except (resp.Closed, OSError):  # the proxy had enough of it
-                self._stop.wait(0.01)
+                pass
             except processes.Failed as failure:
                 self._failure = failure
                 return
+            # As often, whoever ends it.
+            self._stop.wait(max(0.01, end - time.monotonic()))
 
     def __enter__(self):
         self._thread.start()
