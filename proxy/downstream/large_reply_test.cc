@@ -108,10 +108,48 @@ TEST(LargeReplyTest, WhatWasSetAsideIsUsedAgainOnceItHasAnswered) {
   }
 }
 
+// Asks for a1 over a connection that others use, and gets a large reply.
+void ALargeReplyComes(SessionHarness& h, size_t client) {
+  h.client(client).Sends("GET a1");
+  h.shard("a").SendsOn(0, StrCat(kHeader, Rest()));
+  EXPECT_THAT(h.client(client).Received(), ElementsAre(SizeIs(kHuge)));
+  h.Advance(milliseconds(10));
+}
+
+TEST(LargeReplyTest, WhoAsksForWhatWasLargeForOthersHasAConnectionForItAlone) {
+  SessionHarness h;
+  ALargeReplyComes(h, 0);
+  ALargeReplyComes(h, 1);
+  EXPECT_EQ(h.stats().leases_total.Get(), 0u);
+  h.shard("a").Received();
+  h.client(2).Sends("GET a1");
+  h.client(3).Sends("GET a2");
+  EXPECT_EQ(h.stats().leases.Get(), 1);
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              ElementsAre(Pair(1, "GET a1"), Pair(0, "GET a2")));
+  h.shard("a").SendsOn(0, EncodeBulk("small"));
+  EXPECT_THAT(h.client(3).Received(), ElementsAre("small"));
+  h.shard("a").SendsOn(1, StrCat(kHeader, Rest()));
+  EXPECT_THAT(h.client(2).Received(), ElementsAre(SizeIs(kHuge)));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+}
+
+TEST(LargeReplyTest, ARequestWhoseReplyHasBecomeSmallIsSharedAgain) {
+  SessionHarness h;
+  ALargeReplyComes(h, 0);
+  ALargeReplyComes(h, 1);
+  h.client(2).Sends("GET a1");
+  h.shard("a").SendsOn(1, EncodeBulk("small"));
+  h.client(2).Sends("GET a1");
+  EXPECT_THAT(h.client(2).Received(), ElementsAre("small"));
+  EXPECT_EQ(h.stats().leases.Get(), 0);
+  EXPECT_EQ(h.stats().leases_total.Get(), 1u);
+}
+
 TEST(LargeReplyTest, NoMoreAreSetAsideThanMayBeLent) {
   SessionHarness h([](PoolConfig& pool) { pool.max_leases = 2; });
   for (size_t i = 0; i < 4; ++i) {
-    h.client(i).Sends("GET a1");
+    h.client(i).Sends(StrCat("GET a", i));
     h.shard("a").SendsOn(std::min<size_t>(i, 2), i < 3 ? kHeader : "");
   }
   EXPECT_EQ(h.stats().set_aside_total.Get(), 2u);

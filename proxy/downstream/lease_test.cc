@@ -500,7 +500,7 @@ TEST(LeaseTest, ARequestThatWouldHaveALeaseFollowsASmallWriteThatTimedOut) {
   EXPECT_THAT(h.client().Received(),
               ElementsAre(SizeIs(2 << 20), StartsWith("-ERR Connection timed out")));
   h.shard("a").Received();
-  ASSERT_TRUE(h.session(0).wants_lease());
+  ASSERT_TRUE(h.session(0).WantsLease(""));
   h.client().Sends("SET a1 v2");
   EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "SET a1 v2")));
   EXPECT_EQ(h.stats().leases_total.Get(), 0u);

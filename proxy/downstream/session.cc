@@ -246,6 +246,7 @@ void Session::SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames)
     return RefuseFragment(fragment, shard, Failure::kNoLease);
   }
   stream_.NotifySent(true);
+  Mark(fragment, frames);
   context_.requests.Hold(fragment->request);
   if (std::optional<Failure> refused = lease_.Send(fragment, std::forward<Frames>(frames))) {
     context_.requests.Release(fragment->request);

@@ -43,7 +43,7 @@ namespace weir {
 class Session final : private StreamOwner, private TurnEndHandler {
  public:
   // A session whose replies are larger than this gets a lease for its next request.
-  static constexpr uint64_t kLeaseReplyBytes = 1 << 20;
+  static constexpr uint64_t kLeaseReplyBytes = UpstreamConnection::kLargeReplyBytes;
 
   // How long, and for how many bytes, a session that is over waits for its client's end.
   static constexpr Duration kLinger = std::chrono::seconds(1);
@@ -68,8 +68,13 @@ class Session final : private StreamOwner, private TurnEndHandler {
   bool CanTake() const {
     return life_ <= Life::kLastInput && replies_.HasRoom() && !HoldsTooMuch();
   }
-  // Whether the next request should go by SendOnLease: recent replies were large.
-  bool wants_lease() const { return replies_.typical_reply() > kLeaseReplyBytes; }
+  // Whether the request in `frame` should go by SendOnLease: its reply is likely to be large,
+  // because this session's recent ones were, or the last one to the same request, whoever asked.
+  bool WantsLease(std::string_view frame) const {
+    const LargeReplies& large = context_.connections.large_replies();
+    return replies_.typical_reply() > kLeaseReplyBytes ||
+           (large.watching() && large.Expects(frame));
+  }
   // What is sent from here on goes over connections of `variant`. False while requests in another
   // one are in flight, which it could overtake: the request at hand is to be presented again when
   // the session is empty.
@@ -121,6 +126,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
     }
     context_.requests.Hold(fragment->request);
     replies_.CountSent(fragment->request, frames.size());
+    Mark(fragment, frames);
     std::optional<Failure> refused = connection->Send(fragment, std::forward<Frames>(frames));
     if (refused.has_value()) [[unlikely]] {
       context_.requests.Release(fragment->request);
@@ -216,6 +222,14 @@ class Session final : private StreamOwner, private TurnEndHandler {
   bool MayFollow(const UpstreamConnection& last_way);
   template <typename Frames>
   void SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames);
+  // So that it is known again if its reply is large.
+  void Mark(Fragment* fragment, std::string_view frame) {
+    LargeReplies& large = context_.connections.large_replies();
+    if (large.watching()) [[unlikely]] {
+      fragment->mark = large.MarkOf(frame);
+    }
+  }
+  void Mark(Fragment* fragment, const ByteQueue& frames) {}
   void RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure);
   void FinishFragment(Request* request);
   // The reply does not fit: takes the connection it comes from for itself, when nobody else waits

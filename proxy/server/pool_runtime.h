@@ -104,7 +104,7 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   void OnShardSuccess(uint32_t shard) override;
   void OnIdleClose(uint32_t shard) override;
   void OnVariantRefused(uint32_t shard) override;
-  void OnLargeReply(UpstreamConnection& connection) override { connections_.SetAside(connection); }
+  void OnLargeReply(UpstreamConnection& connection) override { connections_.NoteLargeReply(connection); }
   bool IsEjected(uint32_t shard) const override {
     return shard != kRemovedShard && selector_.ejected(shard);
   }

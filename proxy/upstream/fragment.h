@@ -30,6 +30,7 @@ struct Fragment {
   uint32_t bytes = 0;            // of the fragment on the wire
   uint32_t replies_to_skip = 0;  // replies dropped before its own: the QUEUED ones of a transaction
   uint32_t shard = 0;            // where it went
+  uint32_t mark = 0;             // of the request, see LargeReplies
   FragmentState state = FragmentState::kIdle;
   bool passed_on = false;  // bytes of its reply have gone to the session
   ByteQueue reply;         // gathered and not yet passed on

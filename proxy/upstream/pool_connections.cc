@@ -81,8 +81,12 @@ UpstreamConnection* PoolConnections::SharedWithExpired(uint32_t shard, Connectio
   return connection->expired() > 0 || connection->held() ? connection : nullptr;
 }
 
+void PoolConnections::NoteLargeReply(const UpstreamConnection& connection) {
+  if (const Fragment* asked = connection.first_pending()) large_replies_.Add(asked->mark);
+  if (connection.shard() != kRemovedShard) SetAside(connection);
+}
+
 void PoolConnections::SetAside(const UpstreamConnection& connection) {
-  if (connection.shard() == kRemovedShard) return;
   Shard& s = *shards_[connection.shard()];
   if (s.leased.size() + s.set_aside >= pool_->config.max_leases) return;
   for (Way& way : s.ways[IndexOf(connection.variant())]) {

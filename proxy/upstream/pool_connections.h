@@ -25,6 +25,7 @@
 
 #include "proxy/codec/shard_protocol.h"
 #include "proxy/config/snapshot.h"
+#include "proxy/upstream/large_replies.h"
 #include "proxy/upstream/upstream_connection.h"
 
 namespace weir {
@@ -67,9 +68,12 @@ class PoolConnections {
   // Changes when a connection is set aside. Who had nothing pending since it last changed has
   // nothing pending on such a one.
   uint64_t ways() const { return ways_; }
-  // Sets a shared connection aside, on which a reply is coming that is large. Without effect on any
-  // other connection, and when that would make more of them and leases than max_leases.
-  void SetAside(const UpstreamConnection& connection);
+  // A large reply is coming on this one, as ShardObserver tells: the request is remembered, and the
+  // connection set aside if it is a shared one, unless that would make more of them and leases than
+  // max_leases.
+  void NoteLargeReply(const UpstreamConnection& connection);
+  // Requests whose replies were large of late.
+  LargeReplies& large_replies() { return large_replies_; }
   // The shared one of a slot, when requests that have expired wait on it, or on the one that it
   // waits for since a reload; else null.
   UpstreamConnection* SharedWithExpired(uint32_t shard, ConnectionSlot slot,
@@ -161,6 +165,7 @@ class PoolConnections {
   void SweepRetired();
   // Those that are left keep their places. True when none is.
   bool CloseIfDone(std::span<std::unique_ptr<UpstreamConnection>> connections);
+  void SetAside(const UpstreamConnection& connection);
   // Finds another use for what was set aside and has answered all.
   void SweepSetAside(Shard& shard);
 
@@ -171,6 +176,7 @@ class PoolConnections {
   std::vector<Handover> handovers_;
   uint64_t next_slot_ = 0;
   uint64_t ways_ = 0;
+  LargeReplies large_replies_;
   Timer sweep_timer_;
 };
 
