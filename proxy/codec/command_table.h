@@ -44,18 +44,29 @@ enum class Merge : uint8_t {
   kAllOk,   // OK when all are OK
 };
 
-// Bits of CommandSpec::flags.
+// Bits of CommandSpec::flags. Most are only told to clients that ask for the table.
 struct CommandFlag {
-  static constexpr uint16_t kReadOnly = 1 << 0;  // changes no value
-  static constexpr uint16_t kWrite = 1 << 1;     // may change values; neither bit: cannot be known
-  static constexpr uint16_t kDenyOom = 1 << 2;   // refused by a server that is out of memory
-  static constexpr uint16_t kAdmin = 1 << 3;     // about the server, not about its data
-  static constexpr uint16_t kPubSub = 1 << 4;    // about channels, not about keys
-  static constexpr uint16_t kBlocking = 1 << 5;  // may wait for another client
-  static constexpr uint16_t kFast = 1 << 6;      // constant or logarithmic time
-  static constexpr uint16_t kFlush = 1 << 7;     // empties shards: only with the pool's allow_flush
-  static constexpr uint16_t kLater = 1 << 8;     // newer than the server release the table covers
-  static constexpr uint16_t kExtra = 1 << 9;     // came from the configuration (WithExtra)
+  static constexpr uint32_t kReadOnly = 1 << 0;  // changes no value
+  static constexpr uint32_t kWrite = 1 << 1;     // may change values; neither bit: cannot be known
+  static constexpr uint32_t kDenyOom = 1 << 2;   // refused by a server that is out of memory
+  static constexpr uint32_t kAdmin = 1 << 3;     // about the server, not about its data
+  static constexpr uint32_t kPubSub = 1 << 4;    // about channels, not about keys
+  static constexpr uint32_t kBlocking = 1 << 5;  // may wait for another client
+  static constexpr uint32_t kFast = 1 << 6;      // constant or logarithmic time
+  static constexpr uint32_t kFlush = 1 << 7;     // empties shards: only with the pool's allow_flush
+  static constexpr uint32_t kLater = 1 << 8;     // newer than the server release the table covers
+  static constexpr uint32_t kExtra = 1 << 9;     // came from the configuration (WithExtra)
+  static constexpr uint32_t kNoAuth = 1 << 10;   // answered before the password is given
+  static constexpr uint32_t kNoScript = 1 << 11;         // not from a script
+  static constexpr uint32_t kNoMulti = 1 << 12;          // not in a transaction
+  static constexpr uint32_t kLoading = 1 << 13;          // while the server loads its data
+  static constexpr uint32_t kStale = 1 << 14;            // by a replica that lost its master
+  static constexpr uint32_t kNoAsyncLoading = 1 << 15;   // not while a replica loads beside serving
+  static constexpr uint32_t kAllowBusy = 1 << 16;        // while a script runs for too long
+  static constexpr uint32_t kSkipMonitor = 1 << 17;      // not shown by MONITOR
+  static constexpr uint32_t kSkipSlowlog = 1 << 18;      // not in the slow log
+  static constexpr uint32_t kAsking = 1 << 19;           // by a cluster node that imports the slot
+  static constexpr uint32_t kNoMandatoryKeys = 1 << 20;  // may name no key
 };
 
 // Positions of keys among the arguments: first, first + step, … up to last, both included. Position
@@ -121,7 +132,7 @@ struct ArgumentCheck {
 struct CommandSpec {
   std::string_view name = {};  // lower case; a subcommand's is "parent|sub"
   int16_t arity = 0;   // exact number of arguments with the name; negative: at least that many
-  uint16_t flags = 0;  // of CommandFlag
+  uint32_t flags = 0;  // of CommandFlag
   CommandClass command_class = CommandClass::kByKey;
   Merge merge = Merge::kNone;
   uint8_t local = 0;                      // which answer of the proxy's; the protocol's own enum
@@ -133,7 +144,7 @@ struct CommandSpec {
   uint16_t subcommand_count = 0;                  // set by the table
 
   bool has_subcommands() const { return subcommand_count != 0; }
-  bool Has(uint16_t flag) const { return (flags & flag) != 0; }
+  bool Has(uint32_t flag) const { return (flags & flag) != 0; }
 };
 
 inline bool ArityMatches(const CommandSpec& spec, size_t argument_count) {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "proxy/codec/command_table.h"
 
@@ -54,5 +56,9 @@ inline RedisLocal RedisLocalOf(const CommandSpec& spec) {
 // The built-in table: every command and subcommand of redis 7.0.15, and the few later ones that
 // clients send unasked or that must never be forwarded. Made on first use, never destroyed.
 const CommandTable& RedisCommands();
+
+// All flags that a redis server reports for the command, by COMMAND's names and in its order. Not
+// for the data path.
+std::vector<std::string_view> RedisFlagNames(const CommandSpec& spec);
 
 }  // namespace weir

@@ -32,18 +32,6 @@ constexpr std::string_view kHelp[] = {
     "    Prints this help.",
 };
 
-struct FlagName {
-  uint16_t flag;
-  std::string_view name;
-};
-
-constexpr FlagName kFlagNames[] = {
-    {CommandFlag::kWrite, "write"},     {CommandFlag::kReadOnly, "readonly"},
-    {CommandFlag::kDenyOom, "denyoom"}, {CommandFlag::kAdmin, "admin"},
-    {CommandFlag::kPubSub, "pubsub"},   {CommandFlag::kBlocking, "blocking"},
-    {CommandFlag::kFast, "fast"},
-};
-
 bool IsSubcommand(const CommandSpec& spec) { return spec.name.find('|') != std::string_view::npos; }
 
 std::span<const CommandSpec> SubcommandsOf(const CommandSpec& spec, const LocalContext& context) {
@@ -85,14 +73,9 @@ const CommandSpec* FindOffered(std::string_view name, const LocalContext& contex
 // --- COMMAND and COMMAND INFO ---
 
 void AppendFlags(const LocalRequest& request, const CommandSpec& spec) {
-  const bool movable_keys = spec.key_finder != nullptr;
-  const auto has = [&spec](const FlagName& flag) { return spec.Has(flag.flag); };
-  const int64_t count = std::ranges::count_if(kFlagNames, has) + (movable_keys ? 1 : 0);
-  AppendSetHeader(request.reply, request.state.version, count);
-  for (const FlagName& flag : kFlagNames) {
-    if (has(flag)) AppendSimple(request.reply, flag.name);
-  }
-  if (movable_keys) AppendSimple(request.reply, "movablekeys");
+  const std::vector<std::string_view> names = RedisFlagNames(spec);
+  AppendSetHeader(request.reply, request.state.version, std::ssize(names));
+  for (std::string_view name : names) AppendSimple(request.reply, name);
 }
 
 void AppendEntry(const LocalRequest& request, const CommandSpec& spec) {

@@ -167,10 +167,7 @@ const CommandSpec* RedisHandler::FindCommand(Session& session, RedisSessionState
 bool RedisHandler::CheckRequest(const Call& call) {
   const CommandSpec& spec = *call.spec;
   std::string error;
-  const RedisLocal local =
-      spec.command_class == CommandClass::kLocal ? RedisLocalOf(spec) : RedisLocal::kNone;
-  if (IsLocked(call.state, pool_->config) && local != RedisLocal::kAuth &&
-      local != RedisLocal::kHello && local != RedisLocal::kQuit && local != RedisLocal::kReset) {
+  if (!spec.Has(CommandFlag::kNoAuth) && IsLocked(call.state, pool_->config)) {
     error = kNoAuth;
   } else if (!ArityMatches(spec, call.args.size())) {
     error = WrongArityError(spec);

@@ -380,7 +380,8 @@ TEST_F(RedisLocalTest, CommandInfoHasRedisShapeInBothVersions) {
             "*0\r\n*0\r\n*0\r\n*0\r\n");
   Says("HELLO 3");
   EXPECT_EQ(Says("COMMAND INFO client|id foo"),
-            "*2\r\n*10\r\n$9\r\nclient|id\r\n:2\r\n~0\r\n:0\r\n:0\r\n:0\r\n"
+            "*2\r\n*10\r\n$9\r\nclient|id\r\n:2\r\n~3\r\n+noscript\r\n+loading\r\n+stale\r\n:0\r\n:"
+            "0\r\n:0\r\n"
             "~0\r\n~0\r\n~0\r\n~0\r\n_\r\n");
 }
 
