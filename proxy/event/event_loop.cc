@@ -37,7 +37,12 @@ void EventLoop::Stop() {
 
 void EventLoop::Run() {
   owner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
-  while (!stopped_.load(std::memory_order_acquire)) RunTurn(kForever);
+  // The first turn does not wait: the moment to count from is as old as the loop.
+  Duration wait = Duration::zero();
+  while (!stopped_.load(std::memory_order_acquire)) {
+    RunTurn(wait);
+    wait = kForever;
+  }
 }
 
 void EventLoop::RunTurn(Duration wait) {
@@ -54,7 +59,7 @@ void EventLoop::RunTurn(Duration wait) {
 Duration EventLoop::WaitLimit(Duration wait) const {
   if (!turn_end_.empty() || !garbage_.empty()) return Duration::zero();
   if (timers_.next_deadline() == kNever) return wait;
-  return std::clamp(timers_.next_deadline() - Clock::now(), Duration::zero(), wait);
+  return std::clamp(timers_.next_deadline() - now_, Duration::zero(), wait);
 }
 
 void EventLoop::AtTurnEnd(TurnEndHandler* handler) {

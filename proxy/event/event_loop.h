@@ -1,11 +1,14 @@
 // EventLoop: one thread's readiness, timers and messages, behind a small interface.
 //
 // Each worker owns one loop. All calls but Post and Stop belong to the thread that runs it. A turn
-// waits for events (until the next timer: for that it reads the clock), reads the clock once for
-// all that follows, dispatches the events, then messages, then timers, and ends with the handlers
-// that asked for the end of the turn (where batches are flushed and snapshots adopted). Those may
-// ask again, for another round; after kTurnEndRounds the next turn goes on with them, without
-// waiting. Objects given to DeleteLater die after that.
+// waits for events, reads the clock, once for all that follows, dispatches the events, then
+// messages, then timers, and ends with the handlers that asked for the end of the turn (where
+// batches are flushed and snapshots adopted). Those may ask again, for another round; after
+// kTurnEndRounds the next turn goes on with them, without waiting. Objects given to DeleteLater die
+// after that.
+//
+// A wait for a timer is counted from the beginning of the turn before it, so a timer is late by at
+// most the length of that turn, as one is that expires in its middle.
 #pragma once
 
 #include <array>

@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <thread>
@@ -12,6 +16,16 @@
 
 #include "proxy/base/unique_fd.h"
 #include "tests/support/fake_event_loop.h"
+
+namespace {
+std::atomic<int> clock_reads = 0;
+}  // namespace
+
+// Stands before the C library's, which the standard library's clocks call.
+extern "C" int clock_gettime(clockid_t id, timespec* time) noexcept {
+  if (id == CLOCK_MONOTONIC) ++clock_reads;
+  return static_cast<int>(syscall(SYS_clock_gettime, id, time));
+}
 
 namespace weir {
 namespace {
@@ -144,6 +158,45 @@ TEST_P(EventLoopTest, TimersRunWhenTheirMomentHasCome) {
   timer.ArmAt(loop->now() + std::chrono::milliseconds(3));
   while (!ran) loop->RunTurn(EventLoop::kForever);
   EXPECT_GE(loop->now(), timer.deadline());
+}
+
+TEST(FakeEventLoopTest, AWaitForATimerEndsAtItsMoment) {
+  FakeEventLoop loop;
+  bool ran = false;
+  Timer timer(loop.timers(), [&] { ran = true; });
+  timer.ArmAt(loop.now() + std::chrono::hours(1));
+  loop.RunTurn(EventLoop::kForever);
+  EXPECT_TRUE(ran);
+  EXPECT_EQ(loop.now(), timer.deadline());
+}
+
+TEST(EpollLoopTest, ATurnReadsTheClockOnceAlsoWhileATimerIsArmed) {
+  auto loop = CreateEventLoop();
+  SocketPair pair;
+  RecordingHandler handler;
+  loop->Watch(pair.a.get(), Interest::kRead, &handler);
+  ASSERT_EQ(write(pair.b.get(), "x", 1), 1);
+  Timer timer(loop->timers(), [] {});
+  timer.ArmAt(loop->now() + std::chrono::hours(1));
+  clock_reads = 0;
+  for (int turn = 0; turn < 10; ++turn) loop->RunTurn(EventLoop::kForever);
+  EXPECT_EQ(clock_reads, 10);
+  EXPECT_EQ(handler.seen.size(), 10u);
+  loop->Unwatch(pair.a.get());
+}
+
+TEST(EpollLoopTest, ATimerThatWasArmedLongBeforeTheLoopRunsIsNotLate) {
+  // The loop's own moment stands still until it runs: the first turn must not wait by it.
+  auto loop = CreateEventLoop();
+  const Moment created = loop->now();
+  Timer timer(loop->timers(), [&] { loop->Stop(); });
+  while (Clock::now() < created + std::chrono::milliseconds(20)) std::this_thread::yield();
+  int turns = 0;
+  Timer due(loop->timers(), [&] { turns = static_cast<int>(loop->turn()); });
+  due.ArmAt(created + std::chrono::milliseconds(10));
+  timer.ArmAt(created + std::chrono::milliseconds(30));
+  loop->Run();
+  EXPECT_EQ(turns, 1);
 }
 
 // Takes the other's socket away in the turn in which both are ready.
