@@ -34,6 +34,8 @@ void Stream::SetReading(bool reading) {
   if (reading == reading_) return;
   reading_ = reading;
   UpdateInterest();
+  if (pending_) [[unlikely]]
+    loop_.AtTurnEnd(this);
 }
 
 void Stream::Close() {
@@ -68,6 +70,8 @@ void Stream::OnReady(Readiness ready) {
 void Stream::OnTurnEnd() {
   if (transport_ == nullptr) return;
   if (error_ == 0 && !blocked_) Flush();
+  if (pending_ && !closed()) [[unlikely]]
+    ReadPending();
   if (error_ == 0 || transport_ == nullptr) return;
   Close();
   owner_.OnStreamBroken(error_);
@@ -75,6 +79,11 @@ void Stream::OnTurnEnd() {
 
 void Stream::ReadOnce() {
   IoResult result = transport_->Read(loop_.scratch());
+  pending_ = result.pending;
+  if (pending_) [[unlikely]] {
+    pending_since_ = loop_.turn();
+    loop_.AtTurnEnd(this);
+  }
   switch (result.status) {
     case IoResult::Status::kOk:
       received_bytes_ += result.bytes;
@@ -91,6 +100,12 @@ void Stream::ReadOnce() {
       Break(result.error);
       return;
   }
+}
+
+void Stream::ReadPending() {
+  if (!reading_ || ended_) return;
+  if (pending_since_ == loop_.turn()) return loop_.AtTurnEnd(this);
+  ReadOnce();
 }
 
 void Stream::Flush() {

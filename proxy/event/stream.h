@@ -2,9 +2,10 @@
 //
 // Owned by a session or an upstream connection; used on the loop's thread only; never blocks.
 // Input is read into the loop's scratch, at most 64 KiB a turn, and lent to the owner: the stream
-// keeps no input. Output is gathered and written once at the end of the turn; a large piece goes
-// out at once, uncopied, as far as the socket takes it. How it ends: Close by the owner, or an
-// error of the socket, told once by OnStreamBroken, never from inside a call of the owner's.
+// keeps no input. What the transport still holds is read in the next turn, without an event. Output
+// is gathered and written once at the end of the turn; a large piece goes out at once, uncopied, as
+// far as the socket takes it. How it ends: Close by the owner, or an error of the socket, told once
+// by OnStreamBroken, never from inside a call of the owner's.
 #pragma once
 
 #include <cstddef>
@@ -90,6 +91,8 @@ class Stream final : public IoHandler, public TurnEndHandler {
 
  private:
   void ReadOnce();
+  // Reads what the transport holds, if this is not the turn in which it told of it.
+  void ReadPending();
   void Flush();
   // False when the bytes must be queued as usual.
   bool WriteThrough(std::string_view bytes);
@@ -105,12 +108,14 @@ class Stream final : public IoHandler, public TurnEndHandler {
   uint64_t sent_bytes_ = 0;
   uint64_t received_bytes_ = 0;
   Moment went_on_at_{};
+  uint64_t pending_since_ = 0;  // the turn of the last read, while pending_
   int error_ = 0;
   Interest interest_ = Interest::kRead;
   bool reading_ = true;
   bool ended_ = false;
   bool blocked_ = false;  // the socket took less than was offered
   bool notify_sent_ = false;
+  bool pending_ = false;  // the transport holds input
 };
 
 }  // namespace weir

@@ -5,7 +5,9 @@
 
 #include <cerrno>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 
 namespace weir {
 namespace {
@@ -23,14 +25,17 @@ struct RecordingOwner : StreamOwner {
 
 class StreamTest : public testing::Test {
  protected:
-  StreamTest() {
+  void SetUp() override {
     int fds[2];
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     peer_ = UniqueFd(fds[1]);
-    stream_ = std::make_unique<Stream>(*loop_, pool_,
-                                       std::make_unique<PlainTransport>(UniqueFd(fds[0])), owner_);
+    stream_ = std::make_unique<Stream>(*loop_, pool_, Wrap(UniqueFd(fds[0])), owner_);
   }
   ~StreamTest() override { stream_.reset(); }
+
+  virtual std::unique_ptr<Transport> Wrap(UniqueFd fd) {
+    return std::make_unique<PlainTransport>(std::move(fd));
+  }
 
   void Turn() { loop_->RunTurn(Duration::zero()); }
   std::string PeerReads() {
@@ -151,6 +156,93 @@ TEST_F(StreamTest, TellsOfProgressOnlyWhenAsked) {
   stream_->Write("b");
   Turn();
   EXPECT_EQ(owner_.sent_notices, 1);
+}
+
+// Takes all there is from its socket and gives two bytes a read, as one that decrypts may.
+class HoldingTransport final : public Transport {
+ public:
+  explicit HoldingTransport(UniqueFd fd) : plain_(std::move(fd)) {}
+
+  IoResult Read(std::span<char> into) override {
+    if (held_.empty()) {
+      const IoResult result = plain_.Read(into);
+      if (result.status != IoResult::Status::kOk) return result;
+      held_.assign(into.data(), result.bytes);
+    }
+    const size_t given = held_.copy(into.data(), 2);
+    held_.erase(0, given);
+    return {.bytes = given, .pending = !held_.empty()};
+  }
+  IoResult Write(std::span<const iovec> pieces) override { return plain_.Write(pieces); }
+  void EndOutput() override { plain_.EndOutput(); }
+  int fd() const override { return plain_.fd(); }
+
+ private:
+  PlainTransport plain_;
+  std::string held_;
+};
+
+class HoldingStreamTest : public StreamTest {
+ protected:
+  std::unique_ptr<Transport> Wrap(UniqueFd fd) override {
+    return std::make_unique<HoldingTransport>(std::move(fd));
+  }
+};
+
+TEST_F(HoldingStreamTest, WhatTheTransportHoldsIsReadOnceATurnWithoutAnEvent) {
+  ASSERT_EQ(write(peer_.get(), "abcdef", 6), 6);
+  loop_->RunTurn(EventLoop::kForever);
+  EXPECT_EQ(owner_.received, "ab");
+  loop_->RunTurn(EventLoop::kForever);
+  EXPECT_EQ(owner_.received, "abcd");
+  loop_->RunTurn(EventLoop::kForever);
+  EXPECT_EQ(owner_.received, "abcdef");
+  EXPECT_EQ(stream_->received_bytes(), 6u);
+  EXPECT_FALSE(loop_->owes_turn_end());
+}
+
+TEST_F(HoldingStreamTest, AnEventDoesNotHurryWhatTheTransportHolds) {
+  ASSERT_EQ(write(peer_.get(), "abcdef", 6), 6);
+  Turn();
+  ASSERT_EQ(write(peer_.get(), "gh", 2), 2);
+  Turn();
+  EXPECT_EQ(owner_.received, "abcd");
+  Turn();
+  Turn();
+  EXPECT_EQ(owner_.received, "abcdefgh");
+}
+
+TEST_F(HoldingStreamTest, APausedStreamGoesOnWithWhatTheTransportHolds) {
+  ASSERT_EQ(write(peer_.get(), "abcdef", 6), 6);
+  Turn();
+  stream_->SetReading(false);
+  for (int i = 0; i < 3; ++i) Turn();
+  EXPECT_EQ(owner_.received, "ab");
+  EXPECT_FALSE(loop_->owes_turn_end());
+  stream_->SetReading(true);
+  loop_->RunTurn(EventLoop::kForever);
+  loop_->RunTurn(EventLoop::kForever);
+  EXPECT_EQ(owner_.received, "abcdef");
+}
+
+TEST_F(HoldingStreamTest, TheEndComesBehindWhatTheTransportHolds) {
+  ASSERT_EQ(write(peer_.get(), "abcd", 4), 4);
+  peer_.Close();
+  Turn();
+  EXPECT_FALSE(owner_.ended);
+  Turn();
+  EXPECT_EQ(owner_.received, "abcd");
+  Turn();
+  EXPECT_TRUE(owner_.ended);
+}
+
+TEST_F(HoldingStreamTest, AClosedStreamReadsNothingOfWhatItsTransportHeld) {
+  ASSERT_EQ(write(peer_.get(), "abcd", 4), 4);
+  Turn();
+  stream_->Close();
+  Turn();
+  EXPECT_EQ(owner_.received, "ab");
+  EXPECT_EQ(owner_.broken, 0);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Transport: how a stream's bytes meet its socket. Plain today; TLS slots in as a second one.
 //
-// Owned by its Stream, used on that stream's loop thread. It alone knows EAGAIN; the stream sees
+// Owned by its Stream, used on that stream's loop thread. It alone knows EAGAIN, what it has taken
+// from the socket and not yet given, and how to say that nothing more will come; the stream sees
 // four outcomes. Nothing here blocks. How it ends: destroyed, which closes the socket.
 #pragma once
 
@@ -19,6 +20,9 @@ struct IoResult {
   Status status = Status::kOk;
   size_t bytes = 0;  // moved, when kOk
   int error = 0;     // errno, when kError
+  // Of a read, when kOk: the transport holds more (a decrypted record is larger than what was asked
+  // for), of which no event of the socket will tell.
+  bool pending = false;
 };
 
 class Transport {
