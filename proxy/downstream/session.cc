@@ -9,6 +9,9 @@
 
 namespace weir {
 
+// Idle clients are many (docs/performance.md, W7). What the protocol keeps comes beside it.
+static_assert(sizeof(Session) <= 512);
+
 Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport> transport)
     : context_(context),
       id_(id),
