@@ -17,7 +17,8 @@
 
 namespace weir {
 
-// Where a fragment goes. More kinds of places come with replicas and mirrors.
+// Where a fragment goes. A role comes with replicas and mirrors; over which kind of connection is
+// the session's to say (docs/adr/0011).
 struct Target {
   uint32_t shard = 0;  // index into PoolConfig::servers
 };
