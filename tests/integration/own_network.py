@@ -1,25 +1,31 @@
-"""Tests that need a network to themselves, because they use fixed ports."""
+"""Tests that need a network to themselves, because they use fixed ports or host names."""
 
 import ctypes
 import errno
 import functools
 import os
 import subprocess
+import tempfile
 import traceback
 
 import pytest
 
 import processes
 
+_CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
+_MS_BIND = 4096
+_MS_REC = 16384
+_MS_PRIVATE = 1 << 18
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def in_own_network(test):
     """Runs a test that takes `lab` in a process with a network namespace of its own, whose loopback
-    is up and whose ports are all free. Root needs no more for it; others need user namespaces.
-    Where there are neither the test fails."""
+    is up, whose ports are all free and whose /etc/hosts is the test's own (`set_hosts`). Nothing
+    outside changes. Root needs no more for it; others need user namespaces. Where there are neither
+    the test fails."""
 
     @functools.wraps(test)
     def run_in_child(lab):
@@ -38,6 +44,13 @@ def in_own_network(test):
             pytest.fail(failure or f"the test's process ended with {status}", pytrace=False)
 
     return run_in_child
+
+
+def set_hosts(**addresses):
+    """From now on each name stands for its addresses, and no other name for any. Only in a test that
+    is `in_own_network`."""
+    _write("/etc/hosts", "".join(f"{address} {name}\n" for name, of_name in addresses.items()
+                                 for address in of_name))
 
 
 def _failure_of(test, lab):
@@ -59,9 +72,9 @@ def _unshare(flags):
 
 def _enter():
     user, group = os.geteuid(), os.getegid()
-    error = _unshare(_CLONE_NEWNET)
+    error = _unshare(_CLONE_NEWNET | _CLONE_NEWNS)
     if error == errno.EPERM:
-        error = _unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+        error = _unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWNS)
         if not error:
             _write("/proc/self/setgroups", "deny")
             _write("/proc/self/uid_map", f"0 {user} 1")
@@ -70,6 +83,14 @@ def _enter():
                        "CAP_SYS_ADMIN, or user namespaces (sysctl user.max_user_namespaces, "
                        "kernel.unprivileged_userns_clone; in a container also its seccomp profile)")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    _mount("none", "/", _MS_REC | _MS_PRIVATE)  # what is mounted here is not seen elsewhere
+    with tempfile.NamedTemporaryFile() as hosts:
+        _mount(hosts.name, "/etc/hosts", _MS_BIND)
+
+
+def _mount(source, target, flags):
+    assert _LIBC.mount(source.encode(), target.encode(), None, ctypes.c_ulong(flags), None) == 0, \
+        f"mount of {target}: {os.strerror(ctypes.get_errno())}"
 
 
 def _write(path, text):
