@@ -103,6 +103,10 @@ class RedisHandler final : public RequestHandler {
   void AnswerItself(const Call& call);
   void AnswerTransactionCommand(const Call& call);
   void QueueInTransaction(const Call& call);
+  // Answers EXEC, or sends the block for which its reply is the answer.
+  void EndTransaction(const Call& call, RedisTransaction& transaction);
+  std::unique_ptr<RedisTransaction> NewTransaction();
+  void Recycle(std::unique_ptr<RedisTransaction> transaction);
   // Notes where the keys (keys_) of a queued command are.
   void Locate(CommandArgs args, RedisTransaction& transaction);
   // Does so for all commands of the transaction anew, because keys may have come to other shards.
@@ -146,6 +150,9 @@ class RedisHandler final : public RequestHandler {
   KeyPositions keys_;
   std::vector<ByteQueue> frames_;
   std::string scratch_;
+  // Of transactions that are over, for the next ones: at most as many as a pool's busy clients.
+  static constexpr size_t kSpareTransactions = 64;
+  std::vector<std::unique_ptr<RedisTransaction>> spare_transactions_;
 };
 
 }  // namespace weir

@@ -1,4 +1,5 @@
 // RedisHandler's part for MULTI, EXEC, DISCARD and what comes between.
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,12 +28,12 @@ void RedisHandler::AnswerTransactionCommand(const Call& call) {
   switch (RedisLocalOf(*call.spec)) {
     case RedisLocal::kMulti:
       if (open) return ReplyError(call.session, state, "ERR MULTI calls can not be nested");
-      state.transaction = std::make_unique<RedisTransaction>();
+      state.transaction = NewTransaction();
       state.transaction->selector_version = selector_.version();
       return Reply(call.session, state, "+OK\r\n");
     case RedisLocal::kDiscard:
       if (!open) return ReplyError(call.session, state, "ERR DISCARD without MULTI");
-      state.transaction.reset();
+      Recycle(std::move(state.transaction));
       return Reply(call.session, state, "+OK\r\n");
     case RedisLocal::kExec:
       return ReplyError(call.session, state, "ERR EXEC without MULTI");
@@ -116,38 +117,52 @@ void RedisHandler::LocateAgain(RedisTransaction& transaction) {
 bool RedisHandler::Exec(const Call& call) {
   const bool large = IsLarge(call.state.transaction->frames.size());
   if (large && !call.session.WaitUntilEmpty()) return false;
-  const std::unique_ptr<RedisTransaction> transaction = std::move(call.state.transaction);
+  std::unique_ptr<RedisTransaction> transaction = std::move(call.state.transaction);
   if (transaction->selector_version != selector_.version()) LocateAgain(*transaction);
-  if (transaction->failed) {
-    ReplyError(call.session, call.state,
-               "EXECABORT Transaction discarded because of previous errors.");
-    return true;
+  EndTransaction(call, *transaction);
+  Recycle(std::move(transaction));
+  return true;
+}
+
+void RedisHandler::EndTransaction(const Call& call, RedisTransaction& transaction) {
+  if (transaction.failed) {
+    return ReplyError(call.session, call.state,
+                      "EXECABORT Transaction discarded because of previous errors.");
   }
-  if (transaction->stray_shard.has_value()) {
-    ReplyError(call.session, call.state,
-               CrossShardError("exec", transaction->first_key, *transaction->shard,
-                               transaction->stray_key, *transaction->stray_shard));
-    return true;
+  if (transaction.stray_shard.has_value()) {
+    return ReplyError(call.session, call.state,
+                      CrossShardError("exec", transaction.first_key, *transaction.shard,
+                                      transaction.stray_key, *transaction.stray_shard));
   }
-  if (transaction->commands == 0) {
-    Reply(call.session, call.state, "*0\r\n");
-    return true;
-  }
+  if (transaction.commands == 0) return Reply(call.session, call.state, "*0\r\n");
+  const bool large = IsLarge(transaction.frames.size());
   Request* request = NewRequest(call);
   // MULTI's +OK and each +QUEUED are swallowed; EXEC's reply is the request's.
-  request->fragment.replies_to_skip = transaction->commands + 1;
+  request->fragment.replies_to_skip = transaction.commands + 1;
   ByteQueue frames;
   ByteQueueWriter out(chunks_, frames);
   AppendCommand(out, "MULTI");
-  frames.Splice(chunks_, std::move(transaction->frames));
+  frames.Splice(chunks_, std::move(transaction.frames));
   AppendCommand(out, "EXEC");
-  const uint32_t shard = transaction->shard.value_or(selector_.Any().shard);
+  const uint32_t shard = transaction.shard.value_or(selector_.Any().shard);
   if (large) {
     call.session.SendOnLease(&request->fragment, shard, std::move(frames));
   } else {
     call.session.Send(&request->fragment, shard, std::move(frames));
   }
-  return true;
+}
+
+std::unique_ptr<RedisTransaction> RedisHandler::NewTransaction() {
+  if (spare_transactions_.empty()) return std::make_unique<RedisTransaction>();
+  std::unique_ptr<RedisTransaction> transaction = std::move(spare_transactions_.back());
+  spare_transactions_.pop_back();
+  return transaction;
+}
+
+void RedisHandler::Recycle(std::unique_ptr<RedisTransaction> transaction) {
+  if (spare_transactions_.size() == kSpareTransactions) return;
+  transaction->Clear();
+  spare_transactions_.push_back(std::move(transaction));
 }
 
 }  // namespace weir
