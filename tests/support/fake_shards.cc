@@ -99,9 +99,14 @@ class FakeShards::Server {
     std::erase_if(connections_, [&](const auto& entry) { return entry.second.shard == shard; });
   }
 
-  void StartShard(size_t shard) {
-    // A socket that was shut down still has its address.
-    CHECK_EQ(listen(listeners_[shard].get(), SOMAXCONN), 0);
+  // A TCP socket that was shut down still has its address and listens again; a Unix one cannot, so
+  // it comes with a new listener.
+  void StartShard(size_t shard, OwnedFd listener) {
+    if (listener) {
+      listeners_[shard] = std::move(listener);
+    } else {
+      CHECK_EQ(listen(listeners_[shard].get(), SOMAXCONN), 0);
+    }
     shard_of_listener_[listeners_[shard].get()] = shard;
     Watch(listeners_[shard].get(), EPOLLIN);
   }
@@ -224,7 +229,12 @@ void FakeShards::Stop(size_t shard) {
 }
 
 void FakeShards::Start(size_t shard) {
-  server_->Run([this, shard] { server_->StartShard(shard); });
+  OwnedFd listener;
+  if (const Address& address = addresses_[shard]; address.starts_with('/')) {
+    CHECK_EQ(unlink(address.c_str()), 0);
+    listener = Listen(address);
+  }
+  server_->Run([&] { server_->StartShard(shard, std::move(listener)); });
 }
 
 void FakeShards::SetPingAnswer(size_t shard, std::string answer) {

@@ -30,7 +30,7 @@ class FakeShards {
   // As from a host that was shut down: connections to the shard are closed and new ones refused. On
   // return that has happened.
   void Stop(size_t shard);
-  // As from a host that is back. TCP only.
+  // As from a host that is back, at the same address.
   void Start(size_t shard);
 
   // What PING is answered with from now on: a whole reply, or nothing at all for "".

@@ -42,5 +42,19 @@ TEST(FakeShardsTest, AStoppedShardHangsUpAndRefuses) {
   EXPECT_EQ(other.Get("key")->text, "1");
 }
 
+TEST(FakeShardsTest, AShardThatIsStartedAgainServesAtItsAddress) {
+  TempDirectory directory;
+  FakeShards tcp(1);
+  FakeShards on_unix(1, directory.path());
+  for (FakeShards* shards : {&tcp, &on_unix}) {
+    for (int round = 0; round < 2; ++round) {
+      shards->Stop(0);
+      EXPECT_FALSE(Connect(shards->address(0)));
+      shards->Start(0);
+      EXPECT_EQ(RespClient(shards->address(0)).Get("key")->text, "0");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weir
