@@ -140,7 +140,8 @@ void Session::OnSent() {
 
 void Session::CheckProgress(Duration limit) {
   // Input that is not held back is a request that has begun to arrive.
-  const bool receiving = lease_.uploading() ? lease_.TakesMore() : !input_.empty() && CanTake();
+  const bool receiving =
+      lease_.uploading() ? lease_.TakesMore() : !input_.empty() && !input_waits_ && CanTake();
   const uint64_t mark = stream_.sent_bytes() + stream_.received_bytes();
   const bool moved = mark != std::exchange(progress_mark_, mark);
   if (moved || (!receiving && stream_.unsent() == 0)) {

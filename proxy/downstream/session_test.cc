@@ -397,6 +397,23 @@ TEST(SessionTest, WhatWasReadOfAFloodOfCommandRequestsIsAnsweredBeforeTheEnd) {
   EXPECT_TRUE(h.client().disconnected());
 }
 
+TEST(SessionTest, ASessionThatRestsIsNotTakenForAClientThatStoppedInARequest) {
+  SessionHarness* harness = nullptr;
+  int rests = 0;  // turns after which input is held
+  SessionHarness::Options options;
+  options.around_turn = [&](bool begins) {
+    if (harness == nullptr || begins || harness->sessions() == 0) return;
+    if (harness->session(0).held() > 0) ++rests;
+    harness->session(0).CheckProgress(Duration::zero());
+  };
+  SessionHarness h(std::move(options));
+  harness = &h;
+  h.client().SendsBytes("CLIENT REPLY OFF\r\n" + Repeat("COMMAND COUNT\r\n", 50));
+  EXPECT_GE(rests, 2);
+  EXPECT_EQ(h.sessions(), 1u);
+  EXPECT_EQ(h.stats().closed_by_progress_limit.Get(), 0u);
+}
+
 // --- Endings ---
 
 TEST(SessionTest, AClientThatHalfClosesGetsAllItsReplies) {
