@@ -37,7 +37,8 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
                                       RespRequestParser& parser, std::string_view rest) {
   using enum LargeWay::Kind;
   const uint64_t wanted = parser.wanted_bytes();
-  if (IsLocked(state, pool_->config) && wanted > LockedLimit(pool_->config)) {
+  const bool locked = IsLocked(state, pool_->config);
+  if (locked && wanted > LockedLimit(pool_->config)) {
     return RefuseTooLarge(session, state, parser, kNoAuth, rest);
   }
   // Asked until it is known, which takes few arguments: a look at them costs time by their number.
@@ -63,7 +64,8 @@ size_t RedisHandler::HandleUnfinished(Session& session, RedisSessionState& state
     state.parser = std::make_unique<HeldParser>(chunks_, RespRequestParser(parser_));
     parser_.Reset();
   }
-  state.parser->gathers = way.kind == kGather;
+  // A reload may take the password away before the rest is here.
+  state.parser->gathers = way.kind == kGather && !locked;
   return 0;
 }
 

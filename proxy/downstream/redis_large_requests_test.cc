@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -110,6 +111,24 @@ TEST(RedisLargeRequestsTest, BeforeThePasswordTheSameRequestsAreTooLargeWholeAnd
   }
   EXPECT_THAT(std::get<0>(Ask(locked, requests[0], requests[0].size())),
               ElementsAre(StartsWith("-NOAUTH")));
+}
+
+TEST(RedisLargeRequestsTest, ALargeSetThatBeganBeforeThePasswordWasTakenAwayStreams) {
+  SessionHarness h([](PoolConfig& pool) {
+    pool.redis_auth = "secret";
+    SmallLimits(pool);
+  });
+  h.shard("a").Answers([](const auto&) -> std::string { return "+OK\r\n"; });
+  const std::string set = FakeClient::Encode(StrCat("SET ", Letters(1500), " ", Letters(3000)));
+  const size_t value = set.find("$3000");
+  h.client().SendsBytes(std::string_view(set).substr(0, value));
+  auto open = std::make_shared<PoolSnapshot>(*h.context().pool);
+  open->config.redis_auth.clear();
+  h.context().pool = open;
+  h.context().handler.Update(open);
+  h.client().SendsBytes(std::string_view(set).substr(value, 100));
+  h.client().SendsBytes(std::string_view(set).substr(value + 100));
+  EXPECT_THAT(h.client().Received(), ElementsAre("OK"));
 }
 
 // It was gathered, and refused beyond max_request, because the one before had to be.
