@@ -190,7 +190,7 @@ void ControlLink::OnHeldChanged(const HeldResources& held) {
     kept = *resource;
     const auto served = pools_.control().find(id.name);
     if (kept.has_endpoints() && served != pools_.control().end()) {
-      AddServedSlots(served->second, *kept.mutable_endpoints());
+      AddServedSlots(served->second, kept);
     }
   }
   state_->Save(state);

@@ -76,12 +76,14 @@ std::string Place(const Places& places, PoolConfig& pool) {
 
 }  // namespace
 
-void AddServedSlots(const PoolConfig& served, v1::EndpointsResource& endpoints) {
+void AddServedSlots(const PoolConfig& served, v1::Resource& endpoints) {
+  auto& slots = *endpoints.mutable_endpoints()->mutable_slots();
   std::set<std::string> named;
-  for (const v1::SlotEndpoints& slot : endpoints.slots()) named.insert(slot.slot());
+  for (const v1::SlotEndpoints& slot : slots) named.insert(slot.slot());
   for (const ShardConfig& shard : served.servers) {
     if (!named.insert(shard.name).second) continue;
-    v1::SlotEndpoints& slot = *endpoints.add_slots();
+    endpoints.clear_version();
+    v1::SlotEndpoints& slot = *slots.Add();
     slot.set_slot(shard.name);
     for (const Endpoint& address : AddressesOf(shard)) slot.add_addresses(FormatEndpoint(address));
   }

@@ -36,8 +36,10 @@ struct DecodedPools {
 };
 
 // Adds to the Endpoints of a pool the slots that it serves beyond them, with the addresses they are
-// served at: then the two make the same pool after a restart.
-void AddServedSlots(const PoolConfig& served, v1::EndpointsResource& endpoints);
+// served at: then the two make the same pool after a restart. With such slots they are not what
+// their version stands for, so it becomes unknown, and the server sends them again.
+// REQUIRES: a body of Endpoints.
+void AddServedSlots(const PoolConfig& served, v1::Resource& endpoints);
 
 class SnapshotDecoder {
  public:

@@ -266,12 +266,26 @@ TEST(SnapshotDecoderTest, ServedSlotsAreAddedToEndpointsWithoutThem) {
   const ServedPools served =
       Served(Hold({PoolWith("alpha", {"s", "t"}),
                    EndpointsWith("alpha", {{"s", {"/a"}}, {"t", {"/t", "[::1]:2"}}})}));
-  v1::EndpointsResource endpoints = EndpointsWith("alpha", {{"s", {"/new"}}}).endpoints();
+  v1::Resource endpoints = EndpointsWith("alpha", {{"s", {"/new"}}});
   AddServedSlots(served.at("alpha"), endpoints);
-  EXPECT_EQ(endpoints.SerializeAsString(),
+  EXPECT_EQ(endpoints.endpoints().SerializeAsString(),
             EndpointsWith("alpha", {{"s", {"/new"}}, {"t", {"/t", "[::1]:2"}}})
                 .endpoints()
                 .SerializeAsString());
+}
+
+// A proxy that started with them said that it had what the server has, and kept the slot.
+TEST(SnapshotDecoderTest, EndpointsWithServedSlotsAddedAreNotCalledThoseOfTheServer) {
+  const ServedPools served = Served(Hold(
+      {PoolWith("alpha", {"s", "t"}), EndpointsWith("alpha", {{"s", {"/a"}}, {"t", {"/t"}}})}));
+  v1::Resource whole = EndpointsWith("alpha", {{"s", {"/a"}}, {"t", {"/t"}}});
+  whole.set_version("e1");
+  AddServedSlots(served.at("alpha"), whole);
+  EXPECT_EQ(whole.version(), "e1") << "nothing was added";
+  v1::Resource less = EndpointsWith("alpha", {{"s", {"/a"}}});
+  less.set_version("e2");
+  AddServedSlots(served.at("alpha"), less);
+  EXPECT_EQ(less.version(), "");
 }
 
 TEST(SnapshotDecoderTest, ARefusedPoolGoesBackAndItsNewEndpointsStay) {
