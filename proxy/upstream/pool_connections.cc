@@ -369,10 +369,16 @@ void PoolConnections::ForEachConnection(Shard& shard, const Function& function) 
 
 // --- Places ---
 
-void PoolConnections::SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses) {
-  Shard& s = *shards_[shard];
-  s.addresses = std::move(addresses);
-  ForEachConnection(s, [](UpstreamConnection& connection) { connection.OnAddressesChanged(); });
+void PoolConnections::SetAddresses(uint32_t shard, const std::vector<ResolvedAddress>& addresses) {
+  const auto set = [&](Shard& s) {
+    s.addresses = addresses;
+    ForEachConnection(s, [](UpstreamConnection& connection) { connection.OnAddressesChanged(); });
+  };
+  // What began to wait for an address before a reload goes on, too, and others behind it.
+  for (const std::unique_ptr<Shard>& earlier : retired_) {
+    if (earlier->config.SamePlaceAs(shards_[shard]->config)) set(*earlier);
+  }
+  set(*shards_[shard]);
 }
 
 void PoolConnections::ConnectAgain(uint32_t shard) {

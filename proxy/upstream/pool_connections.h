@@ -90,7 +90,7 @@ class PoolConnections {
 
   // Where a shard is served now. Connections in use stay; the next connects go there. Empty: its
   // name has no address, which fails what waited for one.
-  void SetAddresses(uint32_t shard, std::vector<ResolvedAddress> addresses);
+  void SetAddresses(uint32_t shard, const std::vector<ResolvedAddress>& addresses);
   // The shard is back: connections that back off are tried at once, and in a pool with `preconnect`
   // those that are missing are made.
   void ConnectAgain(uint32_t shard);

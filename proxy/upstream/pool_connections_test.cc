@@ -368,6 +368,21 @@ TEST_F(PoolReloadTest, OneThatWaitedForAnEarlierOneAndTimedOutLetsNobodyPastThat
   EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
 }
 
+TEST_F(PoolReloadTest, WhatWaitedForAnAddressAtAReloadIsSentWhenThereIsOne) {
+  h_.connections().SetAddresses(0, {});
+  h_.client().Sends("SET a1 old");
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  h_.client().Sends("GET a1");
+  h_.connections().SetAddresses(0, {h_.AddressOf("a")});
+  h_.Settle();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
+  h_.shard("a").Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("AUTH secret"));
+  h_.shard("a").Sends("+OK\r\n");
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
+}
+
 TEST_F(PoolReloadTest, TheAddressInUseCountsThoughItsNameStandsForAnotherMeanwhile) {
   h_.client().Sends("SET a1 old");
   h_.connections().SetAddresses(0, {h_.AddressOf("b")});
