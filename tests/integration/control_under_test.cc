@@ -3,6 +3,7 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "httplib.h"
 #include "proxy/base/check.h"
 
 namespace weir {
@@ -10,7 +11,7 @@ namespace weir {
 std::vector<std::string> ControlUnderTest::Command(uint16_t discovery_port, uint16_t admin_port,
                                                    uint16_t http_port) const {
   return {Program("WEIR_CONTROL"),
-          StrCat("--data-dir=", directory_.path(), "/data"),
+          StrCat("--data-dir=", data_),
           StrCat("--listen-discovery=127.0.0.1:", discovery_port),
           StrCat("--listen-admin=127.0.0.1:", admin_port),
           StrCat("--http=127.0.0.1:", http_port),
@@ -27,6 +28,12 @@ void ControlUnderTest::Start() {
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   admin_ = v1::AdminService::NewStub(
       grpc::CreateCustomChannel(admin, grpc::InsecureChannelCredentials(), arguments));
+}
+
+std::string ControlUnderTest::Page(const std::string& path) const {
+  httplib::Client client("127.0.0.1", http_port_);
+  const httplib::Result page = client.Get(path);
+  return page ? page->body : "";
 }
 
 Outcome ControlUnderTest::StartSecond() {

@@ -23,6 +23,9 @@ namespace weir {
 class ControlUnderTest {
  public:
   ControlUnderTest() { Start(); }
+  // Over the data of another one, which may have them still: not started.
+  ControlUnderTest(const ControlUnderTest& other, uint16_t discovery_port)
+      : data_(other.data_), discovery_port_(discovery_port) {}
 
   // Accepts connections when it returns.
   void Start();
@@ -33,20 +36,31 @@ class ControlUnderTest {
   // ended: its exit code and what it said.
   Outcome StartSecond();
 
-  // What a proxy is started with to come here.
-  std::string flag() const { return StrCat("--control=127.0.0.1:", discovery_port_); }
+  const std::string& data_directory() const { return data_; }
+  // Where proxies come to.
+  Address address() const { return StrCat("127.0.0.1:", discovery_port_); }
+  std::string Log() const { return ReadFile(StrCat(directory_.path(), "/log")); }
+  // What a page of its HTTP port says.
+  std::string Page(const std::string& path) const;
 
   // Makes a call, for at most 30 s; expects it to succeed.
   template <typename Request, typename Response>
   Response Call(grpc::Status (v1::AdminService::Stub::*method)(grpc::ClientContext*, const Request&,
                                                                Response*),
                 const Request& request) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
     Response response;
-    const grpc::Status status = (admin_.get()->*method)(&context, request, &response);
+    const grpc::Status status = Try(method, request, response);
     EXPECT_TRUE(status.ok()) << status.error_code() << " " << status.error_message();
     return response;
+  }
+  // The same, with any outcome.
+  template <typename Request, typename Response>
+  grpc::Status Try(grpc::Status (v1::AdminService::Stub::*method)(grpc::ClientContext*,
+                                                                  const Request&, Response*),
+                   const Request& request, Response& response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    return (admin_.get()->*method)(&context, request, &response);
   }
 
  private:
@@ -54,6 +68,7 @@ class ControlUnderTest {
                                    uint16_t http_port) const;
 
   TempDirectory directory_;
+  const std::string data_ = StrCat(directory_.path(), "/data");
   const uint16_t discovery_port_ = FreePort();
   const uint16_t admin_port_ = FreePort();
   const uint16_t http_port_ = FreePort();

@@ -37,17 +37,20 @@ v1::CreatePoolRequest PoolAt(const std::string& name, const Address& listen,
 
 }  // namespace
 
-LiveFleet::LiveFleet(size_t proxies, const std::vector<NamedShard>& shards)
-    : address_(StrCat("127.0.0.1:", FreePort())) {
+LiveFleet::LiveFleet(size_t proxies, const std::vector<NamedShard>& shards,
+                     const Address& next_control)
+    : control_flag_(
+          StrCat("--control=", control_.address(), next_control.empty() ? "" : ",", next_control)),
+      address_(StrCat("127.0.0.1:", FreePort())) {
   for (size_t i = 0; i < proxies; ++i) proxies_.push_back(StartProxy(i));
   CHECK(InSync());
   v1::CreatePoolRequest request = PoolAt(kPool, address_, shards);
   request.mutable_spec()->mutable_policy()->set_reuseport(true);
-  ExpectAcked(control_.Call(&v1::AdminService::Stub::CreatePool, request));
+  ExpectAcked(asked_->Call(&v1::AdminService::Stub::CreatePool, request));
 }
 
 std::unique_ptr<WeirProcess> LiveFleet::StartProxy(size_t index) {
-  const std::vector<std::string> flags = {control_.flag(), StrCat("--node-id=p", index),
+  const std::vector<std::string> flags = {control_flag_, StrCat("--node-id=p", index),
                                           "--threads=2",
                                           StrCat("--state-dir=", states_.path(), "/", index)};
   return std::make_unique<WeirProcess>("", flags);
@@ -73,7 +76,7 @@ v1::Plan LiveFleet::AddShard(const NamedShard& shard) {
   request.mutable_shard()->set_name(shard.name);
   request.mutable_shard()->set_endpoint(shard.address);
   SetOptions(*request.mutable_options());
-  return ExpectAcked(control_.Call(&v1::AdminService::Stub::AddShard, request));
+  return ExpectAcked(asked_->Call(&v1::AdminService::Stub::AddShard, request));
 }
 
 v1::Plan LiveFleet::RemoveShard(const std::string& shard) {
@@ -81,7 +84,7 @@ v1::Plan LiveFleet::RemoveShard(const std::string& shard) {
   request.set_pool(kPool);
   request.set_shard(shard);
   SetOptions(*request.mutable_options());
-  return ExpectAcked(control_.Call(&v1::AdminService::Stub::RemoveShard, request));
+  return ExpectAcked(asked_->Call(&v1::AdminService::Stub::RemoveShard, request));
 }
 
 v1::Plan LiveFleet::SetWeight(const std::string& shard, uint32_t weight) {
@@ -90,7 +93,7 @@ v1::Plan LiveFleet::SetWeight(const std::string& shard, uint32_t weight) {
   request.set_shard(shard);
   request.set_weight(weight);
   SetOptions(*request.mutable_options());
-  return ExpectAcked(control_.Call(&v1::AdminService::Stub::UpdateShard, request));
+  return ExpectAcked(asked_->Call(&v1::AdminService::Stub::UpdateShard, request));
 }
 
 v1::Plan LiveFleet::DrainShard(const std::string& shard, bool undo) {
@@ -99,28 +102,29 @@ v1::Plan LiveFleet::DrainShard(const std::string& shard, bool undo) {
   request.set_shard(shard);
   request.set_undo(undo);
   SetOptions(*request.mutable_options());
-  return ExpectAcked(control_.Call(&v1::AdminService::Stub::DrainShard, request));
+  return ExpectAcked(asked_->Call(&v1::AdminService::Stub::DrainShard, request));
 }
 
 std::vector<v1::ProxyResult> LiveFleet::CreatePoolForOneProxy(const std::string& name,
                                                               const NamedShard& shard) {
-  const v1::ChangeResponse response = control_.Call(
+  const v1::ChangeResponse response = asked_->Call(
       &v1::AdminService::Stub::CreatePool, PoolAt(name, StrCat("127.0.0.1:", FreePort()), {shard}));
   return {response.proxies().begin(), response.proxies().end()};
 }
 
 std::vector<v1::Proxy> LiveFleet::Proxies() {
   const v1::ListProxiesResponse list =
-      control_.Call(&v1::AdminService::Stub::ListProxies, v1::ListProxiesRequest());
+      asked_->Call(&v1::AdminService::Stub::ListProxies, v1::ListProxiesRequest());
   return {list.proxies().begin(), list.proxies().end()};
 }
 
-bool LiveFleet::InSync() {
-  return Eventually([this] {
+bool LiveFleet::InSync(std::chrono::seconds limit) {
+  const auto in_sync = [this] {
     const std::vector<v1::Proxy> proxies = Proxies();
     return proxies.size() == proxies_.size() &&
            std::ranges::all_of(proxies, [](const v1::Proxy& proxy) { return proxy.in_sync(); });
-  });
+  };
+  return Eventually(in_sync, limit);
 }
 
 RespClient LiveFleet::ClientOf(size_t proxy) {

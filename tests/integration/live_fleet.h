@@ -2,6 +2,7 @@
 // shards.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -25,10 +26,15 @@ struct NamedShard {
 // ends with the object. One thread.
 class LiveFleet {
  public:
-  // All proxies serve `alpha` when it returns.
-  LiveFleet(size_t proxies, const std::vector<NamedShard>& shards);
+  // All proxies serve `alpha` when it returns. They know `next_control`, if there is one, as the
+  // control plane to turn to when the first is gone.
+  LiveFleet(size_t proxies, const std::vector<NamedShard>& shards,
+            const Address& next_control = "");
 
+  // The first one.
   ControlUnderTest& control() { return control_; }
+  // Changes and questions go there from now on. Borrowed.
+  void GoTo(ControlUnderTest& control) { asked_ = &control; }
   WeirProcess& proxy(size_t index) { return *proxies_[index]; }
   size_t size() const { return proxies_.size(); }
   // Ends all proxies and starts them again as they were.
@@ -47,7 +53,7 @@ class LiveFleet {
   // The proxies that are connected.
   std::vector<v1::Proxy> Proxies();
   // All proxies are connected and hold what they should; waits for it.
-  bool InSync();
+  bool InSync(std::chrono::seconds limit = std::chrono::seconds(20));
 
   // A client of alpha whose connection this proxy has accepted.
   RespClient ClientOf(size_t proxy);
@@ -57,6 +63,8 @@ class LiveFleet {
   v1::Plan ExpectAcked(const v1::ChangeResponse& response) const;
 
   ControlUnderTest control_;
+  ControlUnderTest* asked_ = &control_;
+  const std::string control_flag_;
   TempDirectory states_;
   const Address address_;
   std::vector<std::unique_ptr<WeirProcess>> proxies_;
