@@ -35,12 +35,26 @@ void AddressBook::SetPool(const v1::PoolRecord& record) {
     need.slots[slot.name()] = {.endpoint = slot.endpoint(),
                                .before = AddressesIn(record.name(), slot.name(), slot.endpoint())};
   }
+  RemoveUser(record.name());
+  for (const auto& [name, place] : need.slots) users_[place.endpoint].insert(record.name());
   needs_[record.name()] = std::move(need);
 }
 
 void AddressBook::RemovePool(const std::string& pool) {
   const std::lock_guard lock(mutex_);
+  RemoveUser(pool);
   needs_.erase(pool);
+}
+
+void AddressBook::RemoveUser(const std::string& pool) {
+  const auto need = needs_.find(pool);
+  if (need == needs_.end()) return;
+  for (const auto& [name, place] : need->second.slots) {
+    const auto users = users_.find(place.endpoint);
+    if (users == users_.end()) continue;  // of another slot, too
+    users->second.erase(pool);
+    if (users->second.empty()) users_.erase(users);
+  }
 }
 
 void AddressBook::Forget(const std::map<std::string, absl::Duration>& names) {
@@ -49,14 +63,6 @@ void AddressBook::Forget(const std::map<std::string, absl::Duration>& names) {
     return !names.contains(resolved.first) && !IsNeeded(resolved.first);
   });
   if (forgotten > 0) ++changes_;
-}
-
-bool AddressBook::IsNeeded(const std::string& endpoint) const {
-  return std::ranges::any_of(needs_, [&endpoint](const auto& need) {
-    return std::ranges::any_of(need.second.slots, [&endpoint](const auto& slot) {
-      return slot.second.endpoint == endpoint;
-    });
-  });
 }
 
 std::vector<std::string> AddressBook::AddressesOf(const std::string& endpoint) const {
@@ -106,19 +112,14 @@ std::map<std::string, absl::Duration> AddressBook::Names() const {
 
 std::vector<std::string> AddressBook::SetAddresses(const std::string& endpoint,
                                                    std::vector<std::string> addresses) {
-  std::vector<std::string> changed;
   const std::lock_guard lock(mutex_);
-  for (const auto& [pool, need] : needs_) {
-    const bool has = std::ranges::any_of(
-        need.slots, [&endpoint](const auto& slot) { return slot.second.endpoint == endpoint; });
-    if (has) changed.push_back(pool);
-  }
-  if (changed.empty()) return changed;  // nobody needs it any longer
+  const auto users = users_.find(endpoint);
+  if (users == users_.end()) return {};  // nobody needs it any longer
   std::vector<std::string>& known = resolved_[endpoint];
   if (known == addresses) return {};
   known = std::move(addresses);
   ++changes_;
-  return changed;
+  return {users->second.begin(), users->second.end()};
 }
 
 ResolvedAddresses AddressBook::Resolved() const {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,10 +64,12 @@ class AddressBook {
   // Of a slot that is to be at `endpoint`.
   std::vector<std::string> AddressesIn(const std::string& pool, const std::string& slot,
                                        const std::string& endpoint) const;
-  bool IsNeeded(const std::string& endpoint) const;
+  bool IsNeeded(const std::string& endpoint) const { return users_.contains(endpoint); }
+  void RemoveUser(const std::string& pool);
 
   mutable std::mutex mutex_;
-  std::map<std::string, Need> needs_;  // by pool
+  std::map<std::string, Need> needs_;                   // by pool
+  std::map<std::string, std::set<std::string>> users_;  // pools by endpoint, as in needs_
   ResolvedAddresses resolved_;
   uint64_t changes_ = 0;
 };

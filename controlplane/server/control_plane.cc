@@ -79,7 +79,9 @@ absl::Status ControlPlane::Load(ResolvedAddresses resolved) {
 }
 
 absl::Status ControlPlane::Start() {
-  RunDue(parts_.moment() + Publisher::kLongestDelay);
+  const Moment due = parts_.moment() + Publisher::kLongestDelay;
+  RefreshPools(due);
+  RunDue(due);
   return parts_.store.Watch(*this);
 }
 
@@ -289,11 +291,32 @@ PoolPtr ControlPlane::MakeState(StoredPool stored) const {
 }
 
 void ControlPlane::SetAddresses(const std::string& endpoint, std::vector<std::string> addresses) {
-  for (const std::string& pool : addresses_.SetAddresses(endpoint, std::move(addresses))) {
+  const std::vector<std::string> changed = addresses_.SetAddresses(endpoint, std::move(addresses));
+  const Moment due = parts_.moment() + Publisher::kQuiet;
+  const std::lock_guard lock(mutex_);
+  for (const std::string& pool : changed) refreshes_.try_emplace(pool, due);
+}
+
+Moment ControlPlane::RefreshPools(Moment now) {
+  std::vector<std::string> pools;
+  Moment next = kNever;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [pool, due] : refreshes_) {
+      if (due <= now) {
+        pools.push_back(pool);
+      } else {
+        next = std::min(next, due);
+      }
+    }
+    for (const std::string& pool : pools) refreshes_.erase(pool);
+  }
+  for (const std::string& pool : pools) {
     const std::lock_guard lock(LockOf(pool));
     const PoolPtr state = Find(pool);
     if (state != nullptr) Adopt(pool, MakeState(state->stored));
   }
+  return next;
 }
 
 ChangeContext ControlPlane::ContextOf(const std::string& pool, const Caller& caller) const {

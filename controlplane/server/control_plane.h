@@ -110,7 +110,12 @@ class ControlPlane final : private PoolStoreObserver {
   // What is to be kept for the next process, and a number that tells when it is another.
   ResolvedAddresses Resolved() const { return addresses_.Resolved(); }
   uint64_t ResolvedChanges() const { return addresses_.Changes(); }
+  // `endpoint` is served there now. The pools that this changes are changed by RefreshPools.
   void SetAddresses(const std::string& endpoint, std::vector<std::string> addresses);
+  // Changes the pools for which new addresses came Publisher::kQuiet ago or earlier: once, however
+  // many came. Returns when to be called next (kNever: after the next SetAddresses). Waits for
+  // changes of these pools that are under way, hence for the disk.
+  Moment RefreshPools(Moment now);
 
  private:
   using Apply = std::function<ChangeResult(const v1::PoolRecord*, const ChangeContext&)>;
@@ -158,6 +163,7 @@ class ControlPlane final : private PoolStoreObserver {
 
   mutable std::mutex mutex_;  // of what follows; taken after a pool's lock
   std::map<std::string, PoolPtr, std::less<>> pools_;
+  std::map<std::string, Moment> refreshes_;         // when due, by pool
   std::map<std::string, std::string> file_errors_;  // by pool, of those that exist
   Deletions deletions_;
   std::vector<std::weak_ptr<PoolWatch>> watches_;

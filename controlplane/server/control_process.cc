@@ -116,6 +116,7 @@ absl::Status ControlProcess::OpenStore() {
   resolver_ = std::make_unique<EndpointResolver>(
       [this](const std::string& endpoint, const std::vector<std::string>& addresses) {
         control_->SetAddresses(endpoint, addresses);
+        refresher_.Wake();
       });
   auto resolved = ReadAddressFile(options_.data_dir);
   if (!resolved.ok()) {  // they will be found again
@@ -173,6 +174,7 @@ absl::Status ControlProcess::Serve() {
       *control_, *access_, metrics_,
       PeerLimit::Limits{.in_all = kMaxWatches, .per_peer = options_.max_peer_watches});
   ticker_.Start([this](Moment now) { return Tick(now); });
+  refresher_.Start([this](Moment now) { return control_->RefreshPools(now); });
   saver_.Start([this](Moment now) {
     SaveAddresses();
     return now + kSaveInterval;
@@ -203,6 +205,7 @@ void ControlProcess::Shutdown() {
   }
   ticker_.Stop();
   resolver_.reset();
+  refresher_.Stop();
   saver_.Stop();
   if (store_ != nullptr && control_ != nullptr) SaveAddresses();
   store_.reset();

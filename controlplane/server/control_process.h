@@ -68,7 +68,8 @@ class ControlProcess {
   ResourceCache cache_;
   ProxyRegistry proxies_;
   Ticker ticker_;
-  Ticker saver_;  // of addresses: a disk that hangs holds up no change
+  Ticker refresher_;  // of pools whose addresses change: waits for their changes under way
+  Ticker saver_;      // of addresses: a disk that hangs holds up no change
   std::unique_ptr<Access> access_;
   std::unique_ptr<SecretDirectory> secrets_;
   std::unique_ptr<EmbeddedStore> store_;

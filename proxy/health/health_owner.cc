@@ -42,27 +42,6 @@ std::vector<std::string> ShardNamesOf(const PoolConfig& config) {
   return names;
 }
 
-std::optional<size_t> FindShard(const PoolConfig& config, std::string_view name) {
-  for (size_t i = 0; i < config.servers.size(); ++i) {
-    if (config.servers[i].name == name) return i;
-  }
-  return std::nullopt;
-}
-
-// The shards of `now` that `old_pool` has elsewhere, or where it introduces itself otherwise.
-std::vector<size_t> MovedShards(const PoolSnapshot& old_pool, const PoolSnapshot& now) {
-  const PoolConfig& before = old_pool.config;
-  const PoolConfig& config = now.config;
-  const bool all = old_pool.login() != now.login();
-  std::vector<size_t> moved;
-  for (size_t i = 0; i < config.servers.size(); ++i) {
-    const std::optional<size_t> old = FindShard(before, config.servers[i].name);
-    if (!old.has_value()) continue;
-    if (all || !before.servers[*old].SamePlaceAs(config.servers[i])) moved.push_back(i);
-  }
-  return moved;
-}
-
 ProbeResult ResultOf(const absl::Status& status) {
   if (status.ok()) return ProbeResult::kServes;
   return absl::IsResourceExhausted(status) ? ProbeResult::kUnknown : ProbeResult::kFailed;
@@ -85,6 +64,28 @@ HealthOwner::~HealthOwner() {
   pools_.clear();
   // What the probes gave to DeleteLater ends with a last turn.
   loop_->RunTurn(Duration::zero());
+}
+
+HealthOwner::ShardIndexes HealthOwner::IndexByName(const PoolConfig& config) {
+  ShardIndexes indexes;
+  indexes.reserve(config.servers.size());
+  for (size_t i = 0; i < config.servers.size(); ++i) indexes.emplace(config.servers[i].name, i);
+  return indexes;
+}
+
+std::vector<size_t> HealthOwner::MovedShards(const PoolSnapshot& old_pool,
+                                             const ShardIndexes& old_shards,
+                                             const PoolSnapshot& now) {
+  const PoolConfig& before = old_pool.config;
+  const PoolConfig& config = now.config;
+  const bool all = old_pool.login() != now.login();
+  std::vector<size_t> moved;
+  for (size_t i = 0; i < config.servers.size(); ++i) {
+    const auto old = old_shards.find(config.servers[i].name);
+    if (old == old_shards.end()) continue;
+    if (all || !before.servers[old->second].SamePlaceAs(config.servers[i])) moved.push_back(i);
+  }
+  return moved;
 }
 
 void HealthOwner::Post(EventLoop::Message message) {
@@ -120,6 +121,7 @@ void HealthOwner::SetAddresses(Endpoint endpoint, std::vector<ResolvedAddress> a
 
 void HealthOwner::OnAddressesChanged(const Endpoint& endpoint) {
   for (auto& [name, pool] : pools_) {
+    if (pool->tracker.ejected() == 0) continue;
     const std::vector<ShardConfig>& servers = pool->snapshot->config.servers;
     for (size_t i = 0; i < servers.size(); ++i) {
       const bool ejected = !pool->tracker.live()[i];
@@ -132,9 +134,9 @@ void HealthOwner::ReportFailure(std::string pool, std::string shard, ShardFailur
   Post([this, pool_name = std::move(pool), shard = std::move(shard), kind] {
     Pool* pool = FindPool(pool_name);
     if (pool == nullptr) return;
-    const std::optional<size_t> index = FindShard(pool->snapshot->config, shard);
-    if (!index.has_value()) return;
-    Perform(*pool, pool->tracker.OnFailure(*index, kind, loop_->now()));
+    const auto found = pool->shards.find(shard);
+    if (found == pool->shards.end()) return;
+    Perform(*pool, pool->tracker.OnFailure(found->second, kind, loop_->now()));
     ArmTimer();
   });
 }
@@ -143,8 +145,8 @@ void HealthOwner::ReportSuccess(std::string pool, std::string shard) {
   Post([this, pool_name = std::move(pool), shard = std::move(shard)] {
     Pool* pool = FindPool(pool_name);
     if (pool == nullptr) return;
-    const std::optional<size_t> index = FindShard(pool->snapshot->config, shard);
-    if (index.has_value()) pool->tracker.OnSuccess(*index);
+    const auto found = pool->shards.find(shard);
+    if (found != pool->shards.end()) pool->tracker.OnSuccess(found->second);
   });
 }
 
@@ -156,8 +158,8 @@ void HealthOwner::ApplyNow(const Snapshot& snapshot, std::shared_ptr<StatsTable>
     const PoolConfig& config = pool->config;
     auto old = pools_.find(config.name);
     if (old == pools_.end()) {
-      next[config.name] = std::make_unique<Pool>(
-          Pool{pool, i, HealthTracker(PolicyOf(config), ShardNamesOf(config)), {}});
+      next[config.name] = std::make_unique<Pool>(Pool{
+          pool, IndexByName(config), i, HealthTracker(PolicyOf(config), ShardNamesOf(config)), {}});
     } else {
       next[config.name] = std::move(old->second);
       pools_.erase(old);
@@ -171,10 +173,11 @@ void HealthOwner::ApplyNow(const Snapshot& snapshot, std::shared_ptr<StatsTable>
     HealthTracker::Actions actions;
     if (pool.snapshot != snapshot.pools[i]) {
       const PoolSnapshotPtr before = std::exchange(pool.snapshot, snapshot.pools[i]);
-      CancelProbes(pool);
       const PoolConfig& config = pool.snapshot->config;
+      const ShardIndexes shards_before = std::exchange(pool.shards, IndexByName(config));
+      CancelProbes(pool);
       actions = pool.tracker.Update(PolicyOf(config), ShardNamesOf(config), loop_->now());
-      for (size_t shard : MovedShards(*before, *pool.snapshot)) {
+      for (size_t shard : MovedShards(*before, shards_before, *pool.snapshot)) {
         pool.tracker.OnMoved(shard, loop_->now());
       }
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -65,13 +66,23 @@ class HealthOwner {
   void ReportSuccess(std::string pool, std::string shard);
 
  private:
+  // Indexes in PoolConfig::servers by name.
+  using ShardIndexes = absl::flat_hash_map<std::string_view, size_t>;
+
   struct Pool {
     PoolSnapshotPtr snapshot;
-    size_t stats_index;  // in stats_
+    ShardIndexes shards;  // of `snapshot`, whose names these are
+    size_t stats_index;   // in stats_
     HealthTracker tracker;
     absl::flat_hash_map<uint64_t, std::unique_ptr<Probe>> probes;  // under way, by id
   };
   using Pools = absl::flat_hash_map<std::string, std::unique_ptr<Pool>>;
+
+  static ShardIndexes IndexByName(const PoolConfig& config);
+  // The shards of `now` that `old_pool`, with these shards, has elsewhere, or where it introduces
+  // itself otherwise.
+  static std::vector<size_t> MovedShards(const PoolSnapshot& old_pool,
+                                         const ShardIndexes& old_shards, const PoolSnapshot& now);
 
   void Post(EventLoop::Message message);
   void ApplyNow(const Snapshot& snapshot, std::shared_ptr<StatsTable> stats);

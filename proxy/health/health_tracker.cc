@@ -1,8 +1,10 @@
 #include "proxy/health/health_tracker.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "proxy/base/check.h"
 
 namespace weir {
@@ -74,12 +76,13 @@ HealthTracker::Actions HealthTracker::Update(const HealthPolicy& policy,
                                              std::vector<std::string> shards, Moment now) {
   HealthTracker next(policy, std::move(shards));
   next.last_probe_id_ = last_probe_id_;
+  absl::flat_hash_map<std::string_view, const Shard*> known;
+  for (const Shard& shard : shards_) known.emplace(shard.name, &shard);
   for (size_t i = 0; i < next.shards_.size(); ++i) {
     Shard& shard = next.shards_[i];
-    const auto old = std::find_if(shards_.begin(), shards_.end(),
-                                  [&](const Shard& s) { return s.name == shard.name; });
-    if (old == shards_.end()) continue;
-    shard = *old;
+    const auto old = known.find(shard.name);
+    if (old == known.end()) continue;
+    shard = *old->second;
     shard.probe_id = 0;
     if (shard.state == State::kProbing) {
       shard.state = State::kEjected;
@@ -115,6 +118,7 @@ void HealthTracker::OnMoved(size_t shard, Moment now) {
 
 Moment HealthTracker::next_deadline() const {
   Moment next = kNever;
+  if (ejected_ == 0) return next;
   for (const Shard& shard : shards_) {
     if (shard.state == State::kEjected) next = std::min(next, shard.probe_at);
   }

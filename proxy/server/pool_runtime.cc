@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <string_view>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
 #include "proxy/config/snapshot_builder.h"
@@ -26,13 +28,12 @@ PoolConnections::ShardCells ShardCellsOf(StatsTable& stats, size_t pool_index, s
 // stays so until the health owner has found it well, also at another place.
 std::vector<bool> LiveShards(const PoolConfig& pool, const PoolConfig& before,
                              const ShardSelector& selector) {
-  std::vector<bool> live(pool.servers.size(), true);
+  absl::flat_hash_set<std::string_view> ejected;
   for (uint32_t old = 0; old < before.servers.size(); ++old) {
-    if (!selector.ejected(old)) continue;
-    for (size_t i = 0; i < live.size(); ++i) {
-      if (pool.servers[i].name == before.servers[old].name) live[i] = false;
-    }
+    if (selector.ejected(old)) ejected.insert(before.servers[old].name);
   }
+  std::vector<bool> live(pool.servers.size(), true);
+  for (size_t i = 0; i < live.size(); ++i) live[i] = !ejected.contains(pool.servers[i].name);
   const bool all_ejected = std::ranges::none_of(live, std::identity());
   if (all_ejected) live.assign(live.size(), true);
   return live;
@@ -76,6 +77,7 @@ void PoolRuntime::Update(PoolSnapshotPtr pool, std::shared_ptr<StatsTable> stats
   connections_.Update(context_.pool,
                       ShardCellsOf(*stats_, pool_index, context_.pool->shard_count()));
   handler_->Update(context_.pool);
+  shards_at_.clear();
   if (config.preconnect) connections_.Preconnect();
 }
 
@@ -151,9 +153,14 @@ void PoolRuntime::SetHealth(std::shared_ptr<const Ring> ring, std::vector<bool> 
 void PoolRuntime::SetAddresses(const Endpoint& endpoint,
                                const std::vector<ResolvedAddress>& addresses) {
   const std::vector<ShardConfig>& servers = context_.pool->config.servers;
-  for (uint32_t i = 0; i < servers.size(); ++i) {
-    if (servers[i].endpoint == endpoint) connections_.SetAddresses(i, addresses);
+  if (shards_at_.empty()) {
+    for (uint32_t i = 0; i < servers.size(); ++i) {
+      shards_at_[FormatEndpoint(servers[i].endpoint)].push_back(i);
+    }
   }
+  const auto found = shards_at_.find(FormatEndpoint(endpoint));
+  if (found == shards_at_.end()) return;
+  for (const uint32_t shard : found->second) connections_.SetAddresses(shard, addresses);
 }
 
 void PoolRuntime::CloseQuietSessions(Duration idle) {

@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "proxy/base/chunk_pool.h"
 #include "proxy/base/unique_fd.h"
@@ -117,6 +119,9 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   std::unique_ptr<RequestHandler> handler_;
   SessionContext context_;
   std::vector<std::unique_ptr<Session>> sessions_;
+  // Indexes of shards by FormatEndpoint. Made when a name's addresses are told, for all that
+  // follow.
+  absl::flat_hash_map<std::string, std::vector<uint32_t>> shards_at_;
   bool leaving_ = false;
   Timer progress_timer_;
 };

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+
 namespace weir {
 namespace {
 
@@ -38,10 +40,16 @@ StatsTable::PoolCells StatsTable::MakePool(size_t index, const StatsTable* previ
 }
 
 StatsTable::PoolCells StatsTable::Next(size_t index, const StatsLayout::Pool& next) const {
-  PoolCells made{.cells = pools_[index].cells, .shards = {}};
-  for (size_t i = 0; i < next.shards.size(); ++i) {
-    const auto old = ShardIndex(index, next.shards[i], i);
-    made.shards.push_back(old ? pools_[index].shards[*old] : std::make_shared<ShardStats>());
+  const PoolCells& cells = pools_[index];
+  const std::vector<std::string>& shards = layout_->pools[index].shards;
+  if (next.shards == shards) return cells;
+  absl::flat_hash_map<std::string_view, size_t> places;
+  for (size_t i = 0; i < shards.size(); ++i) places.emplace(shards[i], i);
+  PoolCells made{.cells = cells.cells, .shards = {}};
+  for (const std::string& shard : next.shards) {
+    const auto old = places.find(shard);
+    made.shards.push_back(old != places.end() ? cells.shards[old->second]
+                                              : std::make_shared<ShardStats>());
   }
   return made;
 }
