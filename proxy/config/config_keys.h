@@ -83,6 +83,10 @@ inline constexpr KeySpec kPoolKeys[] = {
      "new"},
     {"session_output_limit", "number >= 65536", "33554432", "bytes",
      "Unsent replies of one client beyond which its connection is closed.", "new"},
+    {"pool_output_limit", "number >= 0", "0", "bytes",
+     "Unsent replies of all clients of the pool together, beyond which the connections of those "
+     "with most are closed. 0: no limit but `--memory-limit`.",
+     "new"},
     {"max_leases", "number >= 1", "64", "connections",
      "Most leased connections to each server, for each worker.", "new"},
     {"shard_silence_limit", "number >= 1", "max(2 x timeout, 1000); 30000 without timeout", "ms",

@@ -63,6 +63,7 @@ TEST(ConfigLoaderTest, FillsInTheDefaults) {
   EXPECT_EQ(pool.large_request, 262144u);
   EXPECT_EQ(pool.max_request, 67108864u);
   EXPECT_EQ(pool.session_output_limit, 33554432u);
+  EXPECT_EQ(pool.pool_output_limit, 0u);
   EXPECT_EQ(pool.max_leases, 64u);
   EXPECT_EQ(pool.shard_silence_limit, absl::Seconds(30));
   EXPECT_EQ(pool.progress_limit, absl::Seconds(30));
@@ -99,6 +100,7 @@ constexpr std::string_view kEveryKey =
     "  large_request: 65536\n"
     "  max_request: 1048576\n"
     "  session_output_limit: 8388608\n"
+    "  pool_output_limit: 268435456\n"
     "  max_leases: 16\n"
     "  shard_silence_limit: 5000\n"
     "  progress_limit: 6000\n"
@@ -137,6 +139,7 @@ TEST(ConfigLoaderTest, ReadsEveryKey) {
   EXPECT_EQ(pool.large_request, 65536u);
   EXPECT_EQ(pool.max_request, 1048576u);
   EXPECT_EQ(pool.session_output_limit, 8388608u);
+  EXPECT_EQ(pool.pool_output_limit, 268435456u);
   EXPECT_EQ(pool.max_leases, 16u);
   EXPECT_EQ(pool.shard_silence_limit, absl::Seconds(5));
   EXPECT_EQ(pool.progress_limit, absl::Seconds(6));

@@ -124,6 +124,8 @@ struct PoolConfig {
   uint64_t max_request = 64 * 1024 * 1024;
   // Most unsent reply bytes of one session before it is closed.
   uint64_t session_output_limit = 32 * 1024 * 1024;
+  // The same of all sessions of the pool, beyond which the largest are closed; 0: none.
+  uint64_t pool_output_limit = 0;
   uint32_t max_leases = 64;  // leased connections per shard and worker, >= 1
   // A shard with replies pending and no byte for this long is silent. Milliseconds in the file;
   // default max(2 x timeout, 1 s), 30 s where timeout is unset. LoadConfig fills it in.

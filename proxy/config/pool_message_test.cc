@@ -111,6 +111,8 @@ const KeyCase kKeyCases[] = {
      "found '1', expected bytes >= 1024"},
     {"session_output_limit", "65536", [](auto& p) { return p.session_output_limit == 65536; },
      "18446744073709551615", "found '18446744073709551615', expected bytes >= 65536"},
+    {"pool_output_limit", "1000000", [](auto& p) { return p.pool_output_limit == 1000000; },
+     "18446744073709551615", "found '18446744073709551615', expected bytes >= 0"},
     {"max_leases", "1", [](auto& p) { return p.max_leases == 1; }, "0",
      "found '0', expected a number >= 1"},
     {"shard_silence_limit", "9",

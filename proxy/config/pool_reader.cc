@@ -159,6 +159,7 @@ const PoolReader::Handler PoolReader::kHandlers[] = {
     {"large_request", &PoolReader::Bytes<&PoolConfig::large_request, 1024>},
     {"max_request", &PoolReader::Bytes<&PoolConfig::max_request, 1024>},
     {"session_output_limit", &PoolReader::Bytes<&PoolConfig::session_output_limit, 65536>},
+    {"pool_output_limit", &PoolReader::Bytes<&PoolConfig::pool_output_limit, 0>},
     {"max_leases", &PoolReader::Count<&PoolConfig::max_leases, 1>},
     {"shard_silence_limit", &PoolReader::Milliseconds<&PoolConfig::shard_silence_limit, 1>},
     {"progress_limit", &PoolReader::Milliseconds<&PoolConfig::progress_limit, 1>},

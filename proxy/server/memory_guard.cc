@@ -40,10 +40,13 @@ bool ProcessMemory::IsLargest(const ChunkPool& pool) const {
       pools_, [&](const ChunkPool* other) { return other->bytes_in_use() <= pool.bytes_in_use(); });
 }
 
-size_t ProcessMemory::unwatched_bytes() const {
-  if (limit_ == 0) return kBurst;
-  // All workers together stay below a quarter of the limit unwatched.
-  return std::min<size_t>(kBurst, limit_ / (4 * std::max<size_t>(1, pools_.size())));
+size_t ProcessMemory::unwatched_bytes(uint64_t pool_limit) const {
+  size_t bytes = kBurst;
+  // All workers together stay below a quarter of a limit unwatched.
+  for (const uint64_t limit : {limit_, pool_limit}) {
+    if (limit != 0) bytes = std::min(bytes, limit / (4 * std::max<size_t>(1, pools_.size())));
+  }
+  return bytes;
 }
 
 void ProcessMemory::RequestTrim() {
@@ -62,7 +65,13 @@ MemoryGuard::MemoryGuard(EventLoop& loop, ChunkPool& pool, ProcessMemory& memory
     : loop_(loop), pool_(pool), memory_(memory), sessions_(sessions), timer_(loop.timers(), [this] {
         OnTurnEnd();
       }) {
-  pool_.Watch(memory_.unwatched_bytes(), this);
+  pool_.Watch(memory_.unwatched_bytes(pool_limit_), this);
+}
+
+void MemoryGuard::SetPoolLimit(uint64_t limit) {
+  if (std::exchange(pool_limit_, limit) == limit) return;
+  pool_.Watch(memory_.unwatched_bytes(pool_limit_), this);
+  loop_.AtTurnEnd(this);
 }
 
 MemoryGuard::~MemoryGuard() {
@@ -73,11 +82,13 @@ MemoryGuard::~MemoryGuard() {
 void MemoryGuard::OnTurnEnd() {
   peak_ = std::max(peak_, pool_.bytes_in_use());
   if (memory_.limit() != 0) KeepLimit();
+  if (pool_limit_ != 0) sessions_.KeepPoolLimits(memory_.bytes_in_use());
   if (loop_.now() >= next_trim_) TrimAfterBurst();
-  const bool holds_much = pool_.bytes_in_use() > memory_.unwatched_bytes();
+  const bool holds_much = pool_.bytes_in_use() > memory_.unwatched_bytes(pool_limit_);
   const bool trim_due = peak_ >= kBurst;
   if (!holds_much && !pressure_ && !trim_due) return timer_.Disarm();
-  const bool near_limit = memory_.limit() != 0 && (holds_much || pressure_);
+  const bool limited = memory_.limit() != 0 || pool_limit_ != 0;
+  const bool near_limit = limited && (holds_much || pressure_);
   timer_.ArmAt(loop_.now() + (near_limit ? kCheckInterval : kTrimInterval));
 }
 

@@ -1,14 +1,16 @@
-// MemoryGuard: keeps what the workers hold for clients and shards below --memory-limit, and gives
-// memory back to the system after a burst.
+// MemoryGuard: keeps what the workers hold for clients and shards below --memory-limit, and what
+// they hold for the clients of a pool below its pool_output_limit, and gives memory back to the
+// system after a burst.
 //
 // One per worker, on its loop's thread; nothing happens, and no timer runs, until the worker holds
-// more than a small part of the limit. At 80 % of the limit sessions with unsent output or with
-// requests in flight are read no more (lifted at 70 %); those with half a request are, since it
-// takes memory until it is whole. At 90 % memory is scarce (ChunkPool::scarce): requests to shards
-// that do not take what they were sent are refused. At 100 % the worker that holds most closes the
-// sessions that hold most until all fits. What counts is the memory of ChunkPools and what counts
-// with them: replies, and requests on their way or still arriving. ProcessMemory, shared by all,
-// adds it up.
+// more than a small part of the least limit. At 80 % of the limit sessions with unsent output or
+// with requests in flight are read no more (lifted at 70 %); those with half a request are, since
+// it takes memory until it is whole. At 90 % memory is scarce (ChunkPool::scarce): requests to
+// shards that do not take what they were sent are refused. At 100 % the worker that holds most
+// closes the sessions that hold most until all fits; of a pool's limit the pools take care
+// themselves, when they are told that it could be exceeded. What counts is the memory of ChunkPools
+// and what counts with them: replies, and requests on their way or still arriving. ProcessMemory,
+// shared by all, adds it up.
 #pragma once
 
 #include <atomic>
@@ -35,8 +37,9 @@ class ProcessMemory {
   uint64_t bytes_in_use() const;
   // Whether no pool holds more than this one.
   bool IsLargest(const ChunkPool& pool) const;
-  // What a worker may hold before it must look at the whole.
-  size_t unwatched_bytes() const;
+  // What a worker may hold before it must look at the whole, where the least of the pools' limits
+  // is `pool_limit` (0: none).
+  size_t unwatched_bytes(uint64_t pool_limit) const;
 
   // Asks for a trim: much memory was freed. Requests that come before it is done are one.
   void RequestTrim();
@@ -57,6 +60,8 @@ class SessionsOfWorker {
   virtual void SetMemoryPressure(bool pressure) = 0;
   // Closes the session that holds most; false when none holds anything.
   virtual bool CloseLargestSession() = 0;
+  // Keeps the pools' limits, now that all workers together hold so many bytes.
+  virtual void KeepPoolLimits(uint64_t bytes_in_use) = 0;
 };
 
 class MemoryGuard final : private ChunkPoolWatcher, private TurnEndHandler {
@@ -64,6 +69,9 @@ class MemoryGuard final : private ChunkPoolWatcher, private TurnEndHandler {
   // Borrowed; all outlive the guard.
   MemoryGuard(EventLoop& loop, ChunkPool& pool, ProcessMemory& memory, SessionsOfWorker& sessions);
   ~MemoryGuard() override;
+
+  // The least pool_output_limit of all pools, when it has changed; 0: none has one.
+  void SetPoolLimit(uint64_t limit);
 
  private:
   // ChunkPoolWatcher: within an allocation; only remembers.
@@ -77,6 +85,7 @@ class MemoryGuard final : private ChunkPoolWatcher, private TurnEndHandler {
   ProcessMemory& memory_;
   SessionsOfWorker& sessions_;
   Timer timer_;  // armed while the worker holds much
+  uint64_t pool_limit_ = 0;
   bool pressure_ = false;
   size_t peak_ = 0;  // since the last trim
   Moment next_trim_{};

@@ -38,6 +38,9 @@ class FakeWorker final : private SessionsOfWorker {
   bool pressure() const { return pressure_; }
   bool scarce() const { return pool_.scarce(); }
   const std::vector<size_t>& closed() const { return closed_; }
+  void SetPoolLimit(uint64_t limit) { guard_->SetPoolLimit(limit); }
+  // What the pools were told last; 0: nothing yet.
+  uint64_t told() const { return told_; }
   bool watches() { return loop_.timers().next_deadline() != kNever; }
 
  private:
@@ -50,6 +53,8 @@ class FakeWorker final : private SessionsOfWorker {
     return true;
   }
 
+  void KeepPoolLimits(uint64_t bytes_in_use) override { told_ = bytes_in_use; }
+
   ProcessMemory& memory_;
   FakeEventLoop loop_;
   ChunkPool pool_;
@@ -57,6 +62,7 @@ class FakeWorker final : private SessionsOfWorker {
   std::unique_ptr<MemoryGuard> guard_;
   bool pressure_ = false;
   std::vector<size_t> closed_;
+  uint64_t told_ = 0;
 };
 
 TEST(MemoryGuardTest, SetsPressureFrom80PercentAndLiftsItBelow70) {
@@ -106,6 +112,26 @@ TEST(MemoryGuardTest, ClosesTheLargestSessionsUntilAllFits) {
   worker.Turn();
   EXPECT_EQ(worker.closed(), std::vector<size_t>{1});
   EXPECT_LT(memory.bytes_in_use(), 100 * kMiB);
+}
+
+TEST(MemoryGuardTest, PoolsWithALimitAreToldWhatAllWorkersHold) {
+  ProcessMemory memory(0, [] {});
+  FakeWorker worker(memory);
+  FakeWorker other(memory);
+  worker.Start();
+  other.Start();
+  worker.Hold(0, 2 * kMiB);
+  worker.Turn();
+  EXPECT_EQ(worker.told(), 0u) << "no pool has a limit";
+  worker.SetPoolLimit(8 * kMiB);
+  worker.Turn();
+  EXPECT_GE(worker.told(), 2 * kMiB);
+  other.Hold(0, 7 * kMiB);
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_GE(worker.told(), 9 * kMiB);
+  worker.Release(0);
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_FALSE(worker.watches());
 }
 
 TEST(MemoryGuardTest, TheWorkerThatHoldsMostCloses) {

@@ -13,7 +13,7 @@
 #include "proxy/base/socket_address.h"
 #include "proxy/base/strings.h"
 #include "proxy/config/shard_item.h"
-#include "proxy/server/usable_cores.h"
+#include "proxy/server/usable_resources.h"
 #include "proxy/stats/pool_stats.h"
 
 namespace weir {
@@ -39,8 +39,8 @@ constexpr FlagSpec kFlags[] = {
     {0, "threads", "N", "usable cores", "Worker threads, from 1 to 256."},
     {0, "drain-timeout", "MSEC", "30000", "After a SIGTERM, longest wait for what is in flight."},
     {0, "drain-delay", "MSEC", "0", "After a SIGTERM, how long to go on accepting connections."},
-    {0, "memory-limit", "BYTES", "none",
-     "Most memory for requests and replies on their way; K, M or G may follow the number."},
+    {0, "memory-limit", "BYTES", "3/4 of usable memory",
+     "Most memory for requests and replies on their way; K, M or G may follow; 0 for no limit."},
     {0, "control", "ADDRS", "none",
      "Control planes, host:port[,host:port]..., tried in turn; without -c, all pools come there."},
     {0, "node-id", "ID", "host name:stats port", "This proxy's name, unique in its fleet."},
@@ -248,6 +248,7 @@ absl::StatusOr<Options> ParseOptions(std::span<const char* const> argv) {
   Options options;
   bool conf_file_given = false;
   options.threads = UsableCores();
+  options.memory_limit = UsableMemory() / 4 * 3;
   absl::Status status = ParseFlags(kFlags, argv, [&](size_t index, std::string_view argument) {
     conf_file_given |= kFlags[index].short_name == 'c';
     return kApply[index](argument, options);

@@ -39,8 +39,9 @@ struct Options {
   uint32_t threads = 1;  // workers, 1 to 256; default when parsed: UsableCores()
   absl::Duration drain_timeout = absl::Milliseconds(30000);  // longest drain before sessions close
   absl::Duration drain_delay =
-      absl::ZeroDuration();   // accepting goes on for this long after SIGTERM
-  uint64_t memory_limit = 0;  // bytes held for clients and shards; 0: none
+      absl::ZeroDuration();  // accepting goes on for this long after SIGTERM
+  // Bytes held for clients and shards; 0: none. Default when parsed: 3/4 of UsableMemory().
+  uint64_t memory_limit = 0;
 
   // --- the control plane ---
   std::vector<std::string> controls;  // host:port, tried in turn; none: the file's pools are all

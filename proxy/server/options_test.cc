@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proxy/base/strings.h"
-#include "proxy/server/usable_cores.h"
+#include "proxy/server/usable_resources.h"
 
 namespace weir {
 namespace {
@@ -41,7 +41,7 @@ TEST(OptionsTest, DefaultsAreTwemproxys) {
   EXPECT_EQ(options.threads, UsableCores());
   EXPECT_EQ(options.drain_timeout, absl::Seconds(30));
   EXPECT_EQ(options.drain_delay, absl::ZeroDuration());
-  EXPECT_EQ(options.memory_limit, 0u);
+  EXPECT_EQ(options.memory_limit, UsableMemory() / 4 * 3);
 }
 
 TEST(OptionsTest, ReadsEveryShortOption) {

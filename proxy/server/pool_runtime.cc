@@ -185,6 +185,28 @@ void PoolRuntime::SetMemoryPressure(bool pressure) {
   for (const auto& session : sessions_) session->Resume();
 }
 
+void PoolRuntime::KeepOutputLimit(uint64_t bytes_in_use) {
+  const uint64_t limit = context_.pool->config.pool_output_limit;
+  if (limit == 0) return;
+  const uint32_t worker = worker_.worker_index;
+  uint64_t own = 0;
+  if (bytes_in_use > limit) {
+    for (const auto& session : sessions_) own += session->unsent();
+  }
+  counts_->SetUnsent(worker, own);
+  while (own > 0 && counts_->total_unsent() > limit && counts_->HasMostUnsent(worker)) {
+    Session& largest = **std::ranges::max_element(
+        sessions_, {}, [](const auto& session) { return session->unsent(); });
+    const size_t unsent = largest.unsent();
+    context_.stats.closed_by_pool_output_limit.Add();
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "pool_output_limit", {"pool", context_.pool->config.name},
+                      {"session", largest.id()}, {"unsent_bytes", unsent}, {"limit", limit});
+    largest.Close();
+    own -= unsent;
+    counts_->SetUnsent(worker, own);
+  }
+}
+
 Session* PoolRuntime::FindLargestSession() {
   Session* largest = nullptr;
   for (const auto& session : sessions_) {

@@ -94,6 +94,10 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
 
   // Sessions with unsent output are not read while the process is short of memory.
   void SetMemoryPressure(bool pressure);
+  // Closes the sessions with most unsent output until the pool has at most pool_output_limit of it,
+  // where this worker has most of it. `bytes_in_use` is what all workers hold in all: as long as
+  // that is less nothing need be counted.
+  void KeepOutputLimit(uint64_t bytes_in_use);
   // The session that holds the most bytes; null when none holds any.
   Session* FindLargestSession();
 
@@ -106,7 +110,9 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   void OnShardSuccess(uint32_t shard) override;
   void OnIdleClose(uint32_t shard) override;
   void OnVariantRefused(uint32_t shard) override;
-  void OnLargeReply(UpstreamConnection& connection) override { connections_.NoteLargeReply(connection); }
+  void OnLargeReply(UpstreamConnection& connection) override {
+    connections_.NoteLargeReply(connection);
+  }
   bool IsEjected(uint32_t shard) const override {
     return shard != kRemovedShard && selector_.ejected(shard);
   }

@@ -20,6 +20,18 @@ TEST(SessionCountsTest, ASessionGoesToTheWorkerWithTheFewestOfItsPool) {
   EXPECT_EQ(pool.total(), 3u);
 }
 
+TEST(SessionCountsTest, TellsWhatIsUnsentOnAllWorkersAndWhoHasMost) {
+  SessionCounts pool(std::make_shared<SessionCounts::Counts>(3));
+  EXPECT_EQ(pool.total_unsent(), 0u);
+  pool.SetUnsent(0, uint64_t{1} << 33);
+  pool.SetUnsent(2, 5);
+  EXPECT_EQ(pool.total_unsent(), (uint64_t{1} << 33) + 5);
+  EXPECT_TRUE(pool.HasMostUnsent(0));
+  EXPECT_FALSE(pool.HasMostUnsent(2));
+  pool.SetUnsent(0, 4);
+  EXPECT_TRUE(pool.HasMostUnsent(2));
+}
+
 TEST(SessionCountsTest, OfEqualWorkersTheOneWithTheFewestInAllIsChosen) {
   auto of_all_pools = std::make_shared<SessionCounts::Counts>(3);
   SessionCounts alpha(of_all_pools);

@@ -82,6 +82,12 @@ void Worker::AdoptNow(const SnapshotPtr& snapshot, std::shared_ptr<StatsTable> s
     leaving_.push_back({.runtime = std::move(pool), .since = loop_->now()});
   }
   if (!leaving_.empty()) sweep_timer_.ArmAt(loop_->now() + kSweepInterval);
+  uint64_t least = 0;
+  for (const PoolSnapshotPtr& pool : snapshot->pools) {
+    const uint64_t limit = pool->config.pool_output_limit;
+    if (limit != 0 && (least == 0 || limit < least)) least = limit;
+  }
+  guard_->SetPoolLimit(least);
 }
 
 PoolRuntime* Worker::FindPool(const std::string& name) {
@@ -190,6 +196,10 @@ bool Worker::CloseLargestSession() {
                     {"held_bytes", largest->held()}, {"limit", memory_.limit()});
   largest->Close();
   return true;
+}
+
+void Worker::KeepPoolLimits(uint64_t bytes_in_use) {
+  ForEachPool([&](PoolRuntime& pool) { pool.KeepOutputLimit(bytes_in_use); });
 }
 
 void Worker::Sweep() {

@@ -75,6 +75,7 @@ class Worker final : private SessionsOfWorker {
   // SessionsOfWorker.
   void SetMemoryPressure(bool pressure) override;
   bool CloseLargestSession() override;
+  void KeepPoolLimits(uint64_t bytes_in_use) override;
 
   // A pool that is no longer configured, until its sessions are gone.
   struct LeavingPool {

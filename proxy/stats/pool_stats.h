@@ -59,6 +59,7 @@ struct alignas(64) PoolStats {
   Gauge leases;
   Counter set_aside_total;
   Counter closed_by_output_limit;
+  Counter closed_by_pool_output_limit;
   Counter closed_by_memory_limit;
   Counter closed_by_progress_limit;
   Counter server_restores;  // the health owner's, as are the probes
@@ -144,6 +145,7 @@ inline constexpr StatField<PoolStats> kPoolStatFields[] = {
     WEIR_STAT(PoolStats, leases, "", "connections lent now"),
     WEIR_STAT(PoolStats, set_aside_total, "", "shared connections set aside for a large reply"),
     WEIR_STAT(PoolStats, closed_by_output_limit, "", "sessions closed: session_output_limit"),
+    WEIR_STAT(PoolStats, closed_by_pool_output_limit, "", "sessions closed: pool_output_limit"),
     WEIR_STAT(PoolStats, closed_by_memory_limit, "", "sessions closed: memory_limit"),
     WEIR_STAT(PoolStats, closed_by_progress_limit, "",
               "sessions closed: a half-received request or half-sent reply did not move"),

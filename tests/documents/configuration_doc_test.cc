@@ -88,7 +88,7 @@ TEST(ConfigurationDocTest, SayingADefaultOfAKeyChangesNothing) {
     EXPECT_EQ(LoadPool(StrCat("  ", key.name, ": ", key.default_text, "\n")), LoadPool(""))
         << key.name;
   }
-  EXPECT_EQ(checked, 22);
+  EXPECT_EQ(checked, 23);
 }
 
 TEST(ConfigurationDocTest, SayingADefaultOfAFlagChangesNothing) {

@@ -45,16 +45,6 @@ class HeldShard {
              static_cast<ssize_t>(reply.size()));
   }
 
-  // The same for more than the socket's buffers hold.
-  void SendsAll(std::string_view reply) {
-    CHECK(Eventually([&] {
-      const ssize_t sent =
-          send(socket_.get(), reply.data(), reply.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (sent > 0) reply.remove_prefix(static_cast<size_t>(sent));
-      return reply.empty();
-    }));
-  }
-
   // Whether the proxy has closed the connection.
   bool IsLeft() {
     return Eventually([&] {

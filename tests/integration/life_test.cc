@@ -11,13 +11,16 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "proxy/base/check.h"
 #include "proxy/base/strings.h"
 #include "tests/integration/held_shard.h"
+#include "tests/integration/redis_server.h"
 #include "tests/integration/weir_process.h"
 #include "tests/support/fake_shards.h"
 #include "tests/support/resp_client.h"
@@ -222,34 +225,62 @@ TEST(LifeTest, ChangesTheLogLevelAndIgnoresSigusr2) {
 
 // --- Memory ---
 
-TEST(LifeTest, ClosesTheClientsThatHoldMostAtTheMemoryLimitAndNoOthers) {
-  HeldShard shard;
-  const Address listen = NewAddress();
-  // More than one client may hold by itself, less than all of them.
-  WeirProcess weir(OnePool(listen, shard.address()), {"--threads", "1", "--memory-limit", "64M"});
-  constexpr size_t kClients = 8;
-  constexpr size_t kBytes = 16 << 20;
-  std::vector<OwnedFd> never_read;
-  const std::string request = EncodeRequest({"GET", "large"});
-  const std::string reply = EncodeBulk(std::string(kBytes, 'x'));
-  for (size_t i = 0; i < kClients; ++i) {
-    never_read.push_back(Connect(listen));
-    ASSERT_EQ(write(never_read.back().get(), request.data(), request.size()),
-              static_cast<ssize_t>(request.size()));
-    ASSERT_TRUE(shard.Receives(1));
-    shard.SendsAll(reply);
+// Values that several clients ask for and nobody reads, on a shard; and one small value.
+class UnreadReplies {
+ public:
+  UnreadReplies() {
+    for (size_t i = 0; i < kClients; ++i) {
+      CHECK_EQ(shard_.Ask({"SET", Key(i), std::string(kBytes, 'x')}), "OK");
+    }
+    CHECK_EQ(shard_.Ask({"SET", "small", "value"}), "OK");
   }
+
+  const Address& shard() const { return shard_.address(); }
+  // Each client asks for a value of its own.
+  void AskAndNeverRead(const Address& proxy) {
+    for (size_t i = 0; i < kClients; ++i) {
+      clients_.push_back(Connect(proxy));
+      const std::string request = EncodeRequest({"GET", Key(i)});
+      CHECK_EQ(write(clients_.back().get(), request.data(), request.size()),
+               static_cast<ssize_t>(request.size()));
+    }
+  }
+  void Leave() { clients_.clear(); }
+
+ private:
+  static constexpr size_t kClients = 8;
+  static constexpr size_t kBytes = 12 << 20;  // less than one client may hold by itself
+
+  static std::string Key(size_t i) { return StrCat("large:", i); }
+
+  RedisServer shard_;
+  std::vector<OwnedFd> clients_;
+};
+
+TEST(LifeTest, ClosesTheClientsThatHoldMostAtTheMemoryLimitAndNoOthers) {
+  UnreadReplies unread;
+  const Address listen = NewAddress();
+  WeirProcess weir(OnePool(listen, unread.shard()), {"--threads", "1", "--memory-limit", "64M"});
+  unread.AskAndNeverRead(listen);
   EXPECT_TRUE(weir.Logs(" closed_by_memory_limit "));
-  // Whoever reads is served.
-  RespClient client(listen);
-  std::optional<Reply> answer;
-  std::thread asking([&] { answer = client.Get("small"); });
-  ASSERT_TRUE(shard.Receives(1));
-  shard.Sends("$5\r\nsmall\r\n");
-  asking.join();
-  ASSERT_TRUE(answer.has_value());
-  EXPECT_EQ(answer->text, "small");
-  never_read.clear();
+  const std::optional<Reply> small = RespClient(listen).Get("small");
+  ASSERT_TRUE(small.has_value());
+  EXPECT_EQ(small->text, "value");
+  unread.Leave();
+  EXPECT_EQ(weir.Terminate(), 0);
+}
+
+TEST(LifeTest, ClosesTheClientsThatHoldMostAtTheOutputLimitOfTheirPoolAndNoOthers) {
+  UnreadReplies unread;
+  const Address listen = NewAddress();
+  WeirProcess weir(OnePool(listen, unread.shard(), "pool_output_limit: 30000000, "),
+                   {"--threads", "2"});
+  unread.AskAndNeverRead(listen);
+  EXPECT_TRUE(weir.Logs(" pool_output_limit pool=alpha "));
+  const std::optional<Reply> small = RespClient(listen).Get("small");
+  ASSERT_TRUE(small.has_value());
+  EXPECT_EQ(small->text, "value");
+  unread.Leave();
   EXPECT_EQ(weir.Terminate(), 0);
 }
 

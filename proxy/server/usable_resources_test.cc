@@ -1,6 +1,7 @@
-#include "proxy/server/usable_cores.h"
+#include "proxy/server/usable_resources.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -9,7 +10,7 @@
 namespace weir {
 namespace {
 
-TEST(UsableCoresTest, RoundsAQuotaUpToWholeCores) {
+TEST(UsableResourcesTest, RoundsAQuotaUpToWholeCores) {
   EXPECT_EQ(CoresOfQuota("200000 100000\n"), 2u);
   EXPECT_EQ(CoresOfQuota("250000 100000"), 3u);
   EXPECT_EQ(CoresOfQuota("50000 100000"), 1u);
@@ -20,7 +21,13 @@ TEST(UsableCoresTest, RoundsAQuotaUpToWholeCores) {
   EXPECT_EQ(CoresOfQuota("1 0"), std::nullopt);
 }
 
-TEST(UsableCoresTest, FollowsTheAffinityOfTheThread) {
+TEST(UsableResourcesTest, MemoryIsNoMoreThanTheMachineHas) {
+  EXPECT_GE(UsableMemory(), uint64_t{1} << 20);
+  EXPECT_LE(UsableMemory(), static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                                static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
+}
+
+TEST(UsableResourcesTest, FollowsTheAffinityOfTheThread) {
   EXPECT_GE(UsableCores(), 1u);
   uint32_t pinned = 0;
   std::thread thread([&pinned] {

@@ -1,9 +1,11 @@
-#include "proxy/server/usable_cores.h"
+#include "proxy/server/usable_resources.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 
@@ -32,6 +34,21 @@ std::string CgroupPath() {
   return "/";
 }
 
+// Calls `found` with the first line of a file of this process's cgroup, and of each above it, where
+// there is such a file.
+void ForEachCgroup(std::string_view file_name,
+                   const std::function<void(const std::string&)>& found) {
+  std::string path = CgroupPath();
+  while (true) {
+    std::ifstream file(StrCat(kCgroupRoot, path, "/", file_name));
+    std::string line;
+    if (std::getline(file, line)) found(line);
+    const size_t slash = path.rfind('/');
+    if (slash == path.npos) break;
+    path.resize(slash);
+  }
+}
+
 }  // namespace
 
 std::optional<uint32_t> CoresOfQuota(std::string_view cpu_max) {
@@ -46,16 +63,20 @@ std::optional<uint32_t> CoresOfQuota(std::string_view cpu_max) {
 
 uint32_t UsableCores() {
   uint32_t cores = CoresOfAffinity();
-  std::string path = CgroupPath();
-  while (true) {
-    std::ifstream file(StrCat(kCgroupRoot, path, "/cpu.max"));
-    std::string text;
-    if (std::getline(file, text)) cores = std::min(cores, CoresOfQuota(text).value_or(cores));
-    const size_t slash = path.rfind('/');
-    if (slash == path.npos) break;
-    path.resize(slash);
-  }
+  ForEachCgroup("cpu.max", [&](const std::string& text) {
+    cores = std::min(cores, CoresOfQuota(text).value_or(cores));
+  });
   return std::max(cores, 1u);
+}
+
+uint64_t UsableMemory() {
+  uint64_t bytes =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  // "max" is no number.
+  ForEachCgroup("memory.max", [&](const std::string& text) {
+    bytes = std::min(bytes, ParseInt<uint64_t>(text).value_or(bytes));
+  });
+  return bytes;
 }
 
 }  // namespace weir
