@@ -57,7 +57,7 @@ namespace weir {
 namespace {
 
 constexpr int kBatch = 10;      // repetitions in one piece
-constexpr int kBatches = 1000;  // counted
+constexpr int kBatches = 300;  // counted
 
 std::string Answer(const std::vector<std::string_view>& request) {
   const std::string_view name = request[0];
@@ -95,7 +95,7 @@ FakeShard::Answer AnswerWithTransactions() {
 
 using Requests = std::vector<std::string_view>;
 
-// What the proxy allocates for 1,000 batches, each the requests ten times in one piece, after a
+// What the proxy allocates for 300 batches, each the requests ten times in one piece, after a
 // hundred that warm it up. `first` is said once before.
 size_t AllocationsFor(const Requests& requests, std::string_view first = "PING") {
   SessionHarness::Options options;
