@@ -4,11 +4,11 @@
 #include <atomic>
 
 #include "controlplane/store/embedded_store.h"
-#include "controlplane/store/embedded_store_test_support.h"
 #include "controlplane/store/test_records.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proxy/base/strings.h"
+#include "tests/support/embedded_store_harness.h"
 
 namespace weir {
 namespace {

@@ -9,12 +9,12 @@
 #include <csignal>
 #include <fstream>
 
-#include "controlplane/store/embedded_store_test_support.h"
 #include "controlplane/store/test_records.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "proxy/base/strings.h"
+#include "tests/support/embedded_store_harness.h"
 
 namespace weir {
 namespace {
