@@ -66,8 +66,10 @@ TEST(LargeReplyTest, ASessionNeverOvertakesWhatItHasBehindALargeReply) {
   h.client(1).Sends("SET a2 old");
   h.shard("a").Received();
   h.shard("a").Sends(kHeader);
+  h.client(2).Sends("GET a4");
   h.client(1).Sends("GET a2", "GET a3");
-  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "GET a2")));
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              UnorderedElementsAre(Pair(0, "GET a2"), Pair(1, "GET a4")));
   h.shard("a").SendsOn(0, Rest() + "+OK\r\n" + EncodeBulk("old"));
   EXPECT_THAT(h.client(1).Received(), ElementsAre("OK", "old"));
   // With all of it answered there is no need to keep to that connection.
@@ -144,6 +146,30 @@ TEST(LargeReplyTest, ARequestWhoseReplyHasBecomeSmallIsSharedAgain) {
   EXPECT_THAT(h.client(2).Received(), ElementsAre("small"));
   EXPECT_EQ(h.stats().leases.Get(), 0);
   EXPECT_EQ(h.stats().leases_total.Get(), 1u);
+}
+
+TEST(LargeReplyTest, WhatWasSetAsideIsTakenBackWhenNoOtherConnectionIsToBeHad) {
+  SessionHarness h;
+  h.client(0).Sends("GET a1");
+  h.shard("a").Sends(kHeader);
+  h.shard("a").StopsListening();
+  h.client(1).Sends("GET a2");
+  EXPECT_THAT(h.client(1).Received(), ElementsAre(StartsWith("-ERR")));
+  h.Advance(milliseconds(10));
+  h.client(1).Sends("GET a3");
+  h.shard("a").SendsOn(0, StrCat(Rest(), EncodeBulk("small")));
+  EXPECT_THAT(h.client(0).Received(), ElementsAre(SizeIs(kHuge)));
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("small"));
+}
+
+TEST(LargeReplyTest, ManyLargeRepliesInARowNeedFewConnections) {
+  SessionHarness h;
+  for (size_t i = 0; i < 20; ++i) {
+    h.client(i).Sends(StrCat("GET a", i));
+    h.shard("a").Sends(StrCat(kHeader, Rest()));
+    h.Advance(milliseconds(9));
+  }
+  EXPECT_EQ(h.shard("a").connections(), 1u);
 }
 
 TEST(LargeReplyTest, NoMoreAreSetAsideThanMayBeLent) {

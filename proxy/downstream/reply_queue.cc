@@ -38,19 +38,21 @@ void ReplyQueue::PassOnGathered(Fragment& fragment) {
 }
 
 bool ReplyQueue::DropMerge() {
-  Split* last = nullptr;
-  const auto gathered = [](const Fragment& fragment) { return !fragment.reply.empty(); };
+  Split* largest = nullptr;
+  size_t most = 1;
   for (Request* request = head_; request != nullptr; request = request->next) {
     Split* split = request->split.get();
     if (split == nullptr || split->dropped) continue;
-    if (std::ranges::any_of(split->fragments, gathered)) last = split;
+    size_t gathered = 0;
+    for (const Fragment& fragment : split->fragments) gathered += fragment.reply.size();
+    if (gathered < most) continue;
+    most = gathered;
+    largest = split;
   }
-  if (last == nullptr) return false;
-  last->dropped = true;
-  for (Fragment& fragment : last->fragments) {
-    gathered_bytes_ -= fragment.reply.size();
-    fragment.reply.Clear();
-  }
+  if (largest == nullptr) return false;
+  largest->dropped = true;
+  for (Fragment& fragment : largest->fragments) fragment.reply.Clear();
+  gathered_bytes_ -= most;
   return true;
 }
 

@@ -96,7 +96,8 @@ class ReplyQueue {
     return request == head_;
   }
 
-  // Drops the replies of the last split request of which some are gathered: it will get one error.
+  // Drops the replies of the split request of which most is gathered, the last of equal ones: it
+  // will get one error.
   // False when there is none.
   bool DropMerge();
 

@@ -23,7 +23,7 @@ Session::Session(SessionContext& context, uint64_t id, std::unique_ptr<Transport
       lease_(context.connections, [this] { Resume(); }),
       state_(context.handler.NewState()),
       last_active_(context.loop.now()),
-      ways_(context.connections.ways()) {
+      set_aside_version_(context.connections.set_aside_version()) {
   context_.stats.sessions_total.Add();
   context_.stats.client_connections.Add();
 }
@@ -195,9 +195,13 @@ bool Session::SwitchVariant(ConnectionVariant variant) {
 }
 
 UpstreamConnection* Session::FindLastWay(uint32_t shard) {
+  lease_.DropRemoved();
   if (UpstreamConnection* late = lease_.LateTo(shard)) return late;
   PoolConnections& connections = context_.connections;
-  if (in_flight() == 1) ways_ = connections.ways();  // the request at hand
+  if (in_flight() == 1) {  // the request at hand
+    set_aside_version_ = connections.set_aside_version();
+    if (!timed_out_) return nullptr;
+  }
   const auto waits_on = [this](const UpstreamConnection& connection) {
     return WaitsOn(connection);
   };

@@ -210,7 +210,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // set aside: any other way could be faster, so the next one must follow on that connection, or be
   // refused. Null when there is none.
   UpstreamConnection* LastWay(uint32_t shard) {
-    if (!timed_out_ && ways_ == context_.connections.ways()) [[likely]] {
+    if (!timed_out_ && set_aside_version_ == context_.connections.set_aside_version()) [[likely]] {
       return nullptr;
     }
     return FindLastWay(shard);
@@ -252,7 +252,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
   uint64_t progress_mark_ = 0;  // bytes in and out when progress was last seen
   Moment progress_at_{};
 
-  uint64_t ways_;  // of the connections, when it last had nothing pending but one request
+  uint64_t
+      set_aside_version_;  // of the connections, when it last had nothing pending but one request
 
   uint64_t answers_in_turn_ = 0;  // what the proxy's own answers cost since answers_turn_
   uint64_t answers_turn_ = 0;     // the turn of the loop from which on they count

@@ -82,6 +82,12 @@ UpstreamConnection* SessionLease::FindLate(uint32_t shard) const {
   return found == late_.end() ? nullptr : *found;
 }
 
+void SessionLease::DropRemoved() {
+  for (UpstreamConnection* late : late_) {
+    if (late->shard() == kRemovedShard) late->Close(Failure::kRemoved);
+  }
+}
+
 void SessionLease::EndDrained() {
   std::erase_if(late_, [&](UpstreamConnection* late) {
     if (late->pending() > 0) return false;

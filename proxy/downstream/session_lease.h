@@ -85,6 +85,8 @@ class SessionLease {
     }
     return FindLate(shard);
   }
+  // Drops what is late on connections of before a reload: nothing that follows would wait for it.
+  void DropRemoved();
   // Gives back the late ones on which nothing is pending.
   void EndDrained();
   // Gives everything back. What is pending may fail in the call.

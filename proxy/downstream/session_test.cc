@@ -328,7 +328,7 @@ TEST(SessionTest, WhatWaitsBehindAMergedReplyThatFillsTheOutputLimitClosesNothin
   EXPECT_EQ(h.chunks().bytes_in_use(), 0u);
 }
 
-TEST(SessionTest, OfTwoMergedRepliesThatExceedTheOutputLimitTogetherTheFirstPasses) {
+TEST(SessionTest, OfTwoMergedRepliesThatExceedTheOutputLimitTogetherOnePasses) {
   SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 1 << 20; });
   h.client().Sends("MGET a1 b1", "MGET a2 b2");
   const std::string large = "*1\r\n$700000\r\n" + std::string(700'000, 'x') + "\r\n";
@@ -336,7 +336,15 @@ TEST(SessionTest, OfTwoMergedRepliesThatExceedTheOutputLimitTogetherTheFirstPass
   h.shard("a").Sends(large);
   h.shard("b").Sends("*1\r\n$1\r\nb\r\n*1\r\n$1\r\nb\r\n");
   EXPECT_THAT(h.client().Received(),
-              ElementsAre(SizeIs(testing::Gt(700'000u)), StartsWith("-ERR the reply is larger")));
+              ElementsAre(StartsWith("-ERR the reply is larger"), SizeIs(testing::Gt(700'000u))));
+}
+
+TEST(SessionTest, OfSeveralMergesThatExceedTheOutputLimitOnlyTheLargeOneIsGivenUp) {
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 1 << 20; });
+  h.client().Sends("MGET a1 b1", "DEL a2 b2");
+  h.shard("b").Sends("*1\r\n$1\r\nb\r\n:1\r\n");
+  h.shard("a").Sends("*1\r\n$2000000\r\n" + std::string(2'000'000, 'x') + "\r\n:1\r\n");
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR the reply is larger"), ":2"));
 }
 
 TEST(SessionTest, AClientThatOnlyAsksTheProxyAndNeverReadsIsHeldBackAndLosesNothing) {

@@ -28,7 +28,7 @@ struct Split {
   std::vector<uint32_t> fragment_of_key;  // for Merge::kConcat: which fragment has the i-th value
   Merge merge = Merge::kNone;
   uint32_t remaining = 0;  // fragments without their reply
-  bool dropped = false;    // its replies were, for their size: the answer is an error
+  bool dropped = false;    // its replies were, for want of room: the answer is an error
 };
 
 struct Request {

@@ -82,7 +82,10 @@ MemoryGuard::~MemoryGuard() {
 void MemoryGuard::OnTurnEnd() {
   peak_ = std::max(peak_, pool_.bytes_in_use());
   if (memory_.limit() != 0) KeepLimit();
-  if (pool_limit_ != 0) sessions_.KeepPoolLimits(memory_.bytes_in_use());
+  if (pool_limit_ != 0 && loop_.now() >= next_pool_check_) {
+    next_pool_check_ = loop_.now() + kCheckInterval;
+    sessions_.KeepPoolLimits(memory_.bytes_in_use());
+  }
   if (loop_.now() >= next_trim_) TrimAfterBurst();
   const bool holds_much = pool_.bytes_in_use() > memory_.unwatched_bytes(pool_limit_);
   const bool trim_due = peak_ >= kBurst;

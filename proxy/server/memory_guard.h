@@ -89,6 +89,7 @@ class MemoryGuard final : private ChunkPoolWatcher, private TurnEndHandler {
   bool pressure_ = false;
   size_t peak_ = 0;  // since the last trim
   Moment next_trim_{};
+  Moment next_pool_check_{};
 };
 
 }  // namespace weir

@@ -187,10 +187,9 @@ void PoolRuntime::SetMemoryPressure(bool pressure) {
 
 void PoolRuntime::KeepOutputLimit(uint64_t bytes_in_use) {
   const uint64_t limit = context_.pool->config.pool_output_limit;
-  if (limit == 0) return;
   const uint32_t worker = worker_.worker_index;
   uint64_t own = 0;
-  if (bytes_in_use > limit) {
+  if (limit != 0 && bytes_in_use > limit) {
     for (const auto& session : sessions_) own += session->unsent();
   }
   counts_->SetUnsent(worker, own);

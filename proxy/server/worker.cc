@@ -83,10 +83,10 @@ void Worker::AdoptNow(const SnapshotPtr& snapshot, std::shared_ptr<StatsTable> s
   }
   if (!leaving_.empty()) sweep_timer_.ArmAt(loop_->now() + kSweepInterval);
   uint64_t least = 0;
-  for (const PoolSnapshotPtr& pool : snapshot->pools) {
-    const uint64_t limit = pool->config.pool_output_limit;
+  ForEachPool([&least](const PoolRuntime& runtime) {
+    const uint64_t limit = runtime.pool().config.pool_output_limit;
     if (limit != 0 && (least == 0 || limit < least)) least = limit;
-  }
+  });
   guard_->SetPoolLimit(least);
 }
 

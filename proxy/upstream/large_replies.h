@@ -1,10 +1,10 @@
 // LargeReplies: which requests had a large reply of late, so that the same ones are given a
 // connection of their own before their next large reply holds up others.
 //
-// A request is known by a mark, a hash of its frame. While no reply has been large for kMemory
-// requests nothing is hashed: then the first large reply only begins the watch, and the second one
-// to the same request is remembered. Two requests may share a mark, and a remembered one pushes out
-// another: either costs speed alone.
+// A request is known by a mark, a hash of its frame. While no reply has been large for
+// kRememberedFor requests nothing is hashed: then the first large reply only begins the watch, and
+// the second one to the same request is remembered. Two requests may share a mark, and a remembered
+// one pushes out another: either costs speed alone.
 //
 // A value of its PoolConnections, pure, on that worker's thread. Allocates with the first large
 // reply.
@@ -24,7 +24,7 @@ class LargeReplies {
   // Requests longer than this are not marked.
   static constexpr size_t kMostBytes = 512;
   // All is forgotten when so many requests were marked since a reply was large.
-  static constexpr uint32_t kMemory = 1 << 20;
+  static constexpr uint32_t kRememberedFor = 1 << 20;
 
   // 0: not marked.
   using Mark = uint32_t;
@@ -44,7 +44,7 @@ class LargeReplies {
 
   // A reply to a request with this mark is large.
   void Add(Mark mark) {
-    left_ = kMemory;
+    left_ = kRememberedFor;
     marks_.resize(kPlaces);
     if (mark != 0) marks_[mark % kPlaces] = mark;
   }

@@ -38,7 +38,7 @@ TEST(LargeRepliesTest, AllIsForgottenAfterSoManyRequestsWithoutALargeReply) {
   LargeReplies replies;
   replies.Add(0);
   replies.Add(replies.MarkOf(kGet));
-  for (uint32_t i = 1; i < LargeReplies::kMemory; ++i) replies.MarkOf("PING");
+  for (uint32_t i = 1; i < LargeReplies::kRememberedFor; ++i) replies.MarkOf("PING");
   EXPECT_TRUE(replies.Expects(kGet));
   replies.MarkOf("PING");
   EXPECT_FALSE(replies.watching());

@@ -62,15 +62,16 @@ std::unique_ptr<UpstreamConnection> PoolConnections::NewConnection(uint32_t shar
 
 UpstreamConnection& PoolConnections::Shared(uint32_t shard, ConnectionSlot slot,
                                             ConnectionVariant variant) {
-  auto& ways = shards_[shard]->ways[IndexOf(variant)];
+  std::vector<Way>& ways = shards_[shard]->ways[IndexOf(variant)];
   if (slot.index >= ways.size()) [[unlikely]] {
     ways.resize(slot.index + 1);
   }
-  std::unique_ptr<UpstreamConnection>& connection = ways[slot.index].shared;
-  if (connection == nullptr) [[unlikely]] {
-    connection = IdleOrNew(shard, variant);
+  Way& way = ways[slot.index];
+  if (way.shared == nullptr) [[unlikely]] {
+    SweepSetAside(*shards_[shard], way);
+    if (way.shared == nullptr) way.shared = IdleOrNew(shard, variant);
   }
-  return *connection;
+  return *way.shared;
 }
 
 UpstreamConnection* PoolConnections::SharedWithExpired(uint32_t shard, ConnectionSlot slot,
@@ -88,33 +89,46 @@ void PoolConnections::NoteLargeReply(const UpstreamConnection& connection) {
 
 void PoolConnections::SetAside(const UpstreamConnection& connection) {
   Shard& s = *shards_[connection.shard()];
-  if (s.leased.size() + s.set_aside >= pool_->config.max_leases) return;
+  if (s.leased.size() + s.set_aside_count >= pool_->config.max_leases) return;
   for (Way& way : s.ways[IndexOf(connection.variant())]) {
     if (way.shared.get() != &connection) continue;
     way.set_aside.push_back(std::move(way.shared));
-    ++s.set_aside;
-    ++ways_;
+    ++s.set_aside_count;
+    ++set_aside_version_;
     context_.pool_stats.set_aside_total.Add();
-    sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
+    if (!sweep_timer_.armed()) sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
     return;
   }
 }
 
 void PoolConnections::SweepSetAside(Shard& shard) {
   for (std::vector<Way>& ways : shard.ways) {
-    for (Way& way : ways) {
-      std::erase_if(way.set_aside, [&](std::unique_ptr<UpstreamConnection>& connection) {
-        if (connection->pending() > 0) return false;
-        --shard.set_aside;
-        if (way.shared == nullptr) {
-          way.shared = std::move(connection);
-        } else {
-          KeepIdle(shard, std::move(connection));
-        }
-        return true;
-      });
+    for (Way& way : ways) SweepSetAside(shard, way);
+  }
+}
+
+void PoolConnections::SweepSetAside(Shard& shard, Way& way) {
+  // The one that took its place cannot connect: back to the last one that works.
+  if (way.shared != nullptr && way.shared->backing_off() && !way.set_aside.empty() &&
+      way.set_aside.back()->ready()) {
+    KeepIdle(shard, std::exchange(way.shared, std::move(way.set_aside.back())));
+    way.set_aside.pop_back();
+    --shard.set_aside_count;
+  }
+  Connections left;
+  for (std::unique_ptr<UpstreamConnection>& connection : way.set_aside) {
+    if (connection->pending() > 0) {
+      left.push_back(std::move(connection));
+      continue;
+    }
+    --shard.set_aside_count;
+    if (way.shared == nullptr) {
+      way.shared = std::move(connection);
+    } else {
+      KeepIdle(shard, std::move(connection));
     }
   }
+  way.set_aside = std::move(left);
 }
 
 UpstreamConnection* PoolConnections::BeginLease(uint32_t shard, ConnectionVariant variant) {
@@ -158,7 +172,7 @@ std::unique_ptr<UpstreamConnection> PoolConnections::Remove(Shard& shard,
     if (found == way.set_aside.end()) continue;
     std::unique_ptr<UpstreamConnection> taken = std::move(*found);
     way.set_aside.erase(found);
-    --shard.set_aside;
+    --shard.set_aside_count;
     return taken;
   }
   return nullptr;
@@ -262,7 +276,8 @@ void PoolConnections::HandOver(const Shard& before, uint32_t index) {
   const bool some_stay = std::ranges::any_of(before.addresses, stays);
   const auto hand_over = [&](const std::unique_ptr<UpstreamConnection>& last, uint32_t slot) {
     if (last == nullptr || last->pending() == 0) return;
-    const bool there = last->may_move() ? some_stay : stays(*last->address());
+    const bool there =
+        (last->may_move() && some_stay) || (last->address() != nullptr && stays(*last->address()));
     if (!same_place && !there) return;
     HoldBehind(last.get(), &Shared(index, ConnectionSlot{slot}, last->variant()));
   };
@@ -308,8 +323,8 @@ void PoolConnections::Sweep() {
   SweepRetired();
   bool again = !retired_.empty();
   for (const std::unique_ptr<Shard>& shard : shards_) {
-    if (shard->set_aside > 0) SweepSetAside(*shard);
-    again = again || shard->set_aside > 0;
+    if (shard->set_aside_count > 0) SweepSetAside(*shard);
+    again = again || shard->set_aside_count > 0;
   }
   if (again) sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
 }

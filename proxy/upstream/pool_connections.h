@@ -65,9 +65,9 @@ class PoolConnections {
                                       [&](const auto& connection) { return chosen(*connection); });
     return found == way->set_aside.end() ? nullptr : found->get();
   }
-  // Changes when a connection is set aside. Who had nothing pending since it last changed has
-  // nothing pending on such a one.
-  uint64_t ways() const { return ways_; }
+  // Rises when a connection is set aside. Who had nothing pending since it last rose has nothing
+  // pending on such a one.
+  uint64_t set_aside_version() const { return set_aside_version_; }
   // A large reply is coming on this one, as ShardObserver tells: the request is remembered, and the
   // connection set aside if it is a shared one, unless that would make more of them and leases than
   // max_leases.
@@ -120,7 +120,7 @@ class PoolConnections {
     std::vector<ResolvedAddress> addresses;
     // By variant, then by slot.
     std::array<std::vector<Way>, kConnectionVariants.size()> ways;
-    size_t set_aside = 0;  // on all ways
+    size_t set_aside_count = 0;  // on all ways
     Connections leased;
     Connections idle;  // connected, and free for either use
   };
@@ -166,8 +166,10 @@ class PoolConnections {
   // Those that are left keep their places. True when none is.
   bool CloseIfDone(std::span<std::unique_ptr<UpstreamConnection>> connections);
   void SetAside(const UpstreamConnection& connection);
-  // Finds another use for what was set aside and has answered all.
+  // Finds another use for what was set aside and has answered all, and takes one back when that
+  // which took its place cannot connect.
   void SweepSetAside(Shard& shard);
+  void SweepSetAside(Shard& shard, Way& way);
 
   const UpstreamContext context_;
   PoolSnapshotPtr pool_;
@@ -175,7 +177,7 @@ class PoolConnections {
   std::vector<std::unique_ptr<Shard>> retired_;
   std::vector<Handover> handovers_;
   uint64_t next_slot_ = 0;
-  uint64_t ways_ = 0;
+  uint64_t set_aside_version_ = 0;
   LargeReplies large_replies_;
   Timer sweep_timer_;
 };

@@ -414,6 +414,21 @@ TEST_F(PoolReloadTest, WithAnotherPasswordALargeRequestThatTimedOutIsNotLeftToOv
   EXPECT_EQ(h_.stats().leases.Get(), 0);
 }
 
+TEST_F(PoolReloadTest, ALargeRequestThatTimesOutAfterAReloadIsNotLeftToOvertakeEither) {
+  Reload([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  const std::string value(300 << 10, 'x');
+  h_.client().SendsBytes(
+      StrCat("*3\r\n$3\r\nSET\r\n$2\r\na1\r\n$", value.size(), "\r\n", value, "\r\n"));
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  h_.Advance(milliseconds(100));
+  EXPECT_THAT(h_.client().Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  h_.client().Sends("SET a1 new");
+  EXPECT_FALSE(h_.shard("a").connected(0)) << "the shard may not have run it yet";
+  h_.shard("a").SendsOn(1, "+OK\r\n");  // AUTH
+  h_.shard("a").SendsOn(1, "+OK\r\n");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("OK"));
+}
+
 TEST_F(PoolReloadTest, WithAnotherPasswordNoRequestOvertakesWhatIsBehindALargeReply) {
   h_.client(0).Sends("GET a1");
   h_.client(1).Sends("SET a2 old");

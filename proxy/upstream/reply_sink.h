@@ -63,7 +63,7 @@ class ShardObserver {
   // The shard knows ConnectionVariant::kBase only. No failure of its.
   virtual void OnVariantRefused(uint32_t shard) = 0;
   // More than UpstreamConnection::kLargeReplyBytes of one reply came, or are sure to come. Told
-  // again with each read until that reply ends.
+  // once for each such reply that does not arrive in one read.
   virtual void OnLargeReply(UpstreamConnection& connection) = 0;
   // Whether the shard is ejected: until it is back, nobody but the health owner's probes connects
   // to it.

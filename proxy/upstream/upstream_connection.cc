@@ -266,11 +266,15 @@ void UpstreamConnection::OnReplyBytes(std::string_view bytes) {
 }
 
 void UpstreamConnection::NoteUnfinishedReply(size_t read, size_t unfinished) {
-  reply_so_far_ = unfinished + (unfinished == read ? reply_so_far_ : 0);
-  if (unfinished == 0) return;
-  if (reply_so_far_ + scanner_.announced_bytes() > kLargeReplyBytes) {
-    context_.observer.OnLargeReply(*this);
+  if (unfinished < read) {
+    reply_so_far_ = 0;
+    large_told_ = false;
   }
+  reply_so_far_ += unfinished;
+  if (unfinished == 0 || large_told_) return;
+  if (reply_so_far_ + scanner_.announced_bytes() <= kLargeReplyBytes) return;
+  large_told_ = true;
+  context_.observer.OnLargeReply(*this);
 }
 
 bool UpstreamConnection::MayAnswerEarly(const Fragment& fragment, uint64_t sent) const {
@@ -412,6 +416,7 @@ void UpstreamConnection::Disconnect() {
   handshake_.reset();
   scanner_.Reset();
   reply_so_far_ = 0;
+  large_told_ = false;
   waiting_.Clear();
   request_open_ = false;
 }

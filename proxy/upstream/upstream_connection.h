@@ -212,6 +212,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   ByteQueue waiting_;                     // output until the connection is ready
   ReplyScanner scanner_;
   uint64_t reply_so_far_ = 0;  // bytes of the reply in progress
+  bool large_told_ = false;    // the observer knows that it is large
 
   PendingFragments pending_;
   uint64_t position_base_ = 0;  // SentPosition() - what the stream has sent

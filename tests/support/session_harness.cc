@@ -157,6 +157,7 @@ void SessionHarness::OnSessionClosed(Session* session) {
 }
 
 void SessionHarness::OnShardFailure(uint32_t shard, ShardFailure failure) {
+  if (shard == kRemovedShard) return;
   verdicts_.push_back(
       StrCat(options_.shards[shard], ": ", kFailureNames[static_cast<size_t>(failure)]));
 }
