@@ -56,7 +56,7 @@ void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 namespace weir {
 namespace {
 
-constexpr int kBatch = 10;      // repetitions in one piece
+constexpr int kBatch = 10;     // repetitions in one piece
 constexpr int kBatches = 300;  // counted
 
 std::string Answer(const std::vector<std::string_view>& request) {

@@ -208,7 +208,8 @@ bool RedisHandler::ForwardByKey(const Call& call) {
 bool RedisHandler::Forward(const Call& call, uint32_t shard) {
   Session& session = call.session;
   // An inline request is never large.
-  if ((IsLarge(call.frame.size()) || session.WantsLease(call.frame)) && !call.is_inline) [[unlikely]] {
+  if ((IsLarge(call.frame.size()) || session.WantsLease(call.frame)) && !call.is_inline)
+      [[unlikely]] {
     if (!session.WaitUntilEmpty()) return false;
     session.SendOnLease(&NewRequest(call)->fragment, shard, call.frame);
     return true;

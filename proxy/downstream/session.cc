@@ -198,15 +198,17 @@ UpstreamConnection* Session::FindLastWay(uint32_t shard) {
   lease_.DropRemoved();
   if (UpstreamConnection* late = lease_.LateTo(shard)) return late;
   PoolConnections& connections = context_.connections;
-  if (in_flight() == 1) {  // the request at hand
-    set_aside_version_ = connections.set_aside_version();
-    if (!timed_out_) return nullptr;
-  }
   const auto waits_on = [this](const UpstreamConnection& connection) {
     return WaitsOn(connection);
   };
-  const auto find = [&](ConnectionVariant variant) {
-    UpstreamConnection* aside = connections.FindSetAside(shard, slot_, variant, waits_on);
+  if (set_aside_version_ != connections.set_aside_version()) {
+    const bool waits = (in_flight() > 1 || timed_out_) && connections.AnySetAside(slot_, waits_on);
+    if (!waits) set_aside_version_ = connections.set_aside_version();
+  }
+  const bool look_aside = set_aside_version_ != connections.set_aside_version();
+  const auto find = [&](ConnectionVariant variant) -> UpstreamConnection* {
+    UpstreamConnection* aside =
+        look_aside ? connections.FindSetAside(shard, slot_, variant, waits_on) : nullptr;
     if (aside != nullptr || !timed_out_) return aside;
     return connections.SharedWithExpired(shard, slot_, variant);
   };

@@ -252,8 +252,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
   uint64_t progress_mark_ = 0;  // bytes in and out when progress was last seen
   Moment progress_at_{};
 
-  uint64_t
-      set_aside_version_;  // of the connections, when it last had nothing pending but one request
+  // Of the connections, when nothing of this session waited on one that was set aside.
+  uint64_t set_aside_version_;
 
   uint64_t answers_in_turn_ = 0;  // what the proxy's own answers cost since answers_turn_
   uint64_t answers_turn_ = 0;     // the turn of the loop from which on they count

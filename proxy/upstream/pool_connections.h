@@ -65,8 +65,19 @@ class PoolConnections {
                                       [&](const auto& connection) { return chosen(*connection); });
     return found == way->set_aside.end() ? nullptr : found->get();
   }
-  // Rises when a connection is set aside. Who had nothing pending since it last rose has nothing
-  // pending on such a one.
+  // Whether `chosen(connection)` for one that was set aside, of any shard.
+  template <typename Predicate>
+  bool AnySetAside(ConnectionSlot slot, const Predicate& chosen) {
+    for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
+      if (shards_[shard]->set_aside_count == 0) continue;
+      for (ConnectionVariant variant : kConnectionVariants) {
+        if (FindSetAside(shard, slot, variant, chosen) != nullptr) return true;
+      }
+    }
+    return false;
+  }
+  // Rises when a connection is set aside. Who had nothing pending on such a one since it last rose
+  // has nothing there.
   uint64_t set_aside_version() const { return set_aside_version_; }
   // A large reply is coming on this one, as ShardObserver tells: the request is remembered, and the
   // connection set aside if it is a shared one, unless that would make more of them and leases than
