@@ -92,6 +92,7 @@ TEST_F(EmbeddedStoreEditsTest, RefusesABadEditWithItsLineAndLeavesItThere) {
   EXPECT_THAT(again.Next(), HasSubstr("key 'timeout': found 'soon'"));
   Save("alpha", Replaced(FileText("alpha"), "timeout: soon", "timeout: 8"));
   EXPECT_EQ(again.Next(), "declared alpha 8");
+  store_.reset();  // it tells `again` to its end
 }
 
 TEST_F(EmbeddedStoreEditsTest, TellsOnceWhenWhatWasRefusedIsTakenBack) {
