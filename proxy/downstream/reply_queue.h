@@ -97,8 +97,7 @@ class ReplyQueue {
   }
 
   // Drops the replies of the split request of which most is gathered, the last of equal ones: it
-  // will get one error.
-  // False when there is none.
+  // will get one error. False when there is none.
   bool DropMerge();
 
   // Hands on the replies that are complete, from the head on; false when there was none.

@@ -42,9 +42,6 @@ namespace weir {
 
 class Session final : private StreamOwner, private TurnEndHandler {
  public:
-  // A session whose replies are larger than this gets a lease for its next request.
-  static constexpr uint64_t kLeaseReplyBytes = UpstreamConnection::kLargeReplyBytes;
-
   // How long, and for how many bytes, a session that is over waits for its client's end.
   static constexpr Duration kLinger = std::chrono::seconds(1);
   static constexpr uint64_t kLingerBytes = 1 << 20;
@@ -72,7 +69,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // because this session's recent ones were, or the last one to the same request, whoever asked.
   bool WantsLease(std::string_view frame) const {
     const LargeReplies& large = context_.connections.large_replies();
-    return replies_.typical_reply() > kLeaseReplyBytes ||
+    return replies_.typical_reply() > UpstreamConnection::kLargeReplyBytes ||
            (large.watching() && large.Expects(frame));
   }
   // What is sent from here on goes over connections of `variant`. False while requests in another
@@ -229,6 +226,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
       fragment->mark = large.MarkOf(frame);
     }
   }
+  // What the proxy has written anew (split, inline or in a transaction) is not remembered.
   void Mark(Fragment* fragment, const ByteQueue& frames) {}
   void RefuseFragment(Fragment* fragment, uint32_t shard, Failure failure);
   void FinishFragment(Request* request);

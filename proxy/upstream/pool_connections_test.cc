@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -183,6 +184,20 @@ class PoolReloadTest : public testing::Test {
   // Until the connections that are done have been looked for.
   void Sweep() { h_.Advance(milliseconds(10)); }
 
+  // Shard a has the first client's SET of a1 alone; its GET comes when that is answered, over a
+  // connection with `password`, if there is one.
+  void ExpectTheGetBehindTheSet(std::string_view password = "") {
+    FakeShard& a = h_.shard("a");
+    EXPECT_THAT(a.Received(), ElementsAre("SET a1 old"));
+    a.Sends("+OK\r\n");
+    Sweep();
+    if (!password.empty()) {
+      EXPECT_THAT(a.Received(), ElementsAre(StrCat("AUTH ", password)));
+      a.Sends("+OK\r\n");
+    }
+    EXPECT_THAT(a.Received(), ElementsAre("GET a1"));
+  }
+
   SessionHarness h_;
   PoolSnapshotPtr pool_;
 };
@@ -339,10 +354,7 @@ TEST_F(PoolReloadTest, AShardThatGoesAndComesBackIsAskedNothingBeforeItsEarlierR
   Reload([&](PoolConfig& pool) { pool.servers.insert(pool.servers.begin(), a); });
   h_.client().Sends("GET a1");
   Sweep();
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
-  h_.shard("a").Sends("+OK\r\n");
-  Sweep();
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
+  ExpectTheGetBehindTheSet();
 }
 
 TEST_F(PoolReloadTest, OneThatWaitedForAnEarlierOneAndTimedOutLetsNobodyPastThatOne) {
@@ -360,12 +372,7 @@ TEST_F(PoolReloadTest, OneThatWaitedForAnEarlierOneAndTimedOutLetsNobodyPastThat
   h_.Advance(milliseconds(100));
   EXPECT_THAT(h_.client(1).Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
   Sweep();
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
-  h_.shard("a").Sends("+OK\r\n");
-  Sweep();
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("AUTH second"));
-  h_.shard("a").Sends("+OK\r\n");
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
+  ExpectTheGetBehindTheSet("second");
 }
 
 TEST_F(PoolReloadTest, WhatWaitedForAnAddressAtAReloadIsSentWhenThereIsOne) {
@@ -375,12 +382,7 @@ TEST_F(PoolReloadTest, WhatWaitedForAnAddressAtAReloadIsSentWhenThereIsOne) {
   h_.client().Sends("GET a1");
   h_.connections().SetAddresses(0, {h_.AddressOf("a")});
   h_.Settle();
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
-  h_.shard("a").Sends("+OK\r\n");
-  Sweep();
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("AUTH secret"));
-  h_.shard("a").Sends("+OK\r\n");
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
+  ExpectTheGetBehindTheSet("secret");
 }
 
 TEST_F(PoolReloadTest, TheAddressInUseCountsThoughItsNameStandsForAnotherMeanwhile) {
@@ -391,10 +393,7 @@ TEST_F(PoolReloadTest, TheAddressInUseCountsThoughItsNameStandsForAnotherMeanwhi
   });
   h_.client().Sends("GET a1");
   Sweep();
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("SET a1 old"));
-  h_.shard("a").Sends("+OK\r\n");
-  Sweep();
-  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET a1"));
+  ExpectTheGetBehindTheSet();
 }
 
 TEST_F(PoolReloadTest, WithAnotherPasswordALargeRequestThatTimedOutIsNotLeftToOvertake) {
