@@ -1,5 +1,6 @@
 """What the benchmark programs share: where the binaries are, which CPUs are used, what a run was."""
 
+import copy
 import os
 import pathlib
 import platform
@@ -9,6 +10,7 @@ import sys
 import time
 
 import processes
+import variants
 
 OPTIMISED = "--config=opt"
 LOAD_TARGETS = ["//tests/benchmark:responder", "//tests/benchmark:load_generator"]
@@ -20,16 +22,22 @@ class Bench:
 
     def __init__(self, arguments, folder):
         cpus = sorted(os.sched_getaffinity(0))
-        self.proxy_cpu = arguments.proxy_cpu if arguments.proxy_cpu is not None else cpus[0]
-        self.load_cpu = arguments.load_cpu if arguments.load_cpu is not None else cpus[1 % len(cpus)]
+        self.proxy_cpus = {arguments.proxy_cpu if arguments.proxy_cpu is not None else cpus[0]}
+        self.load_cpus = {arguments.load_cpu if arguments.load_cpu is not None else cpus[1 % len(cpus)]}
         self.nice = arguments.nice
         self.ports = processes.Ports(arguments.port_base)
         self.folder = pathlib.Path(folder)
         built = built_folder()
         self.binaries = built / "tests" / "benchmark"
         self.weir_binaries = {"weir": built / "proxy" / "weir-proxy", **arguments.binary}
-        if self.proxy_cpu == self.load_cpu:
+        if self.proxy_cpus == self.load_cpus:
             print("warning: one core for proxy and load; latencies and rates mean little")
+
+    def sharing_cpus(self):
+        """The same with all CPUs for everybody."""
+        shared = copy.copy(self)
+        shared.proxy_cpus = shared.load_cpus = self.proxy_cpus | self.load_cpus
+        return shared
 
 
 def add_common_arguments(parser):
@@ -55,7 +63,7 @@ def parse(parser, smoke):
 
 
 def build(proxies):
-    build_targets(LOAD_TARGETS + ([WEIR_TARGET] if "weir" in proxies else []))
+    build_targets(LOAD_TARGETS + ([WEIR_TARGET] if "weir" in map(variants.program, proxies) else []))
 
 
 def build_targets(targets):

@@ -15,6 +15,8 @@ import socket
 import subprocess
 import time
 
+import variants
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARDS = 4
 START_SECONDS = 10
@@ -46,12 +48,12 @@ class Ports:
         raise Failed("no free port")
 
 
-def preparation(cpu, nice):
-    """What a new process does before it becomes the program: takes its CPU (None: any) and its niceness."""
+def preparation(cpus, nice):
+    """What a new process does before it becomes the program: takes its CPUs (None: any) and its niceness."""
 
     def prepare():
-        if cpu is not None:
-            os.sched_setaffinity(0, {cpu})
+        if cpus is not None:
+            os.sched_setaffinity(0, cpus)
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if nice == 0:
             return
@@ -65,11 +67,11 @@ def preparation(cpu, nice):
     return prepare
 
 
-def start(command, cpu, bench, log):
-    """Popen of `command` on `cpu`, its output appended to the file `log`."""
+def start(command, cpus, bench, log):
+    """Popen of `command` on `cpus`, its output appended to the file `log`."""
     with open(log, "ab") as output:
         return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
-                                stderr=output, preexec_fn=preparation(cpu, bench.nice))
+                                stderr=output, preexec_fn=preparation(cpus, bench.nice))
 
 
 def wait_until_listening(process, port, log):
@@ -103,12 +105,12 @@ def end(process):
 
 
 class Shards:
-    """Four shards: one responder process ("saturated") or four redis servers ("redis")."""
+    """Shards, four unless said otherwise: one responder process ("saturated") or redis servers ("redis")."""
 
-    def __init__(self, kind, bench):
+    def __init__(self, kind, bench, count=SHARDS):
         self.bench = bench
         self.kind = kind
-        self.ports = [bench.ports.take() for _ in range(SHARDS)]
+        self.ports = [bench.ports.take() for _ in range(count)]
         self.processes = []
 
     @property
@@ -118,14 +120,14 @@ class Shards:
     def __enter__(self):
         log = self.bench.folder / ("shards-%s.log" % self.kind)
         if self.kind == "saturated":
-            self.processes.append(start([self.bench.binaries / "responder"] + self.addresses, self.bench.load_cpu,
+            self.processes.append(start([self.bench.binaries / "responder"] + self.addresses, self.bench.load_cpus,
                                         self.bench, log))
         else:
             for port in self.ports:
                 self.processes.append(start(
                     ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
                      "--maxclients", "15000", "--enable-debug-command", "yes", "--dir", self.bench.folder],
-                    self.bench.load_cpu, self.bench, log))
+                    self.bench.load_cpus, self.bench, log))
         try:
             for i, port in enumerate(self.ports):
                 wait_until_listening(self.processes[min(i, len(self.processes) - 1)], port, log)
@@ -147,6 +149,8 @@ class Proxy:
         self.shards = shards
         self.bench = bench
         self.process = None
+        self.config = bench.folder / ("%s.yml" % name)
+        self.log = bench.folder / ("%s.log" % name)
 
     def __enter__(self):
         if self.name == "direct":
@@ -155,13 +159,16 @@ class Proxy:
             return self
         port = self.bench.ports.take()
         self.targets = ["127.0.0.1:%d" % port]
-        log = self.bench.folder / ("%s.log" % self.name)
-        command = envoy_command if self.name == "envoy" else twemproxy_command
-        self.process = start(command(self.name, port, self.shards, self.bench, log), self.bench.proxy_cpu,
-                             self.bench, log)
+        self.log.unlink(missing_ok=True)
+        if self.name == "envoy":
+            command = envoy_command(self)
+        else:
+            self.configure([(address, 1) for address in self.shards.addresses])
+            command = twemproxy_command(self)
+        self.process = start(command, self.bench.proxy_cpus, self.bench, self.log)
         self.pid = self.process.pid
         try:
-            wait_until_listening(self.process, port, log)
+            wait_until_listening(self.process, port, self.log)
         except BaseException:
             self.__exit__()
             raise
@@ -171,21 +178,26 @@ class Proxy:
         if self.process:
             end(self.process)
 
+    def configure(self, servers):
+        """Replaces the file of nutcracker or weir-proxy at once by one with `servers`: (address, weight)."""
+        new = self.config.with_suffix(".new")
+        new.write_text("bench:\n  listen: %s\n  hash: fnv1a_64\n  distribution: ketama\n"
+                       "  redis: true\n  backlog: 4096\n  servers:\n%s" %
+                       (self.targets[0], "".join("   - %s:%d shard%d\n" % (address, weight, i)
+                                                 for i, (address, weight) in enumerate(servers))))
+        new.replace(self.config)
 
-def twemproxy_command(name, port, shards, bench, log):
+
+def twemproxy_command(proxy):
     """The command line of nutcracker, or of weir-proxy, which takes the same file and flags."""
-    config = bench.folder / ("%s.yml" % name)
-    config.write_text("bench:\n  listen: 127.0.0.1:%d\n  hash: fnv1a_64\n  distribution: ketama\n"
-                      "  redis: true\n  backlog: 4096\n  servers:\n%s" %
-                      (port, "".join("   - %s:1 shard%d\n" % (address, i)
-                                     for i, address in enumerate(shards.addresses))))
-    flags = ["-c", config, "-s", bench.ports.take(), "-a", "127.0.0.1", "-o", log]
-    if name in ("tw", "tw-v4"):
-        return ["nutcracker"] + flags + (["-v", "4"] if name == "tw-v4" else [])
-    return [bench.weir_binaries[name]] + flags + ["--threads", "1"]
+    flags = ["-c", proxy.config, "-s", proxy.bench.ports.take(), "-a", "127.0.0.1", "-o", proxy.log]
+    if proxy.name in ("tw", "tw-v4"):
+        return ["nutcracker"] + flags + (["-v", "4"] if proxy.name == "tw-v4" else [])
+    binary = proxy.bench.weir_binaries[variants.program(proxy.name)]
+    return [binary] + flags + ["--threads", variants.workers(proxy.name)]
 
 
-def envoy_command(name, port, shards, bench, log):
+def envoy_command(proxy):
     def address(where):
         host, number = where.rsplit(":", 1)
         return {"socket_address": {"address": host, "port_value": int(number)}}
@@ -196,14 +208,14 @@ def envoy_command(name, port, shards, bench, log):
         "settings": {"op_timeout": "10s"},
         "prefix_routes": {"catch_all_route": {"cluster": "shards"}},
     }
-    endpoints = [{"endpoint": {"address": address(shard)}} for shard in shards.addresses]
+    endpoints = [{"endpoint": {"address": address(shard)}} for shard in proxy.shards.addresses]
     config = {"static_resources": {
-        "listeners": [{"name": "redis", "address": address("127.0.0.1:%d" % port), "filter_chains": [
+        "listeners": [{"name": "redis", "address": address(proxy.targets[0]), "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.redis_proxy", "typed_config": redis_proxy}]}]}],
         "clusters": [{"name": "shards", "type": "STATIC", "lb_policy": "RING_HASH", "connect_timeout": "1s",
                       "load_assignment": {"cluster_name": "shards", "endpoints": [{"lb_endpoints": endpoints}]}}],
     }}
-    path = bench.folder / "envoy.json"
+    path = proxy.config.with_suffix(".json")
     path.write_text(json.dumps(config))
     return [find_envoy(), "-c", path, "--concurrency", "1", "--disable-hot-restart", "-l", "warning"]
 
@@ -224,7 +236,7 @@ def generate_load(bench, groups, proxy, *options):
     command = [str(bench.binaries / "load_generator"), "--workload", json.dumps({"groups": groups}),
                "--target", ",".join(proxy.targets), "--pid", str(proxy.pid)] + [str(word) for word in options]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          preexec_fn=preparation(bench.load_cpu, bench.nice), timeout=300, check=False)
+                          preexec_fn=preparation(bench.load_cpus, bench.nice), timeout=300, check=False)
     if done.returncode != 0:
         raise Failed("%s: %s" % (proxy.name, done.stderr.strip() or "exit code %d" % done.returncode))
     return json.loads(done.stdout) if done.stdout else None

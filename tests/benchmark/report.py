@@ -1,12 +1,15 @@
 """Figures from the load generator's raw results: per round, medians, ratios, and the table of them.
 
 A ratio is taken within each round, between runs that followed each other, and then the median of the
-rounds: slow drifts of the machine cancel out.
+rounds: slow drifts of the machine cancel out. A variant is also compared with the plain proxy.
 """
 
 import statistics
 
-PEERS = ("tw", "tw-v4")
+import variants
+
+PEERS = ("tw", "tw-v4", "envoy")
+PLAIN_FIGURES = ("cpu_us", "p50", "p99")
 
 
 def figures(raw):
@@ -38,23 +41,38 @@ def medians(rounds):
 
 
 def summarise(rounds_of):
-    """{proxy: [figures of a round]} -> {proxy: {"median", "cpu_us_ratio": {peer: ...}, "rounds"}}."""
+    """{proxy: [figures of a round]} -> {proxy: summary}, which has the "median" of each figure, all "rounds", the
+    "cpu_us_ratio" to each peer and, of a variant, the "plain_ratio" of some figures."""
     summary = {}
     for proxy, rounds in rounds_of.items():
-        ratios = {}
-        for peer in PEERS:
-            pairs = list(zip(rounds, rounds_of.get(peer, [])))
-            if peer != proxy and pairs and "cpu_us" in rounds[0]:
-                ratios[peer] = statistics.median(mine["cpu_us"] / its["cpu_us"] for mine, its in pairs)
-        summary[proxy] = {"median": medians(rounds), "cpu_us_ratio": ratios, "rounds": rounds}
+        plain = rounds_of.get(variants.program(proxy), []) if variants.variant(proxy) else []
+        summary[proxy] = {
+            "median": medians(rounds),
+            "cpu_us_ratio": known({peer: ratio("cpu_us", rounds, rounds_of.get(peer, []))
+                                   for peer in PEERS if peer != proxy}),
+            "plain_ratio": known({key: ratio(key, rounds, plain) for key in PLAIN_FIGURES}),
+            "rounds": rounds}
     return summary
+
+
+def ratio(key, rounds, others):
+    """The median of the rounds' ratios of a figure; None when there is none."""
+    pairs = [(mine[key], its[key]) for mine, its in zip(rounds, others) if key in mine and key in its]
+    return statistics.median(mine / its for mine, its in pairs) if pairs else None
+
+
+def known(found):
+    return {key: value for key, value in found.items() if value is not None}
 
 
 COLUMNS = (("cpu_us", "CPU us/req", "%.2f"), ("user_us", "user us/req", "%.2f"), ("busy_percent", "busy %", "%.0f"),
            ("peak_rss_mib", "peak RSS MiB", "%.1f"), ("untouched_kib", "KiB/idle conn", "%.2f"),
-           ("touched_kib", "KiB/touched conn", "%.2f"))
+           ("touched_kib", "KiB/touched conn", "%.2f"), ("reloads", "reloads", "%.0f"))
 LOAD_COLUMNS = (("rps", "req/s", "%.0f"), ("p50", "p50 us", "%.0f"), ("p99", "p99 us", "%.0f"),
                 ("p99.9", "p99.9 us", "%.0f"))
+# (key of a summary, key in there, title)
+RATIOS = (*(("cpu_us_ratio", peer, "x %s" % peer) for peer in PEERS), ("plain_ratio", "cpu_us", "CPU x plain"),
+          ("plain_ratio", "p50", "p50 x plain"), ("plain_ratio", "p99", "p99 x plain"))
 
 
 def columns_of(median):
@@ -69,13 +87,13 @@ def table(summary):
     """The summary of one workload as Markdown."""
     # "direct" lacks the proxy's own figures; the columns are those of whoever has most.
     columns = columns_of(max((entry["median"] for entry in summary.values()), key=len))
-    peers = [peer for peer in PEERS if any(peer in entry["cpu_us_ratio"] for entry in summary.values())]
-    rows = [["proxy"] + [title for _, title, _ in columns] + ["x %s" % peer for peer in peers]]
+    shown = [(kind, key, title) for kind, key, title in RATIOS if any(key in entry[kind] for entry in summary.values())]
+    rows = [["proxy"] + [title for _, title, _ in columns] + [title for _, _, title in shown]]
     rows.append(["---"] + ["---:"] * (len(rows[0]) - 1))
     for proxy, entry in summary.items():
         row = [proxy]
         row += [form % entry["median"][key] if key in entry["median"] else "-" for key, _, form in columns]
-        row += ["%.2f" % entry["cpu_us_ratio"][peer] if peer in entry["cpu_us_ratio"] else "-" for peer in peers]
+        row += ["%.2f" % entry[kind][key] if key in entry[kind] else "-" for kind, key, _ in shown]
         rows.append(row)
     return aligned(rows)
 

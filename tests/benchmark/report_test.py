@@ -31,6 +31,19 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(summary["weir"]["cpu_us_ratio"], {"tw": 0.5})
         self.assertEqual(summary["tw"]["cpu_us_ratio"], {})
 
+    def test_a_variant_is_compared_with_the_plain_proxy_of_the_same_round(self):
+        plain = [report.figures(raw(us, 1000)) for us in (1000, 2000)]
+        variant = [report.figures(raw(us, 1000)) for us in (1500, 3000)]
+        for one in variant:
+            one["p99"] = 30.0
+        summary = report.summarise({"weir": plain, "weir+reloads": variant})
+        self.assertEqual(summary["weir"]["plain_ratio"], {})
+        self.assertEqual(summary["weir+reloads"]["plain_ratio"], {"cpu_us": 1.5, "p50": 1, "p99": 1.5})
+        lines = report.table(summary).split("\n")
+        self.assertTrue(lines[0].endswith("| CPU x plain | p50 x plain | p99 x plain |"), lines[0])
+        self.assertTrue(lines[2].endswith("|           - |           - |           - |"), lines[2])
+        self.assertTrue(lines[3].endswith("|        1.50 |        1.00 |        1.50 |"), lines[3])
+
     def test_idle_memory_is_per_connection(self):
         idle = {"connections": 1000, "process": {"us": 1, "user_us": 1, "peak_rss_kib": 4096},
                 "rss_kib": {"before": 1000, "untouched": 2000, "touched": 3500}}

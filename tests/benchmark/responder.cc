@@ -1,4 +1,4 @@
-// Four redis shards that answer at once, in one cheap process, so that the proxy before them is the
+// Redis shards that answer at once, in one cheap process, so that the proxy before them is the
 // bottleneck ("saturated" in docs/performance.md).
 //
 //   responder ADDRESS...      each "127.0.0.1:port" or "/path"; prints "ready" once all listen

@@ -12,7 +12,16 @@
 //      "idle": true             connect, stay idle, then one request per connection
 //   }]}
 //
-// "title", "shards" and "proxies" are for `run` and ignored here. Plain values.
+// The other keys are for `run` and ignored here:
+//
+//   "title", "shards": [...]   required; kinds of shards, "saturated" and "redis"
+//   "like": "W1"               takes from that entry what this one does not say
+//   "shard_count": 4
+//   "proxies": [...]           which of the others are measured; builds of weir-proxy always are
+//   "variants": ["2workers"]   each build of weir-proxy is measured with these, too (variants.py)
+//   "share_cpus": false        proxy, load and shards have the CPUs of all of them
+//
+// Plain values.
 #pragma once
 
 #include <cstdint>
