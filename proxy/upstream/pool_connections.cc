@@ -245,7 +245,10 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
     for (const std::unique_ptr<Shard>& shard : *earlier) {
       if (shard == nullptr) continue;
       auto next = begun.find(shard->config.name);
-      if (next != begun.end()) HandOver(*shard, next->second);
+      if (next == begun.end()) continue;
+      const std::vector<ResolvedAddress>& addresses = shards_[next->second]->addresses;
+      if (shard->addresses.empty() && !addresses.empty()) SetAddresses(*shard, addresses);
+      HandOver(*shard, next->second);
     }
   }
   for (std::unique_ptr<Shard>& shard : old) {
@@ -267,8 +270,13 @@ void PoolConnections::Keep(uint32_t index) {
   });
 }
 
+bool PoolConnections::GoesWhere(const Shard& before, const Shard& shard) {
+  const bool waits = before.addresses.empty() && before.config.name == shard.config.name;
+  return waits || before.config.SamePlaceAs(shard.config);
+}
+
 void PoolConnections::HandOver(const Shard& before, uint32_t index) {
-  const bool same_place = before.config.SamePlaceAs(shards_[index]->config);
+  const bool same_place = GoesWhere(before, *shards_[index]);
   const std::vector<ResolvedAddress>& addresses = shards_[index]->addresses;
   const auto stays = [&](const ResolvedAddress& address) {
     return std::ranges::find(addresses, address) != addresses.end();
@@ -385,15 +393,16 @@ void PoolConnections::ForEachConnection(Shard& shard, const Function& function) 
 // --- Places ---
 
 void PoolConnections::SetAddresses(uint32_t shard, const std::vector<ResolvedAddress>& addresses) {
-  const auto set = [&](Shard& s) {
-    s.addresses = addresses;
-    ForEachConnection(s, [](UpstreamConnection& connection) { connection.OnAddressesChanged(); });
-  };
   // What began to wait for an address before a reload goes on, too, and others behind it.
   for (const std::unique_ptr<Shard>& earlier : retired_) {
-    if (earlier->config.SamePlaceAs(shards_[shard]->config)) set(*earlier);
+    if (GoesWhere(*earlier, *shards_[shard])) SetAddresses(*earlier, addresses);
   }
-  set(*shards_[shard]);
+  SetAddresses(*shards_[shard], addresses);
+}
+
+void PoolConnections::SetAddresses(Shard& shard, const std::vector<ResolvedAddress>& addresses) {
+  shard.addresses = addresses;
+  ForEachConnection(shard, [](UpstreamConnection& connection) { connection.OnAddressesChanged(); });
 }
 
 void PoolConnections::ConnectAgain(uint32_t shard) {

@@ -12,8 +12,9 @@
 // served at the address of such a one (it has another login, or more or fewer addresses), the new
 // shared connection begins after that, so that no request overtakes its session's earlier ones, be
 // they left from this reload or from several before it. At other addresses it begins at once: what
-// was at the old ones may be gone. Owned by the worker's pool, used on its loop thread; ends with
-// it, when every fragment left fails.
+// was at the old ones may be gone. What waits because the shard has no address yet goes to the
+// first that a reload gives it. Owned by the worker's pool, used on its loop thread; ends with it,
+// when every fragment left fails.
 #pragma once
 
 #include <algorithm>
@@ -165,6 +166,10 @@ class PoolConnections {
   // A shard of before serves on, as this one.
   void Keep(uint32_t index);
   void Retire(std::unique_ptr<Shard> shard);
+  // Whether `shard` says where that goes which still waits for an address in an earlier state of
+  // it: they have one place, or the earlier one had no address yet.
+  static bool GoesWhere(const Shard& before, const Shard& shard);
+  static void SetAddresses(Shard& shard, const std::vector<ResolvedAddress>& addresses);
   // The shared connections of `index`, which are new, wait for those of an earlier state of that
   // shard on which requests are under way to an address that it still has.
   void HandOver(const Shard& before, uint32_t index);

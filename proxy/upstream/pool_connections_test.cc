@@ -385,6 +385,40 @@ TEST_F(PoolReloadTest, WhatWaitedForAnAddressAtAReloadIsSentWhenThereIsOne) {
   ExpectTheGetBehindTheSet("secret");
 }
 
+TEST_F(PoolReloadTest, WhatWaitedForAShardWithoutAnAddressIsSentToTheFirstThatAReloadGivesIt) {
+  Reload([](PoolConfig& pool) { pool.servers[0].endpoint = Endpoint(); });
+  h_.client().Sends("SET a1 old");
+  EXPECT_THAT(h_.shard("a").Received(), IsEmpty());
+  MoveTo({"a"});
+  h_.client().Sends("GET a1");
+  ExpectTheGetBehindTheSet();
+  h_.shard("a").Replies("old");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "old"));
+  EXPECT_THAT(h_.TakeVerdicts(), IsEmpty());
+}
+
+TEST_F(PoolReloadTest, WhatWaitedForAnAddressOverSeveralReloadsIsSentInOrder) {
+  Reload([](PoolConfig& pool) { pool.servers[0].endpoint = Endpoint(); });
+  h_.client().Sends("SET a1 old");
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  h_.client().Sends("GET a1");
+  MoveTo({"a"});
+  ExpectTheGetBehindTheSet("secret");
+}
+
+TEST_F(PoolReloadTest, WhatWaitedForANameIsSentToTheAddressOfTheNameThatReplacesIt) {
+  const auto name = [&](std::string_view host) {
+    Reload([&](PoolConfig& pool) { pool.servers[0].endpoint = TcpEndpoint(host, 6379); });
+  };
+  name("first.test");
+  h_.client().Sends("SET a1 old");
+  name("second.test");
+  h_.client().Sends("GET a1");
+  h_.connections().SetAddresses(0, {h_.AddressOf("a")});
+  h_.Settle();
+  ExpectTheGetBehindTheSet();
+}
+
 TEST_F(PoolReloadTest, TheAddressInUseCountsThoughItsNameStandsForAnotherMeanwhile) {
   h_.client().Sends("SET a1 old");
   h_.connections().SetAddresses(0, {h_.AddressOf("b")});
