@@ -22,7 +22,11 @@ def _pkg_config_repository_impl(ctx):
     lines = ['package(default_visibility = ["//visibility:public"])']
     for name, packages in ctx.attr.libraries.items():
         lines.append("cc_library(name = %s, linkopts = %s)" % (repr(name), repr(_link_flags(_words(ctx, "--libs", packages)))))
+    lines.append('exports_files(["installed_packages"])')
     ctx.file("BUILD.bazel", "\n".join(lines) + "\n")
+
+    # For what is made of their headers, which Bazel does not look at.
+    ctx.file("installed_packages", ctx.execute(["dpkg-query", "-W"]).stdout)
 
 pkg_config_repository = repository_rule(
     implementation = _pkg_config_repository_impl,

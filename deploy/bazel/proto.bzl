@@ -1,5 +1,7 @@
 """cc_library of .proto files, by Debian's protoc and gRPC plugin."""
 
+load(":cc.bzl", "cc_library")
+
 # protoc's own files (google/protobuf/*.proto) and the plugin, as Debian installs them.
 _SYSTEM_PROTOS = "/usr/include"
 _GRPC_PLUGIN = "/usr/bin/grpc_cpp_plugin"
@@ -33,7 +35,7 @@ def weir_proto_library(name, srcs, deps = [], services = [], visibility = None):
         cmd = " && ".join(commands),
     )
     native.filegroup(name = name + "_protos", srcs = srcs)
-    native.cc_library(
+    cc_library(
         name = name,
         srcs = [out for out in outs if out.endswith(".cc")],
         hdrs = [out for out in outs if out.endswith(".h")],

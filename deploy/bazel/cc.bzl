@@ -1,0 +1,27 @@
+"""cc_library, cc_binary and cc_test as all BUILD files load them: Bazel's own, started from precompiled headers.
+
+Only where `--define=precompiled_headers=true` asks for it: clang's configurations in .bazelrc. g++ does without, so
+what is released includes what it uses.
+"""
+
+def _from_precompiled(rule, deps = [], copts = [], **attributes):
+    rule(
+        deps = deps + select({
+            "//deploy/bazel:use_precompiled_headers": ["//deploy/bazel:debian_headers"],
+            "//conditions:default": [],
+        }),
+        copts = copts + select({
+            "//deploy/bazel:use_precompiled_headers": ["-include-pch", "$(BINDIR)/deploy/bazel/debian_headers.pch"],
+            "//conditions:default": [],
+        }),
+        **attributes
+    )
+
+def cc_library(**attributes):
+    _from_precompiled(native.cc_library, **attributes)
+
+def cc_binary(**attributes):
+    _from_precompiled(native.cc_binary, **attributes)
+
+def cc_test(**attributes):
+    _from_precompiled(native.cc_test, **attributes)
