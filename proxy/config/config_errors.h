@@ -1,4 +1,5 @@
-// What is wrong with a pool, collected while it is read. Part of the readers of files and messages.
+// What is wrong with a pool, or may surprise, collected while it is read. Part of the readers of
+// files and messages.
 #pragma once
 
 #include <span>
@@ -30,6 +31,10 @@ class ConfigErrors {
   void Add(int line, std::string_view pool, std::string_view what);
   void Add(int line, std::string_view pool, std::string_view key, std::string_view what);
 
+  // What is no mistake, but may not be what was meant.
+  void Warn(int line, std::string_view pool, std::string_view key, std::string_view what);
+
+  // No mistakes; there may be warnings.
   bool empty() const { return mistakes_.empty(); }
   // In the order in which they were added.
   const std::vector<ConfigMistake>& mistakes() const { return mistakes_; }
@@ -42,11 +47,14 @@ class ConfigErrors {
 
   // All mistakes of a file, one line each, by line; OK when there is none.
   absl::Status ToStatus() const;
+  // All warnings about a file, likewise.
+  std::vector<std::string> Warnings() const;
 
  private:
   std::string file_name_;
   std::span<const std::string> paths_;
   std::vector<ConfigMistake> mistakes_;
+  std::vector<ConfigMistake> warnings_;
 };
 
 }  // namespace weir

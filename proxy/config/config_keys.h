@@ -82,13 +82,18 @@ inline constexpr KeySpec kPoolKeys[] = {
      "`large_request`.",
      "new"},
     {"session_output_limit", "number >= 65536", "33554432", "bytes",
-     "Unsent replies of one client beyond which its connection is closed.", "new"},
-    {"pool_output_limit", "number >= 0", "0", "bytes",
+     "Most unsent replies of one client, what waits to be merged included. Beyond it the largest "
+     "reply that is split over servers and not merged yet becomes an error; with none left, the "
+     "client's connection is closed. Beyond half of it nothing more is read from the client.",
+     "new"},
+    {"pool_output_limit", "0, or number >= 65536", "0", "bytes",
      "Unsent replies of all clients of the pool together, beyond which the connections of those "
      "with most are closed. 0: no limit but `--memory-limit`.",
      "new"},
     {"max_leases", "number >= 1", "64", "connections",
-     "Most leased connections to each server, for each worker.", "new"},
+     "Most leased connections to each server, for each worker. Connections are set aside while a "
+     "large reply comes only as long as they and the leased ones are fewer.",
+     "new"},
     {"shard_silence_limit", "number >= 1", "max(2 x timeout, 1000); 30000 without timeout", "ms",
      "A server that owes replies, sends nothing and takes nothing that waits for it for this long "
      "is "

@@ -92,7 +92,7 @@ absl::StatusOr<Config> LoadConfig(std::string_view text, std::string_view file_n
   CheckListens(pools, errors);
   if (!errors.empty()) return errors.ToStatus();
 
-  Config config;
+  Config config = {.pools = {}, .warnings = errors.Warnings()};
   for (PoolFromFile& pool : pools) config.pools.push_back(std::move(pool.pool));
   std::ranges::sort(config.pools, SortsBefore, &PoolConfig::name);
   return config;

@@ -232,6 +232,26 @@ TEST(ConfigLoaderTest, ReadsAnyYaml) {
   EXPECT_EQ(config.pools[1].timeout, absl::Milliseconds(7));
 }
 
+TEST(ConfigLoaderTest, AnOutputLimitOfAPoolIsNoneOrNotTiny) {
+  for (const uint64_t limit : {0, 65536, 65537}) {
+    const Config config = Load(StrCat(kMinimal, "  pool_output_limit: ", limit, "\n"));
+    EXPECT_EQ(config.pools[0].pool_output_limit, limit);
+  }
+}
+
+TEST(ConfigLoaderTest, WarnsOfWhatWorksHereAndNotInTwemproxy) {
+  EXPECT_THAT(Load(kMinimal).warnings, ElementsAre());
+  EXPECT_THAT(Load(StrCat(kMinimal, "  client_connections: 0\n  redis_auth: x\n")).warnings,
+              ElementsAre());
+  EXPECT_THAT(Load(StrCat(kMinimal, "  redis_db: 3\n")).warnings, ElementsAre());
+  EXPECT_THAT(
+      Load(StrCat(kMinimal, "  redis_db: 3\n  client_connections: 9\n  redis_auth: x\n")).warnings,
+      ElementsAre("f.yml:5: warning: pool 'alpha', key 'redis_db': found 3 with redis_auth: keys "
+                  "are in database 3; twemproxy then uses database 0",
+                  "f.yml:6: warning: pool 'alpha', key 'client_connections': found 9: further "
+                  "clients are refused; twemproxy ignores this key"));
+}
+
 TEST(ConfigLoaderTest, SaysWhatIsWrongWithAValueAndWhatWasExpected) {
   struct {
     const char* lines;  // from line 5 of a pool that is good without them
@@ -269,6 +289,15 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithAValueAndWhatWasExpected) {
       {"  max_request: 2048",
        ", key 'max_request': found large_request 262144 and max_request 2048, expected "
        "large_request <= max_request"},
+      {"  session_output_limit: 65535",
+       ", key 'session_output_limit': found '65535', expected bytes >= 65536"},
+      {"  pool_output_limit: 65535",
+       ", key 'pool_output_limit': found '65535', expected 0 (no limit) or bytes >= 65536"},
+      {"  pool_output_limit: none",
+       ", key 'pool_output_limit': found 'none', expected 0 (no limit) or bytes >= 65536"},
+      {"  pool_output_limit: 9007199254740992",
+       ", key 'pool_output_limit': found '9007199254740992', expected 0 (no limit) or bytes from "
+       "65536 to 1125899906842624"},
       {"  progress_limit: 0", ", key 'progress_limit': found '0', expected milliseconds >= 1"},
       {"  commands: x", ", key 'commands': found 'x', expected a list of maps"},
       {"  commands: [x]",

@@ -147,6 +147,9 @@ struct PoolConfig {
 // A whole file. Pools are sorted like shards: by the length of the name, then by its bytes.
 struct Config {
   std::vector<PoolConfig> pools;
+  // What is right, but other than with twemproxy, one line each as the loader's errors:
+  //   FILE:LINE: warning: pool 'alpha', key 'client_connections': ...
+  std::vector<std::string> warnings = {};
 
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -93,6 +93,9 @@ class PoolReader {
   void Milliseconds(const YamlNode& value);
   template <uint64_t PoolConfig::* field, int64_t min>
   void Bytes(const YamlNode& value);
+  // The same, or 0 for no limit.
+  template <uint64_t PoolConfig::* field, int64_t min>
+  void BytesOrNone(const YamlNode& value);
 
   // One of `names`, which `parse` turns into a value.
   template <typename T, typename Parse>
@@ -122,6 +125,7 @@ class PoolReader {
   void CheckRedisOnlyKeys();
   void CheckServed();
   void CheckLimits();
+  void WarnOfTwemproxy();
 
   ConfigErrors& errors_;
   const PoolOrigin origin_;
@@ -159,7 +163,7 @@ const PoolReader::Handler PoolReader::kHandlers[] = {
     {"large_request", &PoolReader::Bytes<&PoolConfig::large_request, 1024>},
     {"max_request", &PoolReader::Bytes<&PoolConfig::max_request, 1024>},
     {"session_output_limit", &PoolReader::Bytes<&PoolConfig::session_output_limit, 65536>},
-    {"pool_output_limit", &PoolReader::Bytes<&PoolConfig::pool_output_limit, 0>},
+    {"pool_output_limit", &PoolReader::BytesOrNone<&PoolConfig::pool_output_limit, 65536>},
     {"max_leases", &PoolReader::Count<&PoolConfig::max_leases, 1>},
     {"shard_silence_limit", &PoolReader::Milliseconds<&PoolConfig::shard_silence_limit, 1>},
     {"progress_limit", &PoolReader::Milliseconds<&PoolConfig::progress_limit, 1>},
@@ -260,6 +264,13 @@ void PoolReader::Bytes(const YamlNode& value) {
   if (const auto number = Number(value, "bytes", min, kMaxBytes)) {
     pool_.*field = static_cast<uint64_t>(*number);
   }
+}
+
+template <uint64_t PoolConfig::* field, int64_t min>
+void PoolReader::BytesOrNone(const YamlNode& value) {
+  const auto number =
+      ParseDecimal(value) == 0 ? 0 : Number(value, "0 (no limit) or bytes", min, kMaxBytes);
+  if (number) pool_.*field = static_cast<uint64_t>(*number);
 }
 
 template <typename T, typename Parse>
@@ -496,6 +507,7 @@ void PoolReader::CheckTogether() {
     }
     pool_.missing_shard = MissingShard::kFailFast;
   }
+  if (origin_ == PoolOrigin::kFile) WarnOfTwemproxy();
 }
 
 void PoolReader::RequireKeys() {
@@ -542,6 +554,19 @@ void PoolReader::CheckLimits() {
   Fail(std::max(max_request_line, GoodLine("large_request")),
        StrCat("found large_request ", pool_.large_request, " and max_request ", pool_.max_request,
               ", expected large_request <= max_request"));
+}
+
+void PoolReader::WarnOfTwemproxy() {
+  if (pool_.client_connections > 0) {
+    errors_.Warn(lines_.find("client_connections")->second, shown_name_, "client_connections",
+                 StrCat("found ", pool_.client_connections,
+                        ": further clients are refused; twemproxy ignores this key"));
+  }
+  if (pool_.redis_db > 0 && !pool_.redis_auth.empty()) {
+    errors_.Warn(lines_.find("redis_db")->second, shown_name_, "redis_db",
+                 StrCat("found ", pool_.redis_db, " with redis_auth: keys are in database ",
+                        pool_.redis_db, "; twemproxy then uses database 0"));
+  }
 }
 
 }  // namespace

@@ -40,7 +40,9 @@ constexpr FlagSpec kFlags[] = {
     {0, "drain-timeout", "MSEC", "30000", "After a SIGTERM, longest wait for what is in flight."},
     {0, "drain-delay", "MSEC", "0", "After a SIGTERM, how long to go on accepting connections."},
     {0, "memory-limit", "BYTES", "3/4 of usable memory",
-     "Most memory for requests and replies on their way; K, M or G may follow; 0 for no limit."},
+     "Most memory for requests and replies on their way, at least 1M; K, M or G may follow; 0 for "
+     "no "
+     "limit."},
     {0, "control", "ADDRS", "none",
      "Control planes, host:port[,host:port]..., tried in turn; without -c, all pools come there."},
     {0, "node-id", "ID", "host name:stats port", "This proxy's name, unique in its fleet."},
@@ -127,6 +129,8 @@ absl::Status SetThreads(std::string_view argument, Options& options) {
 
 absl::Status SetMemoryLimit(std::string_view argument, Options& options) {
   constexpr uint64_t kMax = uint64_t{1} << 50;
+  // With less even clients that behave would be closed.
+  constexpr uint64_t kMin = uint64_t{1} << 20;
   constexpr std::string_view kSuffixes = "KMG";
   uint64_t unit = 1;
   std::string_view digits = argument;
@@ -139,8 +143,8 @@ absl::Status SetMemoryLimit(std::string_view argument, Options& options) {
     }
   }
   const std::optional<uint64_t> number = ParseInt<uint64_t>(digits);
-  if (!number || *number > kMax / unit) {
-    return InvalidArgument("a number of bytes, such as 1073741824, 1024M or 1G; 0 for none");
+  if (!number || *number > kMax / unit || (*number > 0 && *number * unit < kMin)) {
+    return InvalidArgument("a number of bytes >= 1M, such as 1073741824, 1024M or 1G; 0 for none");
   }
   options.memory_limit = *number * unit;
   return absl::OkStatus();

@@ -80,20 +80,21 @@ TEST(OptionsTest, ReadsEveryLongOption) {
 }
 
 TEST(OptionsTest, BundlesAndAbbreviatesAsGetoptDoes) {
-  const absl::StatusOr<Options> options = Parse({"-dtv3", "-s22", "--conf", "x.yml", "--mem=5k"});
+  const absl::StatusOr<Options> options =
+      Parse({"-dtv3", "-s22", "--conf", "x.yml", "--mem=5000k"});
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_TRUE(options->daemonize && options->test_conf);
   EXPECT_EQ(options->verbose, 3);
   EXPECT_EQ(options->stats_port, 22);
   EXPECT_EQ(options->conf_file, "x.yml");
-  EXPECT_EQ(options->memory_limit, 5120u);
+  EXPECT_EQ(options->memory_limit, 5120000u);
   EXPECT_TRUE(Parse({"-?"})->show_help);
   EXPECT_EQ(Parse({"-v", "99"})->verbose, 11);
 }
 
 TEST(OptionsTest, ReadsMemoryLimits) {
   EXPECT_EQ(Parse({"--memory-limit", "0"})->memory_limit, 0u);
-  EXPECT_EQ(Parse({"--memory-limit", "1000"})->memory_limit, 1000u);
+  EXPECT_EQ(Parse({"--memory-limit", "1048576"})->memory_limit, 1u << 20);
   EXPECT_EQ(Parse({"--memory-limit", "3M"})->memory_limit, 3u << 20);
   EXPECT_EQ(Parse({"--memory-limit", "1g"})->memory_limit, 1u << 30);
 }
@@ -165,11 +166,17 @@ TEST(OptionsTest, SaysWhatIsWrongAndWhatWasExpected) {
       {{"--drain-delay=-1"},
        "option --drain-delay: found '-1', expected milliseconds from 0 to 2147483647"},
       {{"--memory-limit=1T"},
-       "option --memory-limit: found '1T', expected a number of bytes, such as 1073741824, 1024M "
-       "or 1G; 0 for none"},
-      {{"--memory-limit=99999999999999G"},
-       "option --memory-limit: found '99999999999999G', expected a number of bytes, such as "
+       "option --memory-limit: found '1T', expected a number of bytes >= 1M, such as 1073741824, "
+       "1024M or 1G; 0 for none"},
+      {{"--memory-limit=1048575"},
+       "option --memory-limit: found '1048575', expected a number of bytes >= 1M, such as "
        "1073741824, 1024M or 1G; 0 for none"},
+      {{"--memory-limit=64"},
+       "option --memory-limit: found '64', expected a number of bytes >= 1M, such as 1073741824, "
+       "1024M or 1G; 0 for none"},
+      {{"--memory-limit=99999999999999G"},
+       "option --memory-limit: found '99999999999999G', expected a number of bytes >= 1M, such "
+       "as 1073741824, 1024M or 1G; 0 for none"},
       {{"--control=a:1,"},
        "option --control: found 'a:1,', expected host:port, or several with ',' between them"},
       {{"--control=a:1", "--control-ca=c", "--control-cert=c"},

@@ -55,7 +55,11 @@ int TestConfiguration(const std::string& file) {
   const absl::StatusOr<Config> config = LoadOwnConfig(file);
   absl::Status status = config.status();
   if (config.ok()) status = BuildSnapshot(*config, nullptr).status();
-  if (!status.ok()) Fail(status);
+  if (!status.ok()) {
+    Fail(status);
+  } else {
+    for (const std::string& warning : config->warnings) Print(stderr, StrCat(warning, "\n"));
+  }
   Print(stderr, StrCat("weir-proxy: configuration file '", file, "' syntax is ",
                        status.ok() ? "ok" : "invalid", "\n"));
   return status.ok() ? 0 : 1;

@@ -76,6 +76,17 @@ TEST(LifeTest, TestsAConfigurationAndSaysEveryMistake) {
   EXPECT_THAT(bad.output, HasSubstr("' syntax is invalid\n"));
 }
 
+TEST(LifeTest, WarnsOfWhatWorksHereAndNotInTwemproxyWhenItTestsAConfiguration) {
+  TempDirectory directory;
+  const std::string file = directory.path() + "/weir.yml";
+  std::ofstream(file) << OnePool("127.0.0.1:1", "127.0.0.1:2", "client_connections: 1000, ");
+  Outcome outcome = RunToEnd({WeirProgram(), "-t", "-c", file});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.output,
+              testing::MatchesRegex(".*:1: warning: pool 'alpha', key 'client_connections'.*\n"
+                                    "weir-proxy: .* syntax is ok\n"));
+}
+
 TEST(LifeTest, RefusesMemcachedPoolsUntilItServesThem) {
   TempDirectory directory;
   const std::string file = directory.path() + "/weir.yml";
