@@ -16,6 +16,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::ElementsAre;
+using testing::IsEmpty;
 using testing::Pair;
 using testing::SizeIs;
 using testing::StartsWith;
@@ -34,9 +35,12 @@ TEST(LargeReplyTest, WhoAsksWhileALargeReplyComesNeedNotWaitForItsEnd) {
   h.shard("a").SendsOn(1, EncodeBulk("small"));
   EXPECT_THAT(h.client(1).Received(), ElementsAre("small"));
   EXPECT_EQ(h.stats().set_aside_total.Get(), 1u);
+  EXPECT_EQ(h.stats().set_aside.Get(), 1);
   h.shard("a").SendsOn(0, Rest());
   EXPECT_THAT(h.client(0).Received(), ElementsAre(SizeIs(kHuge)));
   EXPECT_EQ(h.stats().leases.Get(), 0);
+  h.Advance(milliseconds(10));
+  EXPECT_EQ(h.stats().set_aside.Get(), 0);
 }
 
 TEST(LargeReplyTest, TheSameForALargeReplyOfManySmallParts) {
@@ -95,6 +99,53 @@ TEST(LargeReplyTest, NeitherDoesOneWhoseRequestTimedOutThere) {
   h.client(2).Sends("GET a4");
   EXPECT_THAT(h.shard("a").ReceivedByConnection(),
               UnorderedElementsAre(Pair(0, "SET a2 new"), Pair(1, "GET a4")));
+}
+
+TEST(LargeReplyTest, InAnotherVariantNothingOvertakesWhatExpiredBehindALargeReply) {
+  SessionHarness h([](PoolConfig& pool) {
+    pool.timeout = absl::Milliseconds(100);
+    pool.shard_silence_limit = absl::Seconds(1);
+  });
+  h.client(0).Sends("GET a1");
+  h.client(1).Sends("SET a2 old");
+  h.shard("a").Sends(kHeader);
+  h.Advance(milliseconds(100));
+  EXPECT_THAT(h.client(1).Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  h.shard("a").Received();
+  h.client(1).Sends("HELLO 3", "SET a2 new", "GET b1");
+  // Not by a connection in RESP3, and on the other one its reply would be of no use.
+  EXPECT_THAT(h.shard("a").Received(), IsEmpty());
+  h.shard("b").Sends("%0\r\n");
+  h.shard("b").Replies("b");
+  EXPECT_THAT(h.client(1).Received(),
+              ElementsAre(StartsWith("{"), StartsWith("-ERR an earlier request"), "b"));
+  h.shard("a").SendsOn(0, Rest() + "+late\r\n");
+  h.client(1).Sends("SET a2 new");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, "HELLO 3")));
+  h.shard("a").SendsOn(1, "%0\r\n");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, "SET a2 new")));
+  h.shard("a").SendsOn(1, "+OK\r\n");
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("OK"));
+}
+
+TEST(LargeReplyTest, BackInItsFirstVariantASessionFollowsWhatExpiredBehindALargeReply) {
+  SessionHarness h([](PoolConfig& pool) {
+    pool.timeout = absl::Milliseconds(100);
+    pool.shard_silence_limit = absl::Seconds(1);
+  });
+  h.client(0).Sends("GET a1");
+  h.client(1).Sends("SET a2 old");
+  h.shard("a").Sends(kHeader);
+  h.Advance(milliseconds(100));
+  h.client(1).Sends("HELLO 3", "GET a2", "HELLO 2");
+  EXPECT_THAT(h.client(1).Received(),
+              ElementsAre(StartsWith("-ERR Connection timed out"), StartsWith("{"),
+                          StartsWith("-ERR an earlier request"), StartsWith("[")));
+  h.shard("a").Received();
+  h.client(1).Sends("SET a2 new");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(0, "SET a2 new")));
+  h.shard("a").SendsOn(0, Rest() + "+late\r\n+OK\r\n");
+  EXPECT_THAT(h.client(1).Received(), ElementsAre("OK"));
 }
 
 TEST(LargeReplyTest, WhatWasSetAsideIsUsedAgainOnceItHasAnswered) {
@@ -178,8 +229,11 @@ TEST(LargeReplyTest, NoMoreAreSetAsideThanMayBeLent) {
     h.client(i).Sends(StrCat("GET a", i));
     h.shard("a").SendsOn(std::min<size_t>(i, 2), i < 3 ? kHeader : "");
   }
-  EXPECT_EQ(h.stats().set_aside_total.Get(), 2u);
   EXPECT_EQ(h.shard("a").connections(), 3u);
+  EXPECT_EQ(h.stats().set_aside_total.Get(), 2u);
+  EXPECT_EQ(h.stats().set_aside.Get(), 2);
+  h.EndsPool();
+  EXPECT_EQ(h.stats().set_aside.Get(), 0);
 }
 
 }  // namespace

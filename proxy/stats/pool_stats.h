@@ -58,6 +58,7 @@ struct alignas(64) PoolStats {
   Counter leases_total;
   Gauge leases;
   Counter set_aside_total;
+  Gauge set_aside;
   Counter closed_by_output_limit;
   Counter closed_by_pool_output_limit;
   Counter closed_by_memory_limit;
@@ -144,6 +145,7 @@ inline constexpr StatField<PoolStats> kPoolStatFields[] = {
     WEIR_STAT(PoolStats, leases_total, "", "connections lent to one session"),
     WEIR_STAT(PoolStats, leases, "", "connections lent now"),
     WEIR_STAT(PoolStats, set_aside_total, "", "shared connections set aside for a large reply"),
+    WEIR_STAT(PoolStats, set_aside, "", "shared connections set aside now"),
     WEIR_STAT(PoolStats, closed_by_output_limit, "", "sessions closed: session_output_limit"),
     WEIR_STAT(PoolStats, closed_by_pool_output_limit, "", "sessions closed: pool_output_limit"),
     WEIR_STAT(PoolStats, closed_by_memory_limit, "", "sessions closed: memory_limit"),

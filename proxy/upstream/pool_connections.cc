@@ -39,6 +39,11 @@ PoolConnections::PoolConnections(const UpstreamContext& context, PoolSnapshotPtr
   }
 }
 
+PoolConnections::~PoolConnections() {
+  for (const std::unique_ptr<Shard>& shard : shards_)
+    CountSetAside(*shard, -static_cast<int64_t>(shard->set_aside_count));
+}
+
 std::unique_ptr<PoolConnections::Shard> PoolConnections::NewShard(
     const ShardConfig& config, std::shared_ptr<ShardStats> stats) {
   auto shard = std::make_unique<Shard>();
@@ -93,12 +98,17 @@ void PoolConnections::SetAside(const UpstreamConnection& connection) {
   for (Way& way : s.ways[IndexOf(connection.variant())]) {
     if (way.shared.get() != &connection) continue;
     way.set_aside.push_back(std::move(way.shared));
-    ++s.set_aside_count;
+    CountSetAside(s, 1);
     ++set_aside_version_;
     context_.pool_stats.set_aside_total.Add();
     if (!sweep_timer_.armed()) sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
     return;
   }
+}
+
+void PoolConnections::CountSetAside(Shard& shard, int64_t change) {
+  shard.set_aside_count += static_cast<size_t>(change);
+  context_.pool_stats.set_aside.Add(change);
 }
 
 void PoolConnections::SweepSetAside(Shard& shard) {
@@ -113,7 +123,7 @@ void PoolConnections::SweepSetAside(Shard& shard, Way& way) {
       way.set_aside.back()->ready()) {
     KeepIdle(shard, std::exchange(way.shared, std::move(way.set_aside.back())));
     way.set_aside.pop_back();
-    --shard.set_aside_count;
+    CountSetAside(shard, -1);
   }
   Connections left;
   for (std::unique_ptr<UpstreamConnection>& connection : way.set_aside) {
@@ -121,7 +131,7 @@ void PoolConnections::SweepSetAside(Shard& shard, Way& way) {
       left.push_back(std::move(connection));
       continue;
     }
-    --shard.set_aside_count;
+    CountSetAside(shard, -1);
     if (way.shared == nullptr) {
       way.shared = std::move(connection);
     } else {
@@ -172,7 +182,7 @@ std::unique_ptr<UpstreamConnection> PoolConnections::Remove(Shard& shard,
     if (found == way.set_aside.end()) continue;
     std::unique_ptr<UpstreamConnection> taken = std::move(*found);
     way.set_aside.erase(found);
-    --shard.set_aside_count;
+    CountSetAside(shard, -1);
     return taken;
   }
   return nullptr;
@@ -317,6 +327,8 @@ void PoolConnections::EndHandovers(const UpstreamConnection* connection) {
 void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
   ForEachConnection(*shard,
                     [](UpstreamConnection& connection) { connection.SetShard(kRemovedShard); });
+  // No session looks for them any more: they are on their way out like the others.
+  CountSetAside(*shard, -static_cast<int64_t>(shard->set_aside_count));
   // Nothing that follows in its session would wait for what expired there: it is to be dropped, so
   // that it takes no effect behind that.
   std::vector<UpstreamConnection*> late;

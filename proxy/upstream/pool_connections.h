@@ -43,6 +43,7 @@ class PoolConnections {
   using ShardCells = std::vector<std::shared_ptr<ShardStats>>;
 
   PoolConnections(const UpstreamContext& context, PoolSnapshotPtr pool, ShardCells cells);
+  ~PoolConnections();
 
   // Between turns: the shards of another state of the pool.
   void Update(PoolSnapshotPtr pool, ShardCells cells);
@@ -182,6 +183,7 @@ class PoolConnections {
   // Those that are left keep their places. True when none is.
   bool CloseIfDone(std::span<std::unique_ptr<UpstreamConnection>> connections);
   void SetAside(const UpstreamConnection& connection);
+  void CountSetAside(Shard& shard, int64_t change);
   // Finds another use for what was set aside and has answered all, and takes one back when that
   // which took its place cannot connect.
   void SweepSetAside(Shard& shard);

@@ -470,7 +470,9 @@ TEST_F(PoolReloadTest, WithAnotherPasswordNoRequestOvertakesWhatIsBehindALargeRe
   shard.Sends("$5000000\r\n");
   h_.client(2).Sends("GET a3");
   EXPECT_THAT(shard.ReceivedByConnection(), ElementsAre(Pair(1, "GET a3")));
+  EXPECT_EQ(h_.stats().set_aside.Get(), 1);
   Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  EXPECT_EQ(h_.stats().set_aside.Get(), 0) << "it is on its way out";
   h_.client(1).Sends("SET a2 new");
   shard.SendsOn(1, EncodeBulk("3"));
   Sweep();
