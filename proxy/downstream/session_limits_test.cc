@@ -19,8 +19,9 @@
 namespace weir {
 namespace {
 
-using testing::ElementsAre;
+using testing::AllOf;
 using testing::Each;
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
@@ -58,6 +59,20 @@ TEST(SessionLimitsTest, AClientThatNeverReadsIsClosedAtItsOutputLimitAndNobodyEl
   h.shard("a").Replies("mine");
   EXPECT_THAT(h.client(1).Received(), ElementsAre("mine"));
   EXPECT_EQ(h.shard("a").connections(), 1u);
+}
+
+TEST(SessionLimitsTest, AClientThatReadsIsNotClosedForTheRepliesOfOneTurn) {
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = 65536; });
+  // So many that all are in flight at once.
+  const std::string request = Repeat(FakeClient::Encode("GET a1"), 16);
+  const std::string value(4000, 'x');
+  // Each shard has less than the limit to say, both together more.
+  for (const char* name : {"a", "b"}) {
+    h.shard(name).Answers([&](const auto&) { return EncodeBulk(value); });
+  }
+  h.client().SendsBytes(request + Repeat(FakeClient::Encode("GET b1"), 16));
+  EXPECT_THAT(h.client().Received(), AllOf(SizeIs(32), Each(value)));
+  EXPECT_EQ(h.stats().closed_by_output_limit.Get(), 0u);
 }
 
 TEST(SessionLimitsTest, WhatWaitsBehindAMergedReplyThatFillsTheOutputLimitClosesNothing) {

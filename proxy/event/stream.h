@@ -53,6 +53,11 @@ class Stream final : public IoHandler, public TurnEndHandler {
   }
   void Write(ByteQueue&& bytes);
 
+  // Writes what is queued now instead of at the end of the turn, as far as the socket takes it.
+  void FlushNow() {
+    if (!closed() && !blocked_) Flush();
+  }
+
   size_t unsent() const { return output_.size(); }
   // Whether output waits for the socket.
   bool blocked() const { return blocked_; }

@@ -63,7 +63,7 @@ void ProcessMemory::TrimNow() {
 MemoryGuard::MemoryGuard(EventLoop& loop, ChunkPool& pool, ProcessMemory& memory,
                          SessionsOfWorker& sessions)
     : loop_(loop), pool_(pool), memory_(memory), sessions_(sessions), timer_(loop.timers(), [this] {
-        OnTurnEnd();
+        loop_.AtTurnEnd(this);
       }) {
   pool_.Watch(memory_.unwatched_bytes(pool_limit_), this);
 }
@@ -81,17 +81,24 @@ MemoryGuard::~MemoryGuard() {
 
 void MemoryGuard::OnTurnEnd() {
   peak_ = std::max(peak_, pool_.bytes_in_use());
+  flushed_ = !flushed_;
+  // Streams that were written to have asked for the end of this turn as well.
+  flushed_ ? loop_.AtTurnEnd(this) : Judge();
+}
+
+void MemoryGuard::Judge() {
   if (memory_.limit() != 0) KeepLimit();
   if (pool_limit_ != 0 && loop_.now() >= next_pool_check_) {
     next_pool_check_ = loop_.now() + kCheckInterval;
     sessions_.KeepPoolLimits(memory_.bytes_in_use());
+    pools_told_ = pool_.bytes_in_use() > memory_.unwatched_bytes(pool_limit_);
   }
   if (loop_.now() >= next_trim_) TrimAfterBurst();
   const bool holds_much = pool_.bytes_in_use() > memory_.unwatched_bytes(pool_limit_);
   const bool trim_due = peak_ >= kBurst;
-  if (!holds_much && !pressure_ && !trim_due) return timer_.Disarm();
+  if (!holds_much && !pressure_ && !trim_due && !pools_told_) return timer_.Disarm();
   const bool limited = memory_.limit() != 0 || pool_limit_ != 0;
-  const bool near_limit = limited && (holds_much || pressure_);
+  const bool near_limit = limited && (holds_much || pressure_ || pools_told_);
   timer_.ArmAt(loop_.now() + (near_limit ? kCheckInterval : kTrimInterval));
 }
 

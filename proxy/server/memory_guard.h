@@ -8,9 +8,10 @@
 // it takes memory until it is whole. At 90 % memory is scarce (ChunkPool::scarce): requests to
 // shards that do not take what they were sent are refused. At 100 % the worker that holds most
 // closes the sessions that hold most until all fits; of a pool's limit the pools take care
-// themselves, when they are told that it could be exceeded. What counts is the memory of ChunkPools
-// and what counts with them: replies, and requests on their way or still arriving. ProcessMemory,
-// shared by all, adds it up.
+// themselves, when they are told that it could be exceeded. It is judged after the output of the
+// turn was offered to the clients: what they take at once is not held. What counts is the memory of
+// ChunkPools and what counts with them: replies, and requests on their way or still arriving.
+// ProcessMemory, shared by all, adds it up.
 #pragma once
 
 #include <atomic>
@@ -77,6 +78,7 @@ class MemoryGuard final : private ChunkPoolWatcher, private TurnEndHandler {
   // ChunkPoolWatcher: within an allocation; only remembers.
   void OnMuchInUse() override { loop_.AtTurnEnd(this); }
   void OnTurnEnd() override;
+  void Judge();
   void KeepLimit();
   void TrimAfterBurst();
 
@@ -87,7 +89,9 @@ class MemoryGuard final : private ChunkPoolWatcher, private TurnEndHandler {
   Timer timer_;  // armed while the worker holds much
   uint64_t pool_limit_ = 0;
   bool pressure_ = false;
-  size_t peak_ = 0;  // since the last trim
+  bool flushed_ = false;     // the turn's output was offered, so that OnTurnEnd may judge
+  bool pools_told_ = false;  // of much that was held, and not yet of less
+  size_t peak_ = 0;          // since the last trim
   Moment next_trim_{};
   Moment next_pool_check_{};
 };

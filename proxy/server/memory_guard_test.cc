@@ -35,6 +35,13 @@ class FakeWorker final : private SessionsOfWorker {
     Turn();
   }
 
+  // Bytes that a session is to hold until the end of the turn, which is asked for after them.
+  void HoldUntilTurnEnd(size_t session, size_t bytes) {
+    Hold(session, bytes);
+    flush_.session = &sessions_[session];
+    loop_.AtTurnEnd(&flush_);
+  }
+
   bool pressure() const { return pressure_; }
   bool scarce() const { return pool_.scarce(); }
   const std::vector<size_t>& closed() const { return closed_; }
@@ -55,9 +62,16 @@ class FakeWorker final : private SessionsOfWorker {
 
   void KeepPoolLimits(uint64_t bytes_in_use) override { told_ = bytes_in_use; }
 
+  // As a stream whose client takes all at once.
+  struct Flush final : TurnEndHandler {
+    void OnTurnEnd() override { session->Clear(); }
+    ByteQueue* session = nullptr;
+  };
+
   ProcessMemory& memory_;
   FakeEventLoop loop_;
   ChunkPool pool_;
+  Flush flush_;
   std::vector<ByteQueue> sessions_;
   std::unique_ptr<MemoryGuard> guard_;
   bool pressure_ = false;
@@ -131,6 +145,35 @@ TEST(MemoryGuardTest, PoolsWithALimitAreToldWhatAllWorkersHold) {
   EXPECT_GE(worker.told(), 9 * kMiB);
   worker.Release(0);
   worker.After(std::chrono::milliseconds(10));
+  EXPECT_FALSE(worker.watches());
+}
+
+TEST(MemoryGuardTest, WhatClientsTakeAtTheEndOfTheTurnIsNotHeld) {
+  ProcessMemory memory(10 * kMiB, [] {});
+  FakeWorker worker(memory);
+  worker.Start();
+  worker.SetPoolLimit(4 * kMiB);
+  worker.Turn();
+  worker.HoldUntilTurnEnd(0, 20 * kMiB);
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_TRUE(worker.closed().empty());
+  EXPECT_FALSE(worker.pressure());
+  EXPECT_EQ(worker.told(), 0u);
+}
+
+TEST(MemoryGuardTest, PoolsAreToldThatLessIsHeldAlsoWhenTheyWereToldOfMuchAnInstantBefore) {
+  ProcessMemory memory(0, [] {});
+  FakeWorker worker(memory);
+  worker.Start();
+  worker.SetPoolLimit(4 * kMiB);
+  worker.Hold(0, 5 * kMiB);
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_GE(worker.told(), 5 * kMiB);
+  worker.Release(0);
+  worker.HoldUntilTurnEnd(0, 5 * kMiB);
+  worker.After(std::chrono::milliseconds(1));
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_EQ(worker.told(), 0u);
   EXPECT_FALSE(worker.watches());
 }
 
