@@ -38,11 +38,14 @@ struct ChangeError {
 using SpecValidator =
     std::function<std::vector<FieldViolation>(const std::string& name, const v1::PoolSpec& spec)>;
 
+// The origin of what people wrote into a file; DeclarePool's.
+inline constexpr char kOriginFile[] = "file";
+
 // Who makes a change and when; the world as far as a pure function may know it.
 struct ChangeContext {
   google::protobuf::Timestamp now;
   std::string actor;    // who: the credential's name
-  std::string origin;   // from where: "api ADDRESS" or "file"
+  std::string origin;   // from where: "api ADDRESS" or kOriginFile
   std::string new_uid;  // for a pool that is created: never used before
   SpecValidator validate;
 };

@@ -357,7 +357,7 @@ std::optional<v1::PoolRecord> ControlPlane::FindDeleted(
 
 bool ControlPlane::OnDeclared(const std::string& pool, const v1::PoolSpec& spec) {
   const absl::StatusOr<Outcome> outcome =
-      Commit(pool, {.name = "file", .origin = "file"},
+      Commit(pool, {.name = "file", .origin = kOriginFile},
              [&](const v1::PoolRecord* record, const ChangeContext& context) {
                return DeclarePool(record, pool, spec, context);
              });

@@ -249,6 +249,18 @@ TEST_F(ControlPlaneTest, AnEditByHandThatCannotBeStoredIsNotSettled) {
   EXPECT_EQ(metrics_.guard_holds_total.Value(), 1);  // held is settled, too
 }
 
+TEST_F(ControlPlaneTest, AnEditByHandThatIsHeldAndUndoneIsNotHeldAnyLonger) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  EXPECT_TRUE(store_.observer().OnDeclared("alpha", SpecWith({"c", "d"})));
+  v1::GetPoolRequest get;
+  get.set_name("alpha");
+  const v1::Pool held = *control_.GetPool(get);
+  EXPECT_EQ(held.status().held().origin(), kOriginFile);
+  EXPECT_TRUE(store_.observer().OnDeclared("alpha", SpecWith({"a"})));
+  EXPECT_FALSE(control_.GetPool(get)->status().has_held());
+  EXPECT_EQ(control_.GetPool(get)->shard_map().generation(), held.shard_map().generation());
+}
+
 TEST_F(ControlPlaneTest, ADeletedPoolLeavesTheProxiesAndARetryIsAnsweredTheSame) {
   ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
   Advance(absl::Seconds(1));

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "controlplane/model/change.h"
 #include "controlplane/model/pool_spec.h"
 #include "proxy/base/check.h"
 #include "proxy/base/durable_file.h"
@@ -45,6 +46,13 @@ absl::StatusOr<UniqueFd> TakeLock(const std::string& directory) {
     return FileError(path, "written", errno);
   }
   return fd;
+}
+
+// Whether what is held is another declaration, and came from the pool's file. A file that declares
+// what is in force takes it back, but no change that somebody asked for by the API.
+bool HoldsAnEdit(const v1::PoolRecord& record) {
+  return record.has_held() && record.held().origin() == kOriginFile &&
+         !IsSameSpec(record.held_content().spec(), record.spec());
 }
 
 // Only a failure after which nothing has changed is one that can be taken back.
@@ -112,7 +120,9 @@ absl::Status EmbeddedStore::ReadPool(const std::string& pool) {
   const uint64_t generation = in_force->record.shard_map().generation();
   PoolState& state = pools_[pool];
   const absl::StatusOr<v1::PoolSpec> declared = ParseDeclaredPool(parts.declared, path, pool);
-  if (declared.ok() && IsSameSpec(*declared, in_force->record.spec())) state.judged = *text;
+  const bool is_settled = declared.ok() && IsSameSpec(*declared, in_force->record.spec()) &&
+                          !HoldsAnEdit(in_force->record);
+  if (is_settled) state.judged = *text;
   state.in_force = *std::move(in_force);
   return history_.Trim(pool, generation, kMaxVersions);
 }
@@ -304,6 +314,7 @@ std::optional<EmbeddedStore::News> EmbeddedStore::ExamineDeclared(const std::str
   if (!spec.ok()) {
     errors = FromAbsl(spec.status().message());
   } else if (state.in_force && IsSameSpec(*spec, state.in_force->record.spec())) {
+    if (HoldsAnEdit(state.in_force->record)) return News{pool, *spec, {}};  // it was undone
     return std::nullopt;
   } else {
     const CheckedPool checked = ReadPoolSpec(pool, *spec);

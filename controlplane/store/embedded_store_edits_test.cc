@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "controlplane/model/change.h"
 #include "controlplane/store/embedded_store.h"
 #include "controlplane/store/test_records.h"
 #include "gmock/gmock.h"
@@ -174,6 +175,46 @@ TEST_F(EmbeddedStoreEditsTest, AnEditWhoseHeldChangeIsDroppedByALiveOneIsToldOfA
   record.mutable_shard_map()->set_generation(2);
   Write(record, revision);
   EXPECT_EQ(listener_.Next(), "declared alpha 5");
+}
+
+TEST_F(EmbeddedStoreEditsTest, AnEditThatIsHeldCanBeUndoneInTheFile) {
+  const std::string revision = Write(TestRecord("alpha", 1), "");
+  const std::string good = FileText("alpha");
+  Watch();
+  Save("alpha", Replaced(good, "timeout: 1", "timeout: 5"));
+  EXPECT_EQ(listener_.Next(), "declared alpha 5");
+  v1::PoolRecord record = Stored("alpha");
+  record.mutable_held()->set_origin(kOriginFile);
+  *record.mutable_held_content()->mutable_spec() = TestSpec(5);
+  const std::string held = Write(record, revision);
+  Save("alpha", Replaced(FileText("alpha"), "timeout: 5", "timeout: 1"));
+  EXPECT_EQ(listener_.Next(), "declared alpha 1");
+  record.clear_held();
+  record.clear_held_content();
+  Write(record, held);
+  ExpectNothingMore();
+  EXPECT_EQ(FileText("alpha"), good);
+}
+
+TEST_F(EmbeddedStoreEditsTest, AnEditThatIsHeldCanBeUndoneWhileNothingRuns) {
+  v1::PoolRecord record = TestRecord("alpha", 1);
+  record.mutable_held()->set_origin(kOriginFile);
+  *record.mutable_held_content()->mutable_spec() = TestSpec(5);
+  Write(record, "");  // the file declares what is in force: somebody has undone the edit
+  store_.reset();
+  Open();
+  Watch();
+  EXPECT_EQ(listener_.Next(), "declared alpha 1");
+}
+
+TEST_F(EmbeddedStoreEditsTest, ACommentTakesBackNoHeldChangeOfTheApi) {
+  v1::PoolRecord record = TestRecord("alpha", 1);
+  record.mutable_held()->set_origin("api 127.0.0.1:1");
+  *record.mutable_held_content()->mutable_spec() = TestSpec(5);
+  Write(record, "");
+  Watch();
+  Save("alpha", "# a comment\n" + FileText("alpha"));
+  ExpectNothingMore();
 }
 
 TEST_F(EmbeddedStoreEditsTest, TellsAfterARestartOfAnEditThatWasMadeMeanwhile) {

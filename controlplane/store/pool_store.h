@@ -31,9 +31,11 @@ class PoolStoreObserver {
 
   // Somebody edited the declaration of a pool, or declared a new one, and it is valid by itself
   // (ReadPoolSpec). Nothing is stored yet: it is in force once a record with this spec is written.
-  // Answers whether the spec is in force or held now. If not, the store tells of it again: after a
-  // while, after the pool's next write and after a restart; so it does when a write drops the held
-  // change that the spec was.
+  // An edit that is held (its origin is kOriginFile) and undone is told of, too: the spec is the
+  // one in force then, and is settled once a record without the held change is written. Answers
+  // whether the spec is in force or held now. If not, the store tells of it again: after a while,
+  // after the pool's next write and after a restart; so it does when a write drops the held change
+  // that the spec was.
   [[nodiscard]] virtual bool OnDeclared(const std::string& pool, const v1::PoolSpec& spec) = 0;
 
   // An edit was refused; the old state stays in force and the edit where it is, to be corrected.
