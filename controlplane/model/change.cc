@@ -14,4 +14,9 @@ ChangeError InvalidFields(std::vector<FieldViolation> violations) {
           .violations = std::move(violations)};
 }
 
+ChangeError RequestIdTaken(const std::string& id) {
+  return {.code = absl::StatusCode::kAlreadyExists,
+          .message = StrCat("request id ", id, " was used for another request")};
+}
+
 }  // namespace weir

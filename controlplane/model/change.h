@@ -55,6 +55,7 @@ enum class ChangeEffect {
   kApplied,   // the pool's content changes
   kHeld,      // the guard holds it: only the record's held change is new
   kDeleted,   // the pool goes; the record is its last
+  kMissing,   // there is no pool to delete: the record is nobody's, and remembers the request
   kReplayed,  // this request was answered before: the answer again, and the record as it is
 };
 
@@ -89,6 +90,9 @@ class ChangeResult {
  private:
   std::variant<Change, ChangeError> result_;
 };
+
+// ALREADY_EXISTS: the request id is another request's.
+ChangeError RequestIdTaken(const std::string& id);
 
 // INVALID_ARGUMENT with these violations, which also make the message.
 ChangeError InvalidFields(std::vector<FieldViolation> violations);

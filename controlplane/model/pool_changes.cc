@@ -8,7 +8,6 @@
 #include "controlplane/model/plan.h"
 #include "controlplane/model/pool_spec.h"
 #include "controlplane/model/proposal.h"
-#include "controlplane/model/request_log.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -39,6 +38,17 @@ v1::PoolRecord NewRecord(const std::string& name, const ChangeContext& context) 
   record.set_uid(context.new_uid);
   *record.mutable_created() = context.now;
   return record;
+}
+
+// A name that no pool can have needs no memory: a retry finds no pool either.
+ChangeResult NothingToDelete(const std::string& name, const RequestTerms& terms,
+                             const ChangeContext& context) {
+  Change change{.effect = ChangeEffect::kMissing, .record = NewRecord(name, context)};
+  *change.record.mutable_changed() = context.now;
+  for (const FieldViolation& violation : context.validate(name, v1::PoolSpec())) {
+    if (violation.field == "name") return change;
+  }
+  return Finish(std::move(change), terms);
 }
 
 // REQUIRES: `spec` is checked and normalised.
@@ -107,7 +117,7 @@ ChangeResult DeletePool(const v1::PoolRecord* record, const v1::DeletePoolReques
   auto early = AnswerEarly(record, request.name(), terms);
   if (early.has_value()) {
     const bool missing = !early->ok() && early->error().code == absl::StatusCode::kNotFound;
-    if (missing && request.allow_missing()) return Change{};
+    if (missing && request.allow_missing()) return NothingToDelete(request.name(), terms, context);
     return *std::move(early);
   }
   const v1::ShardMap& map = record->shard_map();
@@ -126,14 +136,6 @@ ChangeResult DeletePool(const v1::PoolRecord* record, const v1::DeletePoolReques
   *version.mutable_plan() = plan;
   change.plan = std::move(plan);
   return Finish(std::move(change), terms);
-}
-
-std::optional<ChangeResult> ReplayDelete(const v1::PoolRecord& deleted,
-                                         const v1::DeletePoolRequest& request) {
-  if (FindRequest(deleted, request.options().request_id()) == nullptr) return std::nullopt;
-  auto early = AnswerEarly(&deleted, request.name(), TermsOf(request));
-  if (early.has_value() && early->ok()) early->change().effect = ChangeEffect::kReplayed;
-  return early;
 }
 
 }  // namespace weir

@@ -25,15 +25,11 @@ ChangeResult UpdatePool(const v1::PoolRecord* record, const v1::UpdatePoolReques
 ChangeResult DeclarePool(const v1::PoolRecord* record, const std::string& name,
                          const v1::PoolSpec& spec, const ChangeContext& context);
 
-// Exempt from the guard. With `allow_missing` a pool that does not exist is kNothing with an empty
-// record. The record of the Change was changed when it was deleted and remembers the request:
-// whoever keeps it for a while can answer a retry by passing it to ReplayDelete.
+// Exempt from the guard. The record of the Change was changed when it was deleted and remembers the
+// request; so does the one of kMissing, which a pool that does not exist is with `allow_missing`.
+// Whoever keeps them for a while can answer a retry by passing the one that remembers it, as any
+// other function that changes a pool: a retry of what was asked of a pool that is gone since.
 ChangeResult DeletePool(const v1::PoolRecord* record, const v1::DeletePoolRequest& request,
                         const ChangeContext& context);
-
-// The answer to a delete that is made again, from the last record of a pool that is gone; nothing
-// when the pool does not remember its request id.
-std::optional<ChangeResult> ReplayDelete(const v1::PoolRecord& deleted,
-                                         const v1::DeletePoolRequest& request);
 
 }  // namespace weir

@@ -348,8 +348,28 @@ TEST(DeletePoolTest, AMissingPoolIsAnErrorUnlessAllowed) {
   request.set_allow_missing(true);
   ChangeResult result = DeletePool(nullptr, request, pool.context);
   ASSERT_TRUE(result.ok());
-  EXPECT_EQ(result.change().effect, ChangeEffect::kNothing);
+  EXPECT_EQ(result.change().effect, ChangeEffect::kMissing);
   EXPECT_FALSE(result.change().write);
+}
+
+TEST(DeletePoolTest, OfAMissingPoolTheRequestIsRemembered) {
+  ChangedPool pool("a");
+  v1::DeletePoolRequest request;
+  request.set_name("beta");
+  request.set_allow_missing(true);
+  request.mutable_options()->set_request_id(kRequestId);
+  ChangeResult result = DeletePool(nullptr, request, pool.context);
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result.change().write);
+  const v1::PoolRecord missing = result.change().record;
+  EXPECT_EQ(missing.name(), "beta");
+  EXPECT_EQ(missing.shard_map().generation(), 0u);
+  ChangeResult replay = DeletePool(&missing, request, pool.context);
+  ASSERT_TRUE(replay.ok());
+  EXPECT_EQ(replay.change().effect, ChangeEffect::kReplayed);
+
+  request.set_name("bad name");  // no pool can have it
+  EXPECT_FALSE(DeletePool(nullptr, request, pool.context).change().write);
 }
 
 TEST(DeletePoolTest, ARetryIsAnsweredFromTheLastRecord) {
@@ -359,11 +379,10 @@ TEST(DeletePoolTest, ARetryIsAnsweredFromTheLastRecord) {
   *request.mutable_options() = pool.Fresh();
   request.mutable_options()->set_request_id(kRequestId);
   Change change = pool.Made(DeletePool(&pool.record, request, pool.context));
-  auto replay = ReplayDelete(change.record, request);
-  ASSERT_TRUE(replay.has_value() && replay->ok());
-  EXPECT_EQ(replay->change().effect, ChangeEffect::kReplayed);
-  request.mutable_options()->set_request_id("00000000-0000-0000-0000-000000000000");
-  EXPECT_FALSE(ReplayDelete(change.record, request).has_value());
+  ChangeResult replay = DeletePool(&change.record, request, pool.context);
+  ASSERT_TRUE(replay.ok());
+  EXPECT_EQ(replay.change().effect, ChangeEffect::kReplayed);
+  EXPECT_FALSE(replay.change().write);
 }
 
 }  // namespace

@@ -51,10 +51,7 @@ std::optional<ChangeResult> FindReplay(const v1::PoolRecord& record, const Reque
   if (id.empty() || terms.options.validate_only()) return std::nullopt;
   const v1::RecordedRequest* request = FindRequest(record, id);
   if (request == nullptr) return std::nullopt;
-  if (request->fingerprint() != terms.fingerprint) {
-    return ChangeError{.code = absl::StatusCode::kAlreadyExists,
-                       .message = StrCat("request id ", id, " was used for another request")};
-  }
+  if (request->fingerprint() != terms.fingerprint) return RequestIdTaken(id);
   return Change{.effect = ChangeEffect::kReplayed,
                 .held = request->held(),
                 .record = record,

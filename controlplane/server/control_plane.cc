@@ -39,6 +39,7 @@ const char* EventOf(const Change& change) {
       return "pool_deleted";
     case ChangeEffect::kNothing:
       return change.plan.changes().empty() ? nullptr : "pool_change_dropped";
+    case ChangeEffect::kMissing:
     case ChangeEffect::kReplayed:
       return nullptr;
   }
@@ -68,6 +69,7 @@ absl::Status ControlPlane::Load(ResolvedAddresses resolved) {
   const absl::StatusOr<std::vector<v1::PoolRecord>> deleted = parts_.store.ListDeleted();
   if (!deleted.ok()) return deleted.status();
   deletions_ = Deletions(*deleted);
+  for (const v1::PoolRecord& record : *deleted) request_ids_.HoldAll(record);
   parts_.cache.SetDeleted(deletions_.Removals(), deletions_.ForgottenBefore());
   for (StoredPool& stored : *pools) {
     const std::string name = stored.record.name();
@@ -145,14 +147,7 @@ void ControlPlane::ApprovePlan(const v1::ApprovePlanRequest& request, const Call
 
 void ControlPlane::DeletePool(const v1::DeletePoolRequest& request, const Caller& caller,
                               ChangeDone done) {
-  const auto apply = [this, &request](const v1::PoolRecord* record,
-                                      const ChangeContext& context) -> ChangeResult {
-    // Also when there is another pool of this name: the request was not about that one.
-    const std::optional<v1::PoolRecord> deleted = FindDeleted(request);
-    if (deleted) {
-      std::optional<ChangeResult> replay = ReplayDelete(*deleted, request);
-      if (replay) return *std::move(replay);
-    }
+  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
     return weir::DeletePool(record, request, context);
   };
   Run(request.name(), request.options(), caller, apply, std::move(done));
@@ -173,7 +168,7 @@ void ControlPlane::Rollback(const v1::RollbackRequest& request, const Caller& ca
 
 void ControlPlane::Run(const std::string& pool, const v1::ChangeOptions& options,
                        const Caller& caller, const Apply& apply, ChangeDone done) {
-  absl::StatusOr<Outcome> outcome = Commit(pool, caller, apply);
+  absl::StatusOr<Outcome> outcome = Commit(pool, options, caller, apply);
   if (!outcome.ok()) return done(outcome.status());
   const bool waits = options.wait() == v1::WAIT_ALL_CONNECTED && !options.validate_only() &&
                      !outcome->response.held() && !outcome->targets.empty();
@@ -192,31 +187,61 @@ void ControlPlane::Run(const std::string& pool, const v1::ChangeOptions& options
 }
 
 absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& pool,
+                                                           const v1::ChangeOptions& options,
                                                            const Caller& caller,
                                                            const Apply& apply) {
   const std::lock_guard lock(LockOf(pool));
+  const std::string& id = options.request_id();
+  if (id.empty() || options.validate_only()) return Make(pool, std::nullopt, caller, apply);
+  {
+    const std::lock_guard ids_lock(mutex_);
+    if (!request_ids_.Hold(id, pool)) return StatusOf(RequestIdTaken(id));
+  }
+  absl::StatusOr<Outcome> outcome = Make(pool, FindDeleted(pool, id), caller, apply);
+  const std::lock_guard ids_lock(mutex_);
+  request_ids_.Release(id);  // the record holds it, if it is remembered
+  return outcome;
+}
+
+absl::StatusOr<ControlPlane::Outcome> ControlPlane::Make(const std::string& pool,
+                                                         const std::optional<v1::PoolRecord>& gone,
+                                                         const Caller& caller, const Apply& apply) {
   const PoolPtr before = Find(pool);
-  ChangeResult result =
-      apply(before == nullptr ? nullptr : &before->record(), ContextOf(pool, caller));
+  const v1::PoolRecord* record = before == nullptr ? nullptr : &before->record();
+  // Also when there is another pool of this name: the request was not about that one.
+  if (gone) record = &*gone;
+  ChangeResult result = apply(record, ContextOf(pool, caller));
   if (!result.ok()) return StatusOf(result.error());
   Change& change = result.change();
   PoolPtr after = before;
   const bool deletes = change.effect == ChangeEffect::kDeleted;
-  if (change.write) {
+  if (change.write && change.effect == ChangeEffect::kMissing) {
+    if (absl::Status stored = RememberMissing(change.record); !stored.ok()) return stored;
+  } else if (change.write) {
     absl::Status stored = deletes ? Delete(change, before, after) : Write(change, before, after);
     if (after != before) LogChange(change, pool, caller);
     if (!stored.ok()) return stored;  // the change may be made all the same: DATA_LOSS
   }
+  return OutcomeOf(std::move(change), deletes || gone.has_value(), after);
+}
+
+ControlPlane::Outcome ControlPlane::OutcomeOf(Change change, bool is_gone,
+                                              const PoolPtr& after) const {
   Outcome outcome;
-  const bool exists = !change.record.uid().empty();  // not so after deleting what is missing
-  if (exists) {
+  const bool is_pool = change.record.shard_map().generation() > 0;  // not so with kMissing
+  if (is_pool) {
+    const std::string& pool = change.record.name();
     const PoolResources resources = ResourcesOf(change.record, addresses_.Of(change.record));
     *outcome.response.mutable_pool() = PoolView(change.record, resources);
     outcome.fleet = FleetOf(change.record.spec());
-    outcome.targets =
-        deletes || after == nullptr
-            ? std::vector{AckTargetOfRemoval(PoolId(pool)), AckTargetOfRemoval(EndpointsId(pool))}
-            : std::vector{AckTargetOf(resources.pool), AckTargetOf(resources.endpoints)};
+    // For what has become of a pool that is there again nobody waits.
+    const bool is_back =
+        is_gone && after != nullptr && after->record().uid() != change.record.uid();
+    if (is_gone && !is_back) {
+      outcome.targets = {AckTargetOfRemoval(PoolId(pool)), AckTargetOfRemoval(EndpointsId(pool))};
+    } else if (!is_gone) {
+      outcome.targets = {AckTargetOf(resources.pool), AckTargetOf(resources.endpoints)};
+    }
   }
   *outcome.response.mutable_plan() = std::move(change.plan);
   outcome.response.set_held(change.held);
@@ -254,9 +279,21 @@ absl::Status ControlPlane::Delete(const Change& change, const PoolPtr& before, P
   return deleted.ok() ? deleted : StoreFailed(pool, deleted);
 }
 
+absl::Status ControlPlane::RememberMissing(const v1::PoolRecord& missing) {
+  v1::PoolRecord joined;
+  {
+    const std::lock_guard lock(mutex_);
+    joined = deletions_.JoinMissing(missing);
+  }
+  const absl::Status stored = parts_.store.Delete(joined, "");
+  if (stored.ok() || absl::IsDataLoss(stored)) RememberDeletion(joined);
+  return stored.ok() ? stored : StoreFailed(joined.name(), stored);
+}
+
 void ControlPlane::RememberDeletion(const v1::PoolRecord& last) {
   const std::lock_guard lock(mutex_);
-  deletions_.Add(last);
+  request_ids_.HoldAll(last);
+  for (const v1::PoolRecord& forgotten : deletions_.Add(last)) request_ids_.ReleaseAll(forgotten);
   parts_.cache.SetDeleted(deletions_.Removals(), deletions_.ForgottenBefore());
 }
 
@@ -272,11 +309,12 @@ absl::Status ControlPlane::StoreFailed(const std::string& pool, const absl::Stat
 void ControlPlane::Adopt(const std::string& pool, PoolPtr state) {
   {
     const std::lock_guard lock(mutex_);
+    if (state != nullptr) request_ids_.HoldAll(state->record());
+    const PoolPtr before = std::exchange(pools_[pool], state);
+    if (before != nullptr) request_ids_.ReleaseAll(before->record());
     if (state == nullptr) {
       pools_.erase(pool);
       file_errors_.erase(pool);
-    } else {
-      pools_[pool] = state;
     }
     parts_.metrics.pools.Set(static_cast<double>(pools_.size()));
   }
@@ -344,12 +382,10 @@ PoolPtr ControlPlane::Find(const std::string& pool) const {
   return found == pools_.end() ? nullptr : found->second;
 }
 
-std::optional<v1::PoolRecord> ControlPlane::FindDeleted(
-    const v1::DeletePoolRequest& request) const {
-  const std::string& id = request.options().request_id();
-  if (id.empty()) return std::nullopt;
+std::optional<v1::PoolRecord> ControlPlane::FindDeleted(const std::string& pool,
+                                                        const std::string& id) const {
   const std::lock_guard lock(mutex_);
-  const v1::PoolRecord* const found = deletions_.FindRequest(request.name(), id);
+  const v1::PoolRecord* const found = deletions_.FindRequest(pool, id);
   return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
@@ -357,7 +393,7 @@ std::optional<v1::PoolRecord> ControlPlane::FindDeleted(
 
 bool ControlPlane::OnDeclared(const std::string& pool, const v1::PoolSpec& spec) {
   const absl::StatusOr<Outcome> outcome =
-      Commit(pool, {.name = "file", .origin = kOriginFile},
+      Commit(pool, {}, {.name = "file", .origin = kOriginFile},
              [&](const v1::PoolRecord* record, const ChangeContext& context) {
                return DeclarePool(record, pool, spec, context);
              });

@@ -31,6 +31,7 @@
 #include "controlplane/server/pool_state.h"
 #include "controlplane/server/pool_watch.h"
 #include "controlplane/server/publisher.h"
+#include "controlplane/server/request_ids.h"
 #include "controlplane/store/address_file.h"
 #include "controlplane/store/pool_store.h"
 #include "proto/weir/v1/admin.pb.h"
@@ -129,11 +130,16 @@ class ControlPlane final : private PoolStoreObserver {
 
   void Run(const std::string& pool, const v1::ChangeOptions& options, const Caller& caller,
            const Apply& apply, ChangeDone done);
-  absl::StatusOr<Outcome> Commit(const std::string& pool, const Caller& caller, const Apply& apply);
-  // These need the pool's lock. With an error the change may be made all the same (DATA_LOSS):
-  // `after` is another one then.
+  absl::StatusOr<Outcome> Commit(const std::string& pool, const v1::ChangeOptions& options,
+                                 const Caller& caller, const Apply& apply);
+  // These need the pool's lock. `gone` is of a pool that is gone and remembers the request. With an
+  // error the change may be made all the same (DATA_LOSS): `after` is another one then.
+  absl::StatusOr<Outcome> Make(const std::string& pool, const std::optional<v1::PoolRecord>& gone,
+                               const Caller& caller, const Apply& apply);
+  Outcome OutcomeOf(Change change, bool is_gone, const PoolPtr& after) const;
   absl::Status Write(const Change& change, const PoolPtr& before, PoolPtr& after);
   absl::Status Delete(const Change& change, const PoolPtr& before, PoolPtr& after);
+  absl::Status RememberMissing(const v1::PoolRecord& missing);
   absl::Status StoreFailed(const std::string& pool, const absl::Status& status) const;
   void Adopt(const std::string& pool, PoolPtr state);
   PoolPtr MakeState(StoredPool stored) const;
@@ -147,7 +153,7 @@ class ControlPlane final : private PoolStoreObserver {
   std::mutex& LockOf(const std::string& pool);
   PoolPtr Find(const std::string& pool) const;
   void MarkWatches(const std::string& pool);
-  std::optional<v1::PoolRecord> FindDeleted(const v1::DeletePoolRequest& request) const;
+  std::optional<v1::PoolRecord> FindDeleted(const std::string& pool, const std::string& id) const;
   void RememberDeletion(const v1::PoolRecord& last);
 
   // --- PoolStoreObserver ---
@@ -166,6 +172,7 @@ class ControlPlane final : private PoolStoreObserver {
   std::map<std::string, Moment> refreshes_;         // when due, by pool
   std::map<std::string, std::string> file_errors_;  // by pool, of those that exist
   Deletions deletions_;
+  RequestIds request_ids_;  // of pools_, deletions_ and the requests that are being made
   std::vector<std::weak_ptr<PoolWatch>> watches_;
 };
 

@@ -307,6 +307,105 @@ TEST_F(ControlPlaneTest, ARetryOfADeletionIsAnsweredTheSameAfterARestartAndWhenT
   EXPECT_TRUE(absl::IsAlreadyExists(again->status()));
 }
 
+TEST_F(ControlPlaneTest, ARetryOfADeletionThatFoundNoPoolDeletesNoneThatCameSince) {
+  v1::DeletePoolRequest request;
+  request.set_name("alpha");
+  request.set_allow_missing(true);
+  request.mutable_options()->set_force(true);
+  request.mutable_options()->set_request_id(kRequestId);
+  const auto first = Call(&ControlPlane::DeletePool, request);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_FALSE(first->has_pool());
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+
+  ResourceCache cache;
+  ControlPlane restarted(PartsWith(cache));
+  ASSERT_TRUE(restarted.Load().ok());
+  for (ControlPlane* const control : {&control_, &restarted}) {
+    std::optional<absl::StatusOr<v1::ChangeResponse>> again;
+    control->DeletePool(request, kAlice, [&again](auto result) { again = std::move(result); });
+    ASSERT_TRUE(again.has_value() && again->ok());
+    EXPECT_EQ((*again)->SerializeAsString(), first->SerializeAsString());
+    v1::GetPoolRequest get;
+    get.set_name("alpha");
+    EXPECT_TRUE(control->GetPool(get).ok());
+  }
+}
+
+TEST_F(ControlPlaneTest, ARetryOfACreationCreatesNothingWhenThePoolIsGone) {
+  v1::CreatePoolRequest request;
+  request.set_name("alpha");
+  *request.mutable_spec() = SpecWith({"a"});
+  request.mutable_options()->set_request_id(kRequestId);
+  const auto first = Call(&ControlPlane::CreatePool, request);
+  ASSERT_TRUE(first.ok()) << first.status();
+  v1::DeletePoolRequest remove;
+  remove.set_name("alpha");
+  remove.mutable_options()->set_force(true);
+  ASSERT_TRUE(Call(&ControlPlane::DeletePool, remove).ok());
+  const auto again = Call(&ControlPlane::CreatePool, request);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->pool().uid(), first->pool().uid());
+  EXPECT_EQ(again->plan().SerializeAsString(), first->plan().SerializeAsString());
+  v1::GetPoolRequest get;
+  get.set_name("alpha");
+  EXPECT_TRUE(absl::IsNotFound(control_.GetPool(get).status()));
+  request.mutable_spec()->mutable_servers(0)->set_weight(2);  // another request
+  EXPECT_TRUE(absl::IsAlreadyExists(Call(&ControlPlane::CreatePool, request).status()));
+}
+
+TEST_F(ControlPlaneTest, ARetryOfAChangeIsNotMadeToAnotherPoolOfTheName) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  v1::AddShardRequest request = AddRequest("b");
+  request.mutable_options()->set_request_id(kRequestId);
+  ASSERT_TRUE(Call(&ControlPlane::AddShard, request).ok());
+  v1::DeletePoolRequest remove;
+  remove.set_name("alpha");
+  remove.mutable_options()->set_force(true);
+  ASSERT_TRUE(Call(&ControlPlane::DeletePool, remove).ok());
+  const auto created = Create("alpha", SpecWith({"a"}));
+  ASSERT_TRUE(created.ok());
+  Advance(absl::Seconds(1));
+  FakeProxy proxy(proxies_, cache_, "p1");
+  request.mutable_options()->set_wait(v1::WAIT_ALL_CONNECTED);
+  const auto again = Call(&ControlPlane::AddShard, request);  // and waits for nobody
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_NE(again->pool().uid(), created->pool().uid());
+  v1::GetPoolRequest get;
+  get.set_name("alpha");
+  EXPECT_EQ(control_.GetPool(get)->shard_map().slots_size(), 1);
+}
+
+TEST_F(ControlPlaneTest, ARequestIdIsForOnePool) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  v1::AddShardRequest add = AddRequest("b");
+  add.mutable_options()->set_request_id(kRequestId);
+  ASSERT_TRUE(Call(&ControlPlane::AddShard, add).ok());
+  v1::CreatePoolRequest create;
+  create.set_name("beta");
+  *create.mutable_spec() = SpecWith({"a"});
+  create.mutable_options()->set_request_id(kRequestId);
+  EXPECT_TRUE(absl::IsAlreadyExists(Call(&ControlPlane::CreatePool, create).status()));
+
+  ResourceCache cache;
+  ControlPlane restarted(PartsWith(cache));
+  ASSERT_TRUE(restarted.Load().ok());
+  std::optional<absl::StatusOr<v1::ChangeResponse>> answer;
+  restarted.CreatePool(create, kAlice, [&answer](auto result) { answer = std::move(result); });
+  EXPECT_TRUE(absl::IsAlreadyExists(answer->status()));
+}
+
+TEST_F(ControlPlaneTest, ARequestIdOfWhatFailedIsFree) {
+  v1::AddShardRequest add = AddRequest("b");
+  add.mutable_options()->set_request_id(kRequestId);
+  EXPECT_TRUE(absl::IsNotFound(Call(&ControlPlane::AddShard, add).status()));
+  v1::CreatePoolRequest create;
+  create.set_name("beta");
+  *create.mutable_spec() = SpecWith({"a"});
+  create.mutable_options()->set_request_id(kRequestId);
+  EXPECT_TRUE(Call(&ControlPlane::CreatePool, create).ok());
+}
+
 TEST_F(ControlPlaneTest, APoolThatIsMadeAnewIsYoungerAlsoWhenTheClockWasSetBack) {
   const auto created = [this] {
     return cache_.View("default")->Find(PoolId("alpha"))->message.created();

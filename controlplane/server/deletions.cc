@@ -8,10 +8,38 @@
 #include "controlplane/store/pool_store.h"
 
 namespace weir {
+namespace {
 
-void Deletions::Add(v1::PoolRecord last) {
+bool IsNobodys(const v1::PoolRecord& record) { return record.shard_map().generation() == 0; }
+
+}  // namespace
+
+std::vector<v1::PoolRecord> Deletions::Add(v1::PoolRecord last) {
+  std::vector<v1::PoolRecord> forgotten;
+  const auto same = std::ranges::find(records_, last.uid(), &v1::PoolRecord::uid);
+  if (same != records_.end()) {
+    forgotten.push_back(std::move(*same));
+    records_.erase(same);
+  }
   records_.push_front(std::move(last));
-  if (records_.size() > PoolStore::kMaxDeleted) records_.pop_back();
+  if (records_.size() > PoolStore::kMaxDeleted) {
+    forgotten.push_back(std::move(records_.back()));
+    records_.pop_back();
+  }
+  return forgotten;
+}
+
+v1::PoolRecord Deletions::JoinMissing(v1::PoolRecord missing) const {
+  const auto before = std::ranges::find_if(records_, [&missing](const v1::PoolRecord& record) {
+    return IsNobodys(record) && record.name() == missing.name();
+  });
+  if (before == records_.end()) return missing;
+  v1::PoolRecord joined = *before;
+  *joined.mutable_changed() = missing.changed();
+  for (v1::RecordedRequest& request : *missing.mutable_requests()) {
+    RememberRequest(std::move(request), joined);
+  }
+  return joined;
 }
 
 const v1::PoolRecord* Deletions::FindRequest(const std::string& pool,
@@ -30,7 +58,9 @@ std::optional<google::protobuf::Timestamp> Deletions::LastOf(const std::string& 
 
 std::vector<v1::RemovedResource> Deletions::Removals() const {
   std::vector<v1::RemovedResource> removals;
-  for (const v1::PoolRecord& record : records_) removals.push_back(RemovalOf(record));
+  for (const v1::PoolRecord& record : records_) {
+    if (!IsNobodys(record)) removals.push_back(RemovalOf(record));
+  }
   return removals;
 }
 

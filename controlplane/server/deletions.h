@@ -1,6 +1,7 @@
 // Deletions: the pools that were deleted last, as far as they are remembered. They answer retries
-// of DeletePool, tell the proxies as of which state a pool is gone, and make a pool that is created
-// again younger than the one before.
+// of what was asked of them, tell the proxies as of which state a pool is gone, and make a pool
+// that is created again younger than the one before. A record of generation 0 is no pool's: it
+// remembers the deletions of a name that had no pool, all of them in one record.
 //
 // A plain value; not thread-safe. Bounded by PoolStore::kMaxDeleted.
 #pragma once
@@ -23,8 +24,15 @@ class Deletions {
   explicit Deletions(const std::vector<v1::PoolRecord>& records)
       : records_(records.begin(), records.end()) {}
 
-  // Forgets the oldest when there are too many.
-  void Add(v1::PoolRecord last);
+  // Returns what it forgets instead: the record of this uid, and the oldest when there are too
+  // many.
+  std::vector<v1::PoolRecord> Add(v1::PoolRecord last);
+
+  // The record to add (and to store) in place of `missing`, which remembers one deletion of a name
+  // that has no pool: with those that are remembered already.
+  v1::PoolRecord JoinMissing(v1::PoolRecord missing) const;
+
+  const std::list<v1::PoolRecord>& records() const { return records_; }
 
   // The last record of the pool of this name that remembers the request; null when none does.
   const v1::PoolRecord* FindRequest(const std::string& pool, const std::string& request_id) const;

@@ -1,6 +1,7 @@
 #include "controlplane/server/deletions.h"
 
 #include <string>
+#include <vector>
 
 #include "controlplane/store/pool_store.h"
 #include "gtest/gtest.h"
@@ -39,6 +40,22 @@ TEST(DeletionsTest, TellsEachRemovalAboveTheLastGeneration) {
   EXPECT_EQ(removal.uid(), "uid-20");
   EXPECT_EQ(removal.generation(), 7u);
   EXPECT_EQ(removal.created().seconds(), 19);
+}
+
+TEST(DeletionsTest, KeepsAllDeletionsOfANameWithoutAPoolInOneRecordThatRemovesNothing) {
+  Deletions deletions;
+  for (int second = 1; second <= 3; ++second) {
+    v1::PoolRecord missing = Deleted("alpha", second);
+    missing.clear_shard_map();
+    const std::vector<v1::PoolRecord> forgotten = deletions.Add(deletions.JoinMissing(missing));
+    EXPECT_EQ(forgotten.size(), second == 1 ? 0u : 1u);
+  }
+  ASSERT_EQ(deletions.records().size(), 1u);
+  EXPECT_EQ(deletions.records().front().uid(), "uid-1");
+  EXPECT_NE(deletions.FindRequest("alpha", "delete-1"), nullptr);
+  EXPECT_NE(deletions.FindRequest("alpha", "delete-3"), nullptr);
+  EXPECT_EQ(deletions.LastOf("alpha")->seconds(), 3);
+  EXPECT_TRUE(deletions.Removals().empty());
 }
 
 TEST(DeletionsTest, ForgetsTheOldestAndSaysUntilWhen) {

@@ -44,6 +44,7 @@ class MemoryStore final : public PoolStore {
     if (RevisionOf(last.name()) != expected) return absl::AbortedError("another revision");
     pools_.erase(last.name());
     versions_.erase(last.name());
+    std::erase_if(deleted_, [&last](const auto& record) { return record.uid() == last.uid(); });
     deleted_.insert(deleted_.begin(), last);
     return failure;
   }

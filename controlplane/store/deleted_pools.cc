@@ -70,6 +70,7 @@ absl::Status DeletedPools::Add(const v1::PoolRecord& record) {
   const absl::Status status =
       WriteFileDurably(directory_, FileName(record.uid()), StrCat(FormatJson(record, 0), "\n"));
   if (!status.ok() && !absl::IsDataLoss(status)) return status;
+  std::erase_if(records_, [&record](const auto& other) { return other.uid() == record.uid(); });
   Insert(record);
   ForgetOldest();
   return status;

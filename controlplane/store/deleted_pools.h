@@ -24,8 +24,8 @@ class DeletedPools {
   // is forgotten. DATA_LOSS when a file cannot be read as a record.
   absl::Status Read(const std::set<std::string>& existing);
 
-  // Writes the file durably, then forgets the oldest beyond `keep`. REQUIRES: `record.changed` is
-  // when it was deleted, and its uid the name of a file.
+  // Writes the file durably, in place of the one of this uid, then forgets the oldest beyond
+  // `keep`. REQUIRES: `record.changed` is when it was deleted, and its uid the name of a file.
   absl::Status Add(const v1::PoolRecord& record);
   // Takes back the Add of a deletion that did not come.
   void Withdraw(const std::string& uid);

@@ -429,7 +429,9 @@ absl::Status EmbeddedStore::Delete(const v1::PoolRecord& last, std::string_view 
   const std::lock_guard lock(mutex_);
   if (absl::Status status = CheckLock(); !status.ok()) return status;
   if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) return status;
-  if (absl::Status status = deleted_.Add(last); !IsDone(status)) return status;
+  if (absl::Status status = deleted_.Add(last); !IsDone(status) || expected_revision.empty()) {
+    return status;  // a file that is not taken over yet is left alone
+  }
   const absl::Status status = RemoveFileDurably(pools_directory_, FileName(pool));
   if (!IsDone(status)) {
     deleted_.Withdraw(last.uid());

@@ -113,6 +113,23 @@ TEST_F(EmbeddedStoreTest, RemembersDeletionsOverRestartsNewestFirst) {
   }
 }
 
+TEST_F(EmbeddedStoreTest, RemembersDeletionsOfANameWithoutAPoolAndLeavesItsFileAlone) {
+  SaveByRename("alpha", "declared: {}\n");  // nobody has looked at it yet
+  v1::PoolRecord record;
+  record.set_name("alpha");
+  record.set_uid("uid-1");
+  for (const char* const id : {"first", "second"}) {
+    record.add_requests()->set_id(id);
+    ASSERT_TRUE(store_->Delete(record, "").ok());
+  }
+  EXPECT_EQ(FileText("alpha"), "declared: {}\n");
+  for (int opened = 0; opened < 2; ++opened) {
+    ASSERT_EQ(store_->ListDeleted()->size(), 1u);
+    EXPECT_EQ(store_->ListDeleted()->front().requests_size(), 2);
+    Open();
+  }
+}
+
 TEST_F(EmbeddedStoreTest, ForgetsADeletionThatNeverCame) {
   const v1::PoolRecord record = DeletedRecord("alpha", 1);
   Write(record, "");

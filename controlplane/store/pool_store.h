@@ -83,7 +83,8 @@ class PoolStore {
 
   // Removes the pool and its history. `last` is its record, with the request that deletes it among
   // its requests, and the time as `changed`: it is remembered, durably and in the same step.
-  // ABORTED as above.
+  // ABORTED as above. With an empty `expected_revision` there is no pool to remove: the record is
+  // remembered alone, in place of the one of its uid that was.
   virtual absl::Status Delete(const v1::PoolRecord& last, std::string_view expected_revision) = 0;
 
   // The last records of the pools that were deleted last, newest first, at most kMaxDeleted; a name
