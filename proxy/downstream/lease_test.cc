@@ -391,6 +391,17 @@ TEST(LeaseTest, TheLateReplyOfALargeSetEndsTheLeaseOfAnIdleSession) {
   EXPECT_TRUE(h.shard("a").connected(0)) << "it is kept for the next lease";
 }
 
+TEST(LeaseTest, WhatWaitsBehindALateReplyIsNotOvertakenWhenThatHasCome) {
+  SessionHarness h(ShortDeadline);
+  LargeSetTimesOut(h);
+  h.client().Sends("SET a1 v2");
+  h.shard("a").SendsOn(0, "+late\r\n");
+  h.client().Sends("GET b1");
+  h.client().Sends("GET a1");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              ElementsAre(Pair(0, "SET a1 v2"), Pair(0, "GET a1")));
+}
+
 TEST(LeaseTest, ASessionThatLeavesBeforeTheLateReplyTakesTheConnectionWithIt) {
   SessionHarness h(ShortDeadline);
   LargeSetTimesOut(h);
@@ -492,6 +503,18 @@ TEST(LeaseTest, ALargeSetNeverOvertakesASmallWriteThatTimedOut) {
   EXPECT_THAT(h.client().Received(), ElementsAre("OK"));
 }
 
+TEST(LeaseTest, NorWhenItsSessionHasAskedAnotherShardMeanwhile) {
+  SessionHarness h(ShortDeadline);
+  h.client().Sends("SET a1 v1");
+  h.Advance(std::chrono::milliseconds(100));
+  h.client().Sends("GET b1");
+  h.shard("b").Replies("b");
+  EXPECT_THAT(h.client().Received(), ElementsAre(StartsWith("-ERR Connection timed out"), "b"));
+  h.client().SendsBytes(SetHeader("a1", kLarge) + std::string(1000, 'x'));
+  EXPECT_THAT(h.client().Received(),
+              ElementsAre(StartsWith("-ERR an earlier request of this connection timed out")));
+}
+
 TEST(LeaseTest, ARequestThatWouldHaveALeaseFollowsASmallWriteThatTimedOut) {
   SessionHarness h(ShortDeadline);
   h.client().Sends("GET a1", "SET a1 v1");
@@ -513,6 +536,39 @@ TEST(LeaseTest, AnotherSessionsTimeoutRefusesNoLargeSet) {
   h.client(0).SendsBytes(SetHeader("a1", kLarge) + std::string(kLarge, 'x') + "\r\n");
   EXPECT_THAT(h.shard("a").ReceivedByConnection(),
               ElementsAre(Pair(0, "SET a1 v1"), Pair(1, StartsWith("SET a1"))));
+}
+
+// A request of the client to shard "a" has timed out, and its late reply has come.
+void ASmallSetTimedOutLongAgo(SessionHarness& h, size_t client) {
+  h.client(client).Sends("SET a1 v1");
+  h.Advance(std::chrono::milliseconds(100));
+  h.shard("a").SendsOn(0, "+late\r\n");
+  EXPECT_THAT(h.client(client).Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  h.shard("a").Received();
+}
+
+TEST(LeaseTest, NeitherDoesItRefuseTheLargeSetOfASessionWhoseOwnTimeoutIsOver) {
+  SessionHarness h(ShortDeadline);
+  ASmallSetTimedOutLongAgo(h, 0);
+  h.client(1).Sends("SET a1 v2");
+  h.Advance(std::chrono::milliseconds(100));
+  h.client(0).SendsBytes(SetHeader("a1", kLarge) + std::string(kLarge, 'x') + "\r\n");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(),
+              ElementsAre(Pair(0, "SET a1 v2"), Pair(1, StartsWith("SET a1"))));
+}
+
+TEST(LeaseTest, NorAnythingOfASessionThatChangedTheVariantAfterItsOwnTimeout) {
+  SessionHarness h(ShortDeadline);
+  h.client(0).Sends("SET a1 v1");
+  h.Advance(std::chrono::milliseconds(100));
+  h.client(0).Sends("HELLO 3", "GET b1");
+  h.shard("a").SendsOn(0, "+late\r\n");
+  h.client(1).Sends("SET a1 v2");
+  h.Advance(std::chrono::milliseconds(100));
+  h.client(0).Received();
+  h.shard("a").Received();
+  h.client(0).Sends("GET a1");
+  EXPECT_THAT(h.shard("a").ReceivedByConnection(), ElementsAre(Pair(1, "HELLO 3")));
 }
 
 }  // namespace

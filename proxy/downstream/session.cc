@@ -195,9 +195,11 @@ bool Session::SwitchVariant(ConnectionVariant variant) {
 }
 
 UpstreamConnection* Session::FindLastWay(uint32_t shard) {
+  PoolConnections& connections = context_.connections;
+  // On a late connection also what has not expired would be overtaken.
+  if (!connections.any_expired() && !lease_.any_late()) timed_out_ = switched_ = false;
   lease_.DropRemoved();
   if (UpstreamConnection* late = lease_.LateTo(shard)) return late;
-  PoolConnections& connections = context_.connections;
   const auto waits_on = [this](const UpstreamConnection& connection) {
     return WaitsOn(connection);
   };
@@ -215,7 +217,9 @@ UpstreamConnection* Session::FindLastWay(uint32_t shard) {
   if (switched_) {
     for (ConnectionVariant other : kConnectionVariants) {
       if (other == variant_) continue;
-      if (UpstreamConnection* left = find(other)) return left;
+      // What others have there would not be overtaken.
+      UpstreamConnection* left = find(other);
+      if (left != nullptr && MayWaitOn(*left)) return left;
     }
   }
   return find(variant_);
@@ -247,6 +251,7 @@ void Session::SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames)
   const bool too_large_to_share =
       lease_.uploading() || frames.size() > context_.pool->config.large_request;
   UpstreamConnection* last_way = LastWay(shard);
+  if (last_way != nullptr && !MayWaitOn(*last_way)) last_way = nullptr;
   if (last_way != nullptr && (last_way != lease_.LateTo(shard) || !MayFollow(*last_way))) {
     if (!too_large_to_share) return Send(fragment, shard, std::forward<Frames>(frames));
     return RefuseFragment(fragment, shard, Failure::kOutOfOrder);

@@ -215,6 +215,10 @@ class Session final : private StreamOwner, private TurnEndHandler {
   UpstreamConnection* FindLastWay(uint32_t shard);
   // Whether a request of this session is pending there, also one that has expired.
   bool WaitsOn(const UpstreamConnection& connection) const;
+  // Whether that is so, or can be on a connection that this one waits for.
+  bool MayWaitOn(const UpstreamConnection& connection) const {
+    return connection.held() || WaitsOn(connection);
+  }
   // Whether a request may go over its last way, behind what waits there.
   bool MayFollow(const UpstreamConnection& last_way);
   template <typename Frames>
@@ -263,7 +267,7 @@ class Session final : private StreamOwner, private TurnEndHandler {
   ConnectionVariant variant_ = ConnectionVariant::kBase;
   bool client_ended_ = false;  // it sends no more
   bool handling_ = false;      // inside the handler: replies are emitted when it is done
-  bool timed_out_ = false;     // a request of its has expired
+  bool timed_out_ = false;     // a request of its has expired, and may wait for its shard still
   bool switched_ = false;      // and later it went on in another variant
   bool rests_ = false;         // it has had its share of this turn
   bool input_waits_ = false;   // the handler stopped for want of room or of its turn, not of bytes

@@ -78,6 +78,8 @@ class SessionLease {
   // replies pending it becomes late.
   void End();
 
+  // Whether there are late connections, to any shard.
+  bool any_late() const { return !late_.empty(); }
   // The late connection to a shard; null when there is none.
   UpstreamConnection* LateTo(uint32_t shard) const {
     if (late_.empty()) [[likely]] {

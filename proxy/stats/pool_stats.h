@@ -51,6 +51,7 @@ struct alignas(64) PoolStats {
   Counter timeouts_queued;
   Counter timeouts_pending;
   Counter late_replies_discarded;
+  Gauge late_replies_awaited;
   Counter unavailable;
   Counter pushes_dropped;
   Counter window_grown;
@@ -138,6 +139,7 @@ inline constexpr StatField<PoolStats> kPoolStatFields[] = {
     WEIR_STAT(PoolStats, timeouts_queued, "", "requests expired before they were written"),
     WEIR_STAT(PoolStats, timeouts_pending, "", "requests expired after they were written"),
     WEIR_STAT(PoolStats, late_replies_discarded, "", "replies that came after their deadline"),
+    WEIR_STAT(PoolStats, late_replies_awaited, "", "requests expired that wait for a shard now"),
     WEIR_STAT(PoolStats, unavailable, "", "requests failed at once: shard down or queue full"),
     WEIR_STAT(PoolStats, pushes_dropped, "", "RESP3 push frames from shards, dropped"),
     WEIR_STAT(PoolStats, window_grown, "", "times a session's window was doubled"),

@@ -57,12 +57,13 @@ void PendingFragments::FinishHead() {
   fragment->state = FragmentState::kDone;
   if (!expired) return;
   --expired_;
+  pool_stats_.late_replies_awaited.Subtract();
   pool_stats_.late_replies_discarded.Add();
   sink_.OnFragmentReleased(fragment);
 }
 
 void PendingFragments::FailAll(Failure failure) {
-  expired_ = 0;
+  pool_stats_.late_replies_awaited.Subtract(std::exchange(expired_, 0));
   for (Fragment* next = queue_.TakeAll(); next != nullptr;) {
     Fragment* fragment = std::exchange(next, next->next);
     Count(-1, -int64_t{fragment->bytes});
@@ -96,6 +97,7 @@ Moment PendingFragments::ExpireWritten(Moment now, uint64_t sent) {
     pool_stats_.timeouts_pending.Add();
     fragment->state = FragmentState::kExpired;
     ++expired_;
+    pool_stats_.late_replies_awaited.Add();
     sink_.OnFragmentFailed(fragment, Failure::kTimedOut);
   }
   return latest;

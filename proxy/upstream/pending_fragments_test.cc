@@ -72,6 +72,7 @@ TEST_F(PendingFragmentsTest, WhatWasWrittenIsReleasedByItsLateReplyAndTheRestIsD
   // The second one is half written.
   EXPECT_EQ(pending_.ExpireWritten(At(3), /*sent=*/15), At(2));
   EXPECT_THAT(Events(), ElementsAre("0 failed", "1 failed"));
+  EXPECT_EQ(pool_stats_.late_replies_awaited.Get(), 2);
   const FragmentRange due = pending_.TakeDue(At(3));
   EXPECT_EQ(due.first, &f_[2]);
   EXPECT_EQ(due.bytes, 10u);
@@ -83,8 +84,10 @@ TEST_F(PendingFragmentsTest, WhatWasWrittenIsReleasedByItsLateReplyAndTheRestIsD
   EXPECT_EQ(pending_.next_deadline(), At(4));
   pending_.FinishHead();
   EXPECT_THAT(Events(), ElementsAre("0 released"));
+  EXPECT_EQ(pool_stats_.late_replies_awaited.Get(), 1);
   pending_.FailAll(Failure::kReset);
   EXPECT_THAT(Events(), ElementsAre("1 released", "3 failed"));
+  EXPECT_EQ(pool_stats_.late_replies_awaited.Get(), 0);
 }
 
 TEST_F(PendingFragmentsTest, AReplyThatHasBegunToFlowDoesNotExpire) {

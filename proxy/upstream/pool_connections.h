@@ -87,6 +87,8 @@ class PoolConnections {
   void NoteLargeReply(const UpstreamConnection& connection);
   // Requests whose replies were large of late.
   LargeReplies& large_replies() { return large_replies_; }
+  // Whether any request that has expired waits for its late reply, on a connection of any kind.
+  bool any_expired() const { return context_.pool_stats.late_replies_awaited.Get() > 0; }
   // The shared one of a slot, when requests that have expired wait on it, or on the one that it
   // waits for since a reload; else null.
   UpstreamConnection* SharedWithExpired(uint32_t shard, ConnectionSlot slot,

@@ -494,6 +494,23 @@ TEST_F(PoolReloadTest, AnUnchangedShardKeepsWhatItHasSetAside) {
   EXPECT_EQ(h_.shard_stats("b").server_connections.Get(), 1) << "kept for the next lease";
 }
 
+TEST_F(PoolReloadTest, WhatTimedOutLongAgoKeepsNoLargeRequestFromALease) {
+  Reload([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  h_.client(0).Sends("SET a1 old");
+  h_.Advance(milliseconds(100));
+  h_.shard("a").Sends("+late\r\n");
+  h_.client(0).Sends("GET b1");
+  h_.shard("b").Replies("b");
+  EXPECT_THAT(h_.client(0).Received(), ElementsAre(StartsWith("-ERR Connection timed out"), "b"));
+  h_.client(1).Sends("GET a2");
+  h_.shard("a").Received();
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  // The shared connection waits for the other session's reply on the one before.
+  h_.client(0).SendsBytes("*3\r\n$3\r\nSET\r\n$2\r\na1\r\n$400000\r\n" + std::string(1000, 'x'));
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("AUTH secret"));
+  EXPECT_THAT(h_.client(0).Received(), IsEmpty());
+}
+
 TEST_F(PoolReloadTest, WithAnotherPasswordAQuietSessionWaitsForNobody) {
   h_.client().Sends("GET a1");
   h_.shard("a").Replies("x");
