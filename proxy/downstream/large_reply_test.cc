@@ -199,6 +199,17 @@ TEST(LargeReplyTest, ARequestWhoseReplyHasBecomeSmallIsSharedAgain) {
   EXPECT_EQ(h.stats().leases_total.Get(), 1u);
 }
 
+TEST(LargeReplyTest, ARequestThatFailedIsStillKnownByItsLargeReply) {
+  SessionHarness h([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  ALargeReplyComes(h, 0);
+  ALargeReplyComes(h, 1);
+  h.client(2).Sends("GET a1");
+  h.Advance(milliseconds(100));
+  EXPECT_THAT(h.client(2).Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  h.client(3).Sends("GET a1");
+  EXPECT_EQ(h.stats().leases.Get(), 2);
+}
+
 TEST(LargeReplyTest, WhatWasSetAsideIsTakenBackWhenNoOtherConnectionIsToBeHad) {
   SessionHarness h;
   h.client(0).Sends("GET a1");

@@ -115,9 +115,6 @@ void ReplyQueue::NoteReply(const Request& request, uint64_t bytes) {
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
   stats.replies.Add();
   stats.reply_bytes.Add(bytes);
-  if (request.fragment.mark != 0 && bytes <= UpstreamConnection::kLargeReplyBytes) {
-    context_.connections.large_replies().Forget(request.fragment.mark);
-  }
   switch (window_.NoteReply(bytes, context_.pool->config.session_output_limit / 2)) {
     case RequestWindow::Change::kNone:
       break;

@@ -51,6 +51,11 @@ class ReplyQueue {
   // Tells the window whether input waits; when for its sake, it may grow.
   void SetInputWaits(bool waits) { window_.SetHoldsBack(waits && in_flight_ >= window_.size()); }
   uint64_t typical_reply() const { return window_.typical_reply(); }
+  // The size of a reply of which `part` is the last one, before it is taken.
+  uint64_t SizeOf(const ReplyPart& part) const {
+    const Fragment& fragment = *part.fragment;
+    return (fragment.passed_on ? head_passed_on_ : 0) + fragment.reply.size() + part.bytes.size();
+  }
   // Of replies that wait for their turn or their end.
   size_t gathered_bytes() const { return gathered_bytes_; }
 

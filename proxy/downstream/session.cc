@@ -317,6 +317,11 @@ void Session::EndLease() {
 // --- Replies ---
 
 void Session::OnReplyPart(Request* request, const ReplyPart& part) {
+  if (part.last && part.fragment->mark != 0) [[unlikely]] {
+    if (replies_.SizeOf(part) <= UpstreamConnection::kLargeReplyBytes) {
+      context_.connections.large_replies().Forget(part.fragment->mark);
+    }
+  }
   const bool passed_on = replies_.Take(request, part);
   if (part.last) FinishFragment(request);
   if (passed_on) {
