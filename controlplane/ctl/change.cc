@@ -1,5 +1,6 @@
 #include "controlplane/ctl/change.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "controlplane/ctl/message_text.h"
@@ -77,7 +78,15 @@ std::string ResultText(const v1::ChangeResponse& response, const CtlOptions& opt
     StrAppend(&text, "  ", Displayable(line), "\n");
   }
   if (response.plan().changes().empty()) text += "  nothing to change\n";
-  if (options.wait) text += FormatProxyResults(response);
+  for (const std::string& line : response.pool().status().waiting()) {
+    StrAppend(&text, Displayable(line), "\n");
+  }
+  if (!options.wait) return text;
+  const auto& slots = response.pool().shard_map().slots();
+  const bool on_ring = std::ranges::count(slots, v1::SLOT_ACTIVE, &v1::Slot::state) > 0;
+  const bool is_told = on_ring || response.pool().status().waiting().empty();
+  text += is_told ? FormatProxyResults(response)
+                  : "proxies are told of the pool when the first address is found\n";
   return text;
 }
 

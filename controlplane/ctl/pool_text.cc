@@ -130,6 +130,9 @@ std::string ShardsOnRing(const v1::Pool& pool) {
 std::string StatusText(const v1::Pool& pool) {
   const v1::PoolStatus& status = pool.status();
   std::vector<std::string> remarks;
+  if (const int waiting = status.waiting_size(); waiting > 0) {
+    remarks.push_back(StrCat(waiting, waiting == 1 ? " shard waits" : " shards wait"));
+  }
   if (status.drifted()) remarks.emplace_back("drifted");
   if (status.has_held()) remarks.emplace_back("change held");
   if (!status.file_errors().empty()) remarks.emplace_back("file refused");
@@ -183,6 +186,7 @@ std::string DescribePool(const v1::Pool& pool, const v1::ListProxiesResponse& pr
       Line("Etag", pool.etag());
   StrAppend(&text, "\nIn force, ", ShardsOnRing(pool), ":\n", ShardRows(pool).Format(2),
             EjectedLines(pool, proxies));
+  for (const std::string& line : status.waiting()) StrAppend(&text, "  ", Displayable(line), "\n");
   if (!status.file_errors().empty()) {
     text += "\nThe pool's file was edited, and is not in force:\n";
   }

@@ -59,6 +59,11 @@ TEST(PoolTextTest, APoolThatNobodyServesOrWhoseFileIsRefusedIsNotOk) {
   proxies.set_up_to_date(1);
   EXPECT_EQ(StatusText(pool), "drifted, file refused, 2 of 3 proxies behind");
 
+  v1::Pool waiting;
+  waiting.mutable_status()->add_waiting("shard c waits for an address of c:6379");
+  EXPECT_EQ(StatusText(waiting), "1 shard waits");
+  EXPECT_THAT(DescribePool(waiting, {}), HasSubstr("\n  shard c waits for an address of c:6379\n"));
+
   v1::Pool alpha = Alpha();
   alpha.mutable_status()->add_file_errors("alpha.yml:3: mistake");
   EXPECT_THAT(DescribePool(alpha, {}),

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "controlplane/model/pending.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "proto/weir/v1/admin.pb.h"
 #include "proto/weir/v1/pool.pb.h"
@@ -48,6 +49,7 @@ struct ChangeContext {
   std::string origin;   // from where: "api ADDRESS" or kOriginFile
   std::string new_uid;  // for a pool that is created: never used before
   SpecValidator validate;
+  HasAddress has_address = nullptr;
 };
 
 enum class ChangeEffect {

@@ -93,7 +93,10 @@ void DescribeSlots(const Slots& before, const Slots& after, std::vector<std::str
       lines.push_back(StrCat("remove shard ", name));
     } else if (old_slot == old_slots.end()) {
       lines.push_back(StrCat("add shard ", name, " (", new_slot->second->endpoint(), ", weight ",
-                             new_slot->second->weight(), ")"));
+                             new_slot->second->weight(), ")",
+                             new_slot->second->state() == v1::SLOT_PENDING
+                                 ? ", off the ring until that has an address"
+                                 : ""));
     } else {
       DescribeSlot(*old_slot->second, *new_slot->second, lines);
     }

@@ -5,6 +5,7 @@
 
 #include "controlplane/model/etag.h"
 #include "controlplane/model/merge.h"
+#include "controlplane/model/pending.h"
 
 namespace weir {
 
@@ -23,6 +24,9 @@ v1::Pool PoolView(const v1::PoolRecord& record, const PoolResources& resources) 
     status.add_drift(std::move(line));
   }
   status.set_drifted(status.drift_size() > 0);
+  for (const v1::Slot& slot : record.shard_map().slots()) {
+    if (slot.state() == v1::SLOT_PENDING) status.add_waiting(WaitsFor(slot));
+  }
   if (record.has_held()) *status.mutable_held() = record.held();
   *status.mutable_changed() = record.changed();
   status.set_version(resources.pool.version());

@@ -9,6 +9,7 @@
 #include "controlplane/model/describe.h"
 #include "controlplane/model/etag.h"
 #include "controlplane/model/guard.h"
+#include "controlplane/model/pending.h"
 #include "controlplane/model/placement.h"
 #include "controlplane/model/plan.h"
 #include "controlplane/model/pool_spec.h"
@@ -91,18 +92,32 @@ bool IsSameContent(const v1::PoolRecord& before, const Proposal& proposal) {
          CanonicalEncoding(map) == CanonicalEncoding(map_before);
 }
 
-v1::Plan MakePlan(const v1::PoolRecord& before, const Proposal& proposal,
-                  const v1::ChangeOptions& options) {
+int64_t OnTheRing(const Slots& slots) {
+  return std::ranges::count(slots, v1::SLOT_ACTIVE, &v1::Slot::state);
+}
+
+// From one ring to another, without a word of the guard.
+v1::Plan PlanBetween(const v1::PoolRecord& before, const Placement& ring_before,
+                     const Proposal& proposal, const Placement& ring_after) {
   const Slots& slots_before = before.shard_map().slots();
-  v1::Plan plan = PlanMoves(PlacementOf(before.spec().policy(), slots_before),
-                            PlacementOf(proposal.spec.policy(), proposal.slots));
+  v1::Plan plan = PlanMoves(ring_before, ring_after);
   plan.set_id(PlanId(before, proposal.spec, proposal.slots));
   plan.set_pool(before.name());
   plan.set_base_generation(before.shard_map().generation());
+  plan.set_shards_before(static_cast<uint32_t>(OnTheRing(slots_before)));
+  plan.set_shards_after(static_cast<uint32_t>(OnTheRing(proposal.slots)));
   for (std::string& line :
        DescribeChange(before.spec(), slots_before, proposal.spec, proposal.slots)) {
     plan.add_changes(std::move(line));
   }
+  return plan;
+}
+
+v1::Plan MakePlan(const v1::PoolRecord& before, const Proposal& proposal,
+                  const v1::ChangeOptions& options) {
+  v1::Plan plan = PlanBetween(
+      before, PlacementOf(before.spec().policy(), AsIfServed(before.shard_map().slots())), proposal,
+      PlacementOf(proposal.spec.policy(), AsIfServed(proposal.slots)));
   std::optional<double> requested;
   if (options.has_max_moved_fraction()) requested = options.max_moved_fraction();
   // The guard in force, so that a change cannot pass by loosening it.
@@ -142,24 +157,18 @@ Change HoldContent(const v1::PoolRecord& before, v1::HeldContent content, v1::Pl
   return change;
 }
 
-int64_t OnTheRing(const Slots& slots) {
-  return std::ranges::count(slots, v1::SLOT_ACTIVE, &v1::Slot::state);
-}
-
-// What no pool may become, whoever asks and approves: proxies would refuse it.
-std::optional<ChangeError> CheckSlots(const v1::PoolRecord& before, const Slots& slots) {
-  const auto refused = [&before](const auto&... why) {
-    return ChangeError{.code = absl::StatusCode::kFailedPrecondition,
-                       .message = StrCat("pool '", before.name(), "' ", why...)};
-  };
-  if (slots.size() > kMaxServers && slots.size() > before.shard_map().slots_size()) {
-    return refused("would have ", slots.size(), " shards with those that were added live; at most ",
-                   kMaxServers, " are allowed");
-  }
-  if (OnTheRing(slots) == 0 && OnTheRing(before.shard_map().slots()) > 0) {
-    return refused("would have no shard on the ring: add another one first, or delete the pool");
-  }
-  return std::nullopt;
+// Holds what `before` holds on, planned anew from `record`.
+void HoldOn(const v1::PoolRecord& before, const ChangeContext& context, v1::PoolRecord& record) {
+  v1::HeldContent content = before.held_content();
+  v1::ShardMap& map = *content.mutable_shard_map();
+  SettleStates(record.shard_map().slots(), context.has_address, *map.mutable_slots());
+  map.set_generation(record.shard_map().generation() + 1);
+  v1::Plan plan = MakePlan(record, {.spec = content.spec(), .slots = map.slots()}, {});
+  // Whoever approves it decides about what it was held for.
+  *plan.mutable_held_because() = before.held().plan().held_because();
+  *record.mutable_held() = before.held();
+  *record.mutable_held()->mutable_plan() = std::move(plan);
+  *record.mutable_held_content() = std::move(content);
 }
 
 // For a declaration of what is in force already.
@@ -183,6 +192,26 @@ std::optional<ChangeResult> AnswerEarly(const v1::PoolRecord* record, const std:
   if (record == nullptr) return NoSuchPool(name);
   if (auto replay = FindReplay(*record, terms); replay.has_value()) return replay;
   if (auto error = CheckEtag(*record, terms); error.has_value()) return *std::move(error);
+  return std::nullopt;
+}
+
+std::optional<ChangeError> CheckSlots(const v1::PoolRecord& before, const Slots& slots) {
+  const auto refused = [&before](const auto&... why) {
+    return ChangeError{.code = absl::StatusCode::kFailedPrecondition,
+                       .message = StrCat("pool '", before.name(), "' ", why...)};
+  };
+  if (slots.size() > kMaxServers && slots.size() > before.shard_map().slots_size()) {
+    return refused("would have ", slots.size(), " shards with those that were added live; at most ",
+                   kMaxServers, " are allowed");
+  }
+  if (OnTheRing(slots) == 0 && OnTheRing(before.shard_map().slots()) > 0) {
+    std::string waiting;
+    for (const v1::Slot& slot : slots) {
+      if (slot.state() == v1::SLOT_PENDING) StrAppend(&waiting, "; ", WaitsFor(slot));
+    }
+    return refused("would have no shard on the ring: add another one first, or delete the pool",
+                   waiting);
+  }
   return std::nullopt;
 }
 
@@ -212,8 +241,23 @@ Change ApplyContent(const v1::PoolRecord& before, v1::HeldContent content, v1::P
   return change;
 }
 
+Change PutOnRing(const v1::PoolRecord& before, Slots slots, const ChangeContext& context) {
+  const v1::PoolPolicy& policy = before.spec().policy();
+  Proposal proposal{.spec = before.spec(), .slots = std::move(slots)};
+  v1::Plan plan = PlanBetween(before, PlacementOf(policy, before.shard_map().slots()), proposal,
+                              PlacementOf(policy, proposal.slots));
+  v1::PoolRecord base = before;
+  base.clear_held();
+  base.clear_held_content();
+  Change change =
+      ApplyContent(base, MakeContent(before, std::move(proposal)), std::move(plan), context);
+  if (before.has_held()) HoldOn(before, context, change.record);
+  return change;
+}
+
 ChangeResult Propose(const v1::PoolRecord& before, Proposal proposal, const RequestTerms& terms,
                      const ChangeContext& context) {
+  SettleStates(before.shard_map().slots(), context.has_address, proposal.slots);
   if (auto error = CheckSlots(before, proposal.slots); error.has_value()) return *std::move(error);
   v1::Plan plan = MakePlan(before, proposal, terms.options);
   if (IsSameContent(before, proposal)) {

@@ -39,13 +39,20 @@ struct Proposal {
 };
 
 // Plans the change of `before` to `proposal`, asks the guard and makes the Change: applied, held,
-// or nothing. Both generations rise as far as their part changed. A change that is applied drops
-// the one that was held, whose base is gone; the plan's lines say so.
-// REQUIRES: the content is valid; AnswerEarly had no answer.
-// FAILED_PRECONDITION: no shard would be on the ring any more, or there would be more than
-// kMaxServers (proxy/config/pool_limits.h).
+// or nothing. New slots without an address come to wait for one (pending.h); the plan counts them.
+// Both generations rise as far as their part changed. A change that is applied drops the one that
+// was held, whose base is gone; the plan's lines say so. REQUIRES: the content is valid;
+// AnswerEarly had no answer. FAILED_PRECONDITION: no shard would be on the ring any more, or there
+// would be more than kMaxServers (proxy/config/pool_limits.h).
 ChangeResult Propose(const v1::PoolRecord& before, Proposal proposal, const RequestTerms& terms,
                      const ChangeContext& context);
+
+// What no pool may become, whoever asks and approves, because proxies would refuse it: see Propose.
+std::optional<ChangeError> CheckSlots(const v1::PoolRecord& before, const Slots& slots);
+
+// The slots in force, of which some have come to the ring: a change that asks no guard. A change
+// that is held goes on being held, with a plan from the new base.
+Change PutOnRing(const v1::PoolRecord& before, Slots slots, const ChangeContext& context);
 
 // The second half of Propose: puts `content` in force with its plan.
 Change ApplyContent(const v1::PoolRecord& before, v1::HeldContent content, v1::Plan plan,

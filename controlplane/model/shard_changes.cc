@@ -1,9 +1,11 @@
 #include "controlplane/model/shard_changes.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "controlplane/model/merge.h"
+#include "controlplane/model/pending.h"
 #include "controlplane/model/pool_spec.h"
 #include "controlplane/model/proposal.h"
 #include "proxy/base/strings.h"
@@ -125,6 +127,16 @@ ChangeResult DrainShard(const v1::PoolRecord* record, const v1::DrainShardReques
   }
   slot->set_state(request.undo() ? v1::SLOT_ACTIVE : v1::SLOT_DRAINING);
   return ProposeSlots(*record, std::move(slots), terms, context);
+}
+
+ChangeResult ActivateFound(const v1::PoolRecord& record, const ChangeContext& context) {
+  Slots slots = record.shard_map().slots();
+  SettleStates(record.shard_map().slots(), context.has_address, slots);
+  const auto waiting = [](const Slots& some) {
+    return std::ranges::count(some, v1::SLOT_PENDING, &v1::Slot::state);
+  };
+  if (waiting(slots) == waiting(record.shard_map().slots())) return Change{.record = record};
+  return PutOnRing(record, std::move(slots), context);
 }
 
 }  // namespace weir

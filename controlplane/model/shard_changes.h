@@ -6,8 +6,8 @@
 
 namespace weir {
 
-// The new shard is on the ring at once. ALREADY_EXISTS when the pool has a slot of that name, also
-// one that is draining.
+// The new shard is on the ring at once, or as soon as its name has an address. ALREADY_EXISTS when
+// the pool has a slot of that name, also one that is draining.
 ChangeResult AddShard(const v1::PoolRecord* record, const v1::AddShardRequest& request,
                       const ChangeContext& context);
 
@@ -24,5 +24,9 @@ ChangeResult UpdateShard(const v1::PoolRecord* record, const v1::UpdateShardRequ
 // FAILED_PRECONDITION for a slot that is neither active nor draining.
 ChangeResult DrainShard(const v1::PoolRecord* record, const v1::DrainShardRequest& request,
                         const ChangeContext& context);
+
+// Puts on the ring what waits for an address and has one; kNothing when there is no such slot. The
+// guard was asked when they were added.
+ChangeResult ActivateFound(const v1::PoolRecord& record, const ChangeContext& context);
 
 }  // namespace weir

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "controlplane/model/pending.h"
 #include "controlplane/model/proposal.h"
 #include "proxy/base/strings.h"
 
@@ -64,10 +65,14 @@ ChangeResult ApprovePlan(const v1::PoolRecord* record, const v1::ApprovePlanRequ
         StrCat("plan '", held.plan().id(), "' moves ", held.plan().moved_fraction(),
                " of the keys, the request allows ", request.options().max_moved_fraction()));
   }
+  v1::HeldContent content = record->held_content();
+  Slots& slots = *content.mutable_shard_map()->mutable_slots();
+  SettleStates(record->shard_map().slots(), context.has_address, slots);
+  if (auto error = CheckSlots(*record, slots); error.has_value()) return *std::move(error);
   ChangeContext approval = context;
   approval.origin =
       StrCat(context.origin, ", approving what ", held.actor(), " asked for from ", held.origin());
-  return Finish(ApplyContent(*record, record->held_content(), held.plan(), approval), terms);
+  return Finish(ApplyContent(*record, std::move(content), held.plan(), approval), terms);
 }
 
 ChangeResult Rollback(const v1::PoolRecord* record, const v1::RollbackRequest& request,

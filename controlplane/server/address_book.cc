@@ -97,9 +97,35 @@ ObservedAddresses AddressBook::Of(const v1::PoolRecord& record) const {
   return observed;
 }
 
+bool AddressBook::Knows(const std::string& endpoint) const {
+  const std::lock_guard lock(mutex_);
+  return !AddressesOf(endpoint).empty();
+}
+
+void AddressBook::Expect(const std::set<std::string>& endpoints) {
+  const std::lock_guard lock(mutex_);
+  expected_.insert(endpoints.begin(), endpoints.end());
+}
+
+void AddressBook::StopExpecting(const std::set<std::string>& endpoints) {
+  const std::lock_guard lock(mutex_);
+  for (const std::string& endpoint : endpoints) expected_.extract(endpoint);
+}
+
+void AddressBook::AwaitKnown(const std::set<std::string>& endpoints, Duration at_most) const {
+  std::unique_lock lock(mutex_);
+  found_.wait_for(lock, at_most, [&] {
+    return std::ranges::none_of(
+        endpoints, [this](const std::string& endpoint) { return AddressesOf(endpoint).empty(); });
+  });
+}
+
 std::map<std::string, absl::Duration> AddressBook::Names() const {
   std::map<std::string, absl::Duration> names;
   const std::lock_guard lock(mutex_);
+  for (const std::string& endpoint : expected_) {
+    if (IsName(endpoint)) names.try_emplace(endpoint, kDefaultInterval);
+  }
   for (const auto& [pool, need] : needs_) {
     for (const auto& [slot, place] : need.slots) {
       if (!IsName(place.endpoint)) continue;
@@ -113,12 +139,14 @@ std::map<std::string, absl::Duration> AddressBook::Names() const {
 std::vector<std::string> AddressBook::SetAddresses(const std::string& endpoint,
                                                    std::vector<std::string> addresses) {
   const std::lock_guard lock(mutex_);
-  const auto users = users_.find(endpoint);
-  if (users == users_.end()) return {};  // nobody needs it any longer
+  if (!IsNeeded(endpoint)) return {};
   std::vector<std::string>& known = resolved_[endpoint];
   if (known == addresses) return {};
   known = std::move(addresses);
   ++changes_;
+  found_.notify_all();
+  const auto users = users_.find(endpoint);
+  if (users == users_.end()) return {};  // expected by a change
   return {users->second.begin(), users->second.end()};
 }
 

@@ -2,10 +2,11 @@
 // was resolved last. A slot whose new name has not been resolved yet is served by what served it
 // before.
 //
-// Knows no resolver, no disk and no clock: whoever resolves asks which names are needed and tells
-// what it found and what it has let go of. Thread-safe.
+// Knows no resolver and no disk: whoever resolves asks which names are needed and tells what it
+// found and what it has let go of. Thread-safe.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -17,6 +18,7 @@
 #include "controlplane/model/resources.h"
 #include "controlplane/store/address_file.h"
 #include "proto/weir/v1/record.pb.h"
+#include "proxy/base/clock.h"
 
 namespace weir {
 
@@ -31,6 +33,15 @@ class AddressBook {
   void RemovePool(const std::string& pool);
 
   ObservedAddresses Of(const v1::PoolRecord& record) const;
+
+  // Whether there is an address behind `endpoint`, which needs to be no pool's.
+  bool Knows(const std::string& endpoint) const;
+  // Until StopExpecting these endpoints are needed as if a pool had them. Calls for one endpoint
+  // add up.
+  void Expect(const std::set<std::string>& endpoints);
+  void StopExpecting(const std::set<std::string>& endpoints);
+  // Waits until all of them are known, at most so long.
+  void AwaitKnown(const std::set<std::string>& endpoints, Duration at_most) const;
 
   // The endpoints that are names, each with the shortest interval that a pool asks for, of at least
   // a second.
@@ -64,10 +75,14 @@ class AddressBook {
   // Of a slot that is to be at `endpoint`.
   std::vector<std::string> AddressesIn(const std::string& pool, const std::string& slot,
                                        const std::string& endpoint) const;
-  bool IsNeeded(const std::string& endpoint) const { return users_.contains(endpoint); }
+  bool IsNeeded(const std::string& endpoint) const {
+    return users_.contains(endpoint) || expected_.contains(endpoint);
+  }
   void RemoveUser(const std::string& pool);
 
   mutable std::mutex mutex_;
+  mutable std::condition_variable found_;               // something was resolved
+  std::multiset<std::string> expected_;                 // endpoints
   std::map<std::string, Need> needs_;                   // by pool
   std::map<std::string, std::set<std::string>> users_;  // pools by endpoint, as in needs_
   ResolvedAddresses resolved_;

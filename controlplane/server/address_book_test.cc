@@ -1,5 +1,6 @@
 #include "controlplane/server/address_book.h"
 
+#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 namespace weir {
 namespace {
 
+using ::testing::_;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
@@ -136,6 +138,24 @@ TEST_F(HostNamesTest, EveryChangeOfWhatIsResolvedIsSeen) {
   book_.RemovePool("alpha");
   Tick();
   EXPECT_NE(book_.Changes(), resolved);
+}
+
+TEST(AddressBookTest, ANameIsResolvedForAChangeThatIsYetToBringIt) {
+  AddressBook book;
+  book.Expect({"redis:1", "other:2"});
+  book.Expect({"redis:1"});
+  EXPECT_THAT(book.Names(), ElementsAre(Pair("other:2", _), Pair("redis:1", _)));
+  EXPECT_FALSE(book.Knows("redis:1"));
+  EXPECT_THAT(book.SetAddresses("redis:1", {"10.0.0.1:1"}), IsEmpty()) << "no pool has it";
+  EXPECT_TRUE(book.Knows("redis:1"));
+  EXPECT_TRUE(book.Knows("10.0.0.1:1"));
+  book.AwaitKnown({"redis:1"}, std::chrono::hours(1));
+
+  book.StopExpecting({"redis:1", "other:2"});
+  EXPECT_THAT(book.Names(), ElementsAre(Pair("redis:1", _))) << "the second change goes on";
+  book.StopExpecting({"redis:1"});
+  book.Forget(book.Names());
+  EXPECT_FALSE(book.Knows("redis:1"));
 }
 
 }  // namespace

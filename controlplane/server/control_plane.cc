@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_join.h"
 #include "controlplane/model/pool_changes.h"
 #include "controlplane/model/proto_time.h"
@@ -190,14 +191,29 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& po
                                                            const v1::ChangeOptions& options,
                                                            const Caller& caller,
                                                            const Apply& apply) {
+  std::set<std::string> names;
+  absl::StatusOr<Outcome> outcome = TryCommit(pool, options, caller, apply, &names);
+  if (names.empty()) return outcome;
+  addresses_.Expect(names);
+  const auto stop_expecting = absl::MakeCleanup([&] { addresses_.StopExpecting(names); });
+  parts_.wake();
+  addresses_.AwaitKnown(names, parts_.look_up);
+  return TryCommit(pool, options, caller, apply, nullptr);
+}
+
+absl::StatusOr<ControlPlane::Outcome> ControlPlane::TryCommit(const std::string& pool,
+                                                              const v1::ChangeOptions& options,
+                                                              const Caller& caller,
+                                                              const Apply& apply,
+                                                              std::set<std::string>* names) {
   const std::lock_guard lock(LockOf(pool));
   const std::string& id = options.request_id();
-  if (id.empty() || options.validate_only()) return Make(pool, std::nullopt, caller, apply);
+  if (id.empty() || options.validate_only()) return Make(pool, std::nullopt, caller, apply, names);
   {
     const std::lock_guard ids_lock(mutex_);
     if (!request_ids_.Hold(id, pool)) return StatusOf(RequestIdTaken(id));
   }
-  absl::StatusOr<Outcome> outcome = Make(pool, FindDeleted(pool, id), caller, apply);
+  absl::StatusOr<Outcome> outcome = Make(pool, FindDeleted(pool, id), caller, apply, names);
   const std::lock_guard ids_lock(mutex_);
   request_ids_.Release(id);  // the record holds it, if it is remembered
   return outcome;
@@ -205,7 +221,8 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& po
 
 absl::StatusOr<ControlPlane::Outcome> ControlPlane::Make(const std::string& pool,
                                                          const std::optional<v1::PoolRecord>& gone,
-                                                         const Caller& caller, const Apply& apply) {
+                                                         const Caller& caller, const Apply& apply,
+                                                         std::set<std::string>* names) {
   const PoolPtr before = Find(pool);
   const v1::PoolRecord* record = before == nullptr ? nullptr : &before->record();
   // Also when there is another pool of this name: the request was not about that one.
@@ -213,6 +230,8 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Make(const std::string& pool
   ChangeResult result = apply(record, ContextOf(pool, caller));
   if (!result.ok()) return StatusOf(result.error());
   Change& change = result.change();
+  if (names != nullptr) *names = NamesToLookUp(record, change.record);
+  if (names != nullptr && !names->empty()) return Outcome();
   PoolPtr after = before;
   const bool deletes = change.effect == ChangeEffect::kDeleted;
   if (change.write && change.effect == ChangeEffect::kMissing) {
@@ -237,15 +256,25 @@ ControlPlane::Outcome ControlPlane::OutcomeOf(Change change, bool is_gone,
     // For what has become of a pool that is there again nobody waits.
     const bool is_back =
         is_gone && after != nullptr && after->record().uid() != change.record.uid();
+    const bool is_told = !resources.pool.pool().slots().empty();
     if (is_gone && !is_back) {
       outcome.targets = {AckTargetOfRemoval(PoolId(pool)), AckTargetOfRemoval(EndpointsId(pool))};
-    } else if (!is_gone) {
+    } else if (!is_gone && is_told) {
       outcome.targets = {AckTargetOf(resources.pool), AckTargetOf(resources.endpoints)};
     }
   }
   *outcome.response.mutable_plan() = std::move(change.plan);
   outcome.response.set_held(change.held);
   return outcome;
+}
+
+std::set<std::string> ControlPlane::NamesToLookUp(const v1::PoolRecord* before,
+                                                  const v1::PoolRecord& after) const {
+  if (parts_.look_up == Duration::zero()) return {};
+  std::set<std::string> names = PendingEndpoints(after, /*known=*/false);
+  if (before == nullptr) return names;
+  for (const std::string& name : PendingEndpoints(*before, /*known=*/false)) names.erase(name);
+  return names;
 }
 
 absl::Status ControlPlane::Write(const Change& change, const PoolPtr& before, PoolPtr& after) {
@@ -307,11 +336,14 @@ absl::Status ControlPlane::StoreFailed(const std::string& pool, const absl::Stat
 }
 
 void ControlPlane::Adopt(const std::string& pool, PoolPtr state) {
+  const bool found = state != nullptr && !PendingEndpoints(state->record(), /*known=*/true).empty();
   {
     const std::lock_guard lock(mutex_);
     if (state != nullptr) request_ids_.HoldAll(state->record());
     const PoolPtr before = std::exchange(pools_[pool], state);
     if (before != nullptr) request_ids_.ReleaseAll(before->record());
+    // After a restart, a write that failed, or when another pool was told of the address before.
+    if (found) refreshes_.try_emplace(pool, parts_.moment() + Publisher::kLongestDelay);
     if (state == nullptr) {
       pools_.erase(pool);
       file_errors_.erase(pool);
@@ -335,26 +367,50 @@ void ControlPlane::SetAddresses(const std::string& endpoint, std::vector<std::st
   for (const std::string& pool : changed) refreshes_.try_emplace(pool, due);
 }
 
-Moment ControlPlane::RefreshPools(Moment now) {
+std::vector<std::string> ControlPlane::TakeRefreshes(Moment now) {
   std::vector<std::string> pools;
-  Moment next = kNever;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [pool, due] : refreshes_) {
-      if (due <= now) {
-        pools.push_back(pool);
-      } else {
-        next = std::min(next, due);
-      }
-    }
-    for (const std::string& pool : pools) refreshes_.erase(pool);
+  const std::lock_guard lock(mutex_);
+  for (const auto& [pool, due] : refreshes_) {
+    if (due <= now) pools.push_back(pool);
   }
-  for (const std::string& pool : pools) {
+  for (const std::string& pool : pools) refreshes_.erase(pool);
+  return pools;
+}
+
+Moment ControlPlane::RefreshPools(Moment now) {
+  for (const std::string& pool : TakeRefreshes(now)) {
     const std::lock_guard lock(LockOf(pool));
     const PoolPtr state = Find(pool);
-    if (state != nullptr) Adopt(pool, MakeState(state->stored));
+    if (state == nullptr || ActivateFound(state)) continue;
+    Adopt(pool, MakeState(state->stored));
   }
+  Moment next = kNever;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [pool, due] : refreshes_) next = std::min(next, due);
   return next;
+}
+
+bool ControlPlane::ActivateFound(const PoolPtr& before) {
+  const std::string& pool = before->record().name();
+  const Caller resolver{.name = "weir-control", .origin = "address found"};
+  const ChangeResult result = weir::ActivateFound(before->record(), ContextOf(pool, resolver));
+  if (!result.ok() || !result.change().write) return false;
+  PoolPtr after = before;
+  // What fails is logged there, and tried again.
+  Write(result.change(), before, after).IgnoreError();
+  if (after == before) return false;
+  LogChange(result.change(), pool, resolver);
+  return true;
+}
+
+std::set<std::string> ControlPlane::PendingEndpoints(const v1::PoolRecord& record,
+                                                     bool known) const {
+  std::set<std::string> endpoints;
+  for (const v1::Slot& slot : record.shard_map().slots()) {
+    if (slot.state() != v1::SLOT_PENDING) continue;
+    if (addresses_.Knows(slot.endpoint()) == known) endpoints.insert(slot.endpoint());
+  }
+  return endpoints;
 }
 
 ChangeContext ControlPlane::ContextOf(const std::string& pool, const Caller& caller) const {
@@ -365,11 +421,13 @@ ChangeContext ControlPlane::ContextOf(const std::string& pool, const Caller& cal
     const auto deleted = deletions_.LastOf(pool);
     if (deleted) now = std::max(now, FromProto(*deleted) + absl::Nanoseconds(1));
   }
-  return {.now = ToProto(now),
-          .actor = caller.name,
-          .origin = caller.origin,
-          .new_uid = RandomUuid(),
-          .validate = Validate};
+  return {
+      .now = ToProto(now),
+      .actor = caller.name,
+      .origin = caller.origin,
+      .new_uid = RandomUuid(),
+      .validate = Validate,
+      .has_address = [this](const std::string& endpoint) { return addresses_.Knows(endpoint); }};
 }
 
 std::mutex& ControlPlane::LockOf(const std::string& pool) {

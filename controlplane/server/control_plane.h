@@ -2,6 +2,9 @@
 //
 //   call or edit -> the record -> model (check, plan, guard) -> store -> memory -> publisher
 //
+// A change that brings names waits a moment for their addresses first (Parts::look_up). What has
+// none by then is in force and off the ring until SetAddresses tells of one.
+//
 // Changes of one pool are made one at a time, of different pools side by side; each is durable
 // before it is answered. Reads answer from memory, ListVersions from the store.
 //
@@ -15,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,7 +63,11 @@ class ControlPlane final : private PoolStoreObserver {
     ControlMetrics& metrics;
     std::function<absl::Time()> now;  // dates records
     std::function<Moment()> moment;   // measures: debounce, deadlines
-    std::function<void()> wake;       // see Publisher
+    // Called, by any thread, when RunDue and RefreshPools have to be called earlier than they said,
+    // or names are to be resolved that were not before; it must not call the control plane.
+    std::function<void()> wake;
+    // How long a change waits for the addresses of its new names before it is made without.
+    Duration look_up = Duration::zero();
   };
 
   explicit ControlPlane(const Parts& parts);
@@ -114,8 +122,9 @@ class ControlPlane final : private PoolStoreObserver {
   // `endpoint` is served there now. The pools that this changes are changed by RefreshPools.
   void SetAddresses(const std::string& endpoint, std::vector<std::string> addresses);
   // Changes the pools for which new addresses came Publisher::kQuiet ago or earlier: once, however
-  // many came. Returns when to be called next (kNever: after the next SetAddresses). Waits for
-  // changes of these pools that are under way, hence for the disk.
+  // many came. Shards that waited for theirs come to the ring, which is a change like any other.
+  // Returns when to be called next (kNever: when woken). Waits for changes of these pools that are
+  // under way, and for the disk.
   Moment RefreshPools(Moment now);
 
  private:
@@ -132,14 +141,26 @@ class ControlPlane final : private PoolStoreObserver {
            const Apply& apply, ChangeDone done);
   absl::StatusOr<Outcome> Commit(const std::string& pool, const v1::ChangeOptions& options,
                                  const Caller& caller, const Apply& apply);
+  // The same, unless the change brings names that are to be looked up first: then it is not made,
+  // and `names` has them. Null: it is made as it is.
+  absl::StatusOr<Outcome> TryCommit(const std::string& pool, const v1::ChangeOptions& options,
+                                    const Caller& caller, const Apply& apply,
+                                    std::set<std::string>* names);
+  // Those of `after`, and not of `before` (null: none), that wait for an address.
+  std::set<std::string> NamesToLookUp(const v1::PoolRecord* before,
+                                      const v1::PoolRecord& after) const;
   // These need the pool's lock. `gone` is of a pool that is gone and remembers the request. With an
-  // error the change may be made all the same (DATA_LOSS): `after` is another one then.
+  // error the change may be made all the same (DATA_LOSS): `after` is another one then. `names` is
+  // TryCommit's.
   absl::StatusOr<Outcome> Make(const std::string& pool, const std::optional<v1::PoolRecord>& gone,
-                               const Caller& caller, const Apply& apply);
+                               const Caller& caller, const Apply& apply,
+                               std::set<std::string>* names);
   Outcome OutcomeOf(Change change, bool is_gone, const PoolPtr& after) const;
   absl::Status Write(const Change& change, const PoolPtr& before, PoolPtr& after);
   absl::Status Delete(const Change& change, const PoolPtr& before, PoolPtr& after);
   absl::Status RememberMissing(const v1::PoolRecord& missing);
+  // Whether a shard that had waited is on the ring.
+  bool ActivateFound(const PoolPtr& before);
   absl::Status StoreFailed(const std::string& pool, const absl::Status& status) const;
   void Adopt(const std::string& pool, PoolPtr state);
   PoolPtr MakeState(StoredPool stored) const;
@@ -152,6 +173,9 @@ class ControlPlane final : private PoolStoreObserver {
   ChangeContext ContextOf(const std::string& pool, const Caller& caller) const;
   std::mutex& LockOf(const std::string& pool);
   PoolPtr Find(const std::string& pool) const;
+  std::vector<std::string> TakeRefreshes(Moment now);
+  // Of the slots that wait for an address, those that have one, or have none.
+  std::set<std::string> PendingEndpoints(const v1::PoolRecord& record, bool known) const;
   void MarkWatches(const std::string& pool);
   std::optional<v1::PoolRecord> FindDeleted(const std::string& pool, const std::string& id) const;
   void RememberDeletion(const v1::PoolRecord& last);

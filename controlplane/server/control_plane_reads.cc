@@ -100,6 +100,7 @@ v1::Pool ControlPlane::ViewOf(const PoolState& pool) const {
 
 v1::Pool ControlPlane::ViewWithProxies(const PoolState& pool) const {
   v1::Pool view = ViewOf(pool);
+  if (!pool.IsOnRing()) return view;
   const std::array targets = {AckTargetOf(pool.resources.pool),
                               AckTargetOf(pool.resources.endpoints)};
   v1::PoolProxies& proxies = *view.mutable_status()->mutable_proxies();

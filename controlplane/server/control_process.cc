@@ -22,6 +22,8 @@ namespace {
 constexpr size_t kMaxWatches = 10'000;
 // Longest wait at the start for the names of shards to be resolved.
 constexpr absl::Duration kLongestLookUp = absl::Seconds(5);
+// Longest wait of a change for the addresses of its names.
+constexpr Duration kChangeLookUp = std::chrono::seconds(2);
 // Between two looks at who may call.
 constexpr Duration kLongestTick = std::chrono::seconds(1);
 // Between two looks at whether addresses have changed, which a process that is killed forgets.
@@ -105,14 +107,18 @@ absl::Status ControlProcess::OpenStore() {
   auto store = EmbeddedStore::Open({.directory = options_.data_dir});
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
-  control_ =
-      std::make_unique<ControlPlane>(ControlPlane::Parts{.store = *store_,
-                                                         .cache = cache_,
-                                                         .proxies = proxies_,
-                                                         .metrics = metrics_,
-                                                         .now = absl::Now,
-                                                         .moment = Clock::now,
-                                                         .wake = [this] { ticker_.Wake(); }});
+  control_ = std::make_unique<ControlPlane>(ControlPlane::Parts{.store = *store_,
+                                                                .cache = cache_,
+                                                                .proxies = proxies_,
+                                                                .metrics = metrics_,
+                                                                .now = absl::Now,
+                                                                .moment = Clock::now,
+                                                                .wake =
+                                                                    [this] {
+                                                                      ticker_.Wake();
+                                                                      refresher_.Wake();
+                                                                    },
+                                                                .look_up = kChangeLookUp});
   resolver_ = std::make_unique<EndpointResolver>(
       [this](const std::string& endpoint, const std::vector<std::string>& addresses) {
         control_->SetAddresses(endpoint, addresses);

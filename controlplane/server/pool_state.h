@@ -16,6 +16,8 @@ struct PoolState {
 
   const v1::PoolRecord& record() const { return stored.record; }
   std::string fleet() const { return FleetOf(stored.record.spec()); }
+  // Whether proxies are told of it: at least one shard has, or had, an address.
+  bool IsOnRing() const { return !resources.pool.pool().slots().empty(); }
   v1::Pool View() const { return PoolView(stored.record, resources); }
 };
 

@@ -55,6 +55,8 @@ std::map<std::string, Publisher::Pending> Publisher::TakeDue(Moment now) {
 }
 
 void Publisher::Publish(const std::string& pool, const PoolPtr& state) {
+  // Proxies serve no pool without a shard: this one's wait for their first addresses.
+  if (state != nullptr && !state->IsOnRing()) return Publish(pool, nullptr);
   const auto published = published_fleet_.find(pool);
   const std::string before = published == published_fleet_.end() ? "" : published->second;
   const std::string fleet = state == nullptr ? "" : state->fleet();

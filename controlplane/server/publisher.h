@@ -1,6 +1,7 @@
 // Publisher: brings changed pools to the cache, and waits for the proxies on behalf of callers.
 //
-// Bursts are debounced: a pool is published when it has not changed for kQuiet, at the latest
+// A pool of which no shard is on the ring yet is published as one that does not exist. Bursts are
+// debounced: a pool is published when it has not changed for kQuiet, at the latest
 // kLongestDelay after the first change; the last state is always published. Time is a parameter, of
 // the monotonic clock, which nobody sets: whoever owns the publisher calls RunDue when the time
 // that it returned has come, or when `wake` was called.

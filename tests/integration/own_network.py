@@ -21,15 +21,16 @@ _MS_PRIVATE = 1 << 18
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def in_own_network(test):
+def in_own_network(test, programs=("weir-proxy",)):
     """Runs a test that takes `lab` in a process with a network namespace of its own, whose loopback
     is up, whose ports are all free and whose /etc/hosts is the test's own (`set_hosts`). Nothing
-    outside changes. Root needs no more for it; others need user namespaces. Where there are neither
+    outside changes. `programs` are what it runs. Root needs no more for it; others need user namespaces. Where there are neither
     the test fails."""
 
     @functools.wraps(test)
     def run_in_child(lab):
-        processes.weir_proxy()  # a build is outside: it needs the machine's network
+        for name in programs:
+            processes.program(name)  # a build is outside: it needs the machine's network
         read_end, write_end = os.pipe()
         child = os.fork()
         if child == 0:

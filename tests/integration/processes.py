@@ -54,16 +54,25 @@ class _Ports:
 PORTS = _Ports()
 
 
-def weir_proxy():
-    """The program under test: $WEIR_PROXY, else Bazel's (with the options of $WEIR_BAZEL_OPTIONS,
-    such as --config=asan), built now."""
-    if "WEIR_PROXY" not in os.environ:
+_FOLDERS = {"weir-proxy": "proxy", "weir-control": "controlplane", "weirctl": "controlplane/ctl"}
+
+
+def program(name):
+    """A program under test: $WEIR_PROXY, $WEIR_CONTROL or $WEIRCTL, else Bazel's (with the options of
+    $WEIR_BAZEL_OPTIONS, such as --config=asan), built now."""
+    variable = name.upper().replace("-", "_")
+    if variable not in os.environ:
         options = os.environ.get("WEIR_BAZEL_OPTIONS", "").split()
-        subprocess.run(["bazel", "build", *options, "//proxy:weir-proxy"], cwd=ROOT, check=True)
+        subprocess.run(["bazel", "build", *options, f"//{_FOLDERS[name]}:{name}"], cwd=ROOT,
+                       check=True)
         folder = subprocess.run(["bazel", "info", *options, "bazel-bin"], cwd=ROOT, check=True,
                                 capture_output=True, text=True).stdout.strip()
-        os.environ["WEIR_PROXY"] = folder + "/proxy/weir-proxy"
-    return os.environ["WEIR_PROXY"]
+        os.environ[variable] = f"{folder}/{_FOLDERS[name]}/{name}"
+    return os.environ[variable]
+
+
+def weir_proxy():
+    return program("weir-proxy")
 
 
 class Server:
