@@ -1,5 +1,6 @@
 #include "controlplane/ctl/command.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <set>

@@ -1,5 +1,6 @@
 #include "controlplane/model/describe.h"
 
+#include <memory>
 #include <set>
 #include <string_view>
 

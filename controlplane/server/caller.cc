@@ -1,6 +1,7 @@
 #include "controlplane/server/caller.h"
 
 #include <string_view>
+#include <vector>
 
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"

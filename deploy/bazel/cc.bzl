@@ -1,7 +1,7 @@
 """cc_library, cc_binary and cc_test as all BUILD files load them: Bazel's own, started from precompiled headers.
 
-Only where `--define=precompiled_headers=true` asks for it: clang's configurations in .bazelrc. g++ does without, so
-what is released includes what it uses.
+Only where `--define=precompiled_headers=true` asks for it: clang's configurations in .bazelrc. g++ does without, and
+tests/lint/includes.py finds the files that would not compile so.
 """
 
 def _from_precompiled(rule, deps = [], copts = [], **attributes):

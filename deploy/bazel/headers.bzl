@@ -1,4 +1,4 @@
-"""Headers of Debian's libraries that are parsed once instead of for every file; tests/lint/tidy.py reads this, too.
+"""Headers of Debian's libraries that are parsed once instead of for every file; tests/lint reads this, too.
 
 They are the ones that cost most over all files: long ones, and those that many files include.
 """

@@ -25,7 +25,7 @@ def _pkg_config_repository_impl(ctx):
     lines.append('exports_files(["installed_packages"])')
     ctx.file("BUILD.bazel", "\n".join(lines) + "\n")
 
-    # For what is made of their headers, which Bazel does not look at.
+    # For what is made of their headers, which Bazel does not look at. As of the start of the Bazel server.
     ctx.file("installed_packages", ctx.execute(["dpkg-query", "-W"]).stdout)
 
 pkg_config_repository = repository_rule(

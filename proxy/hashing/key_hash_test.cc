@@ -1,6 +1,7 @@
 #include "proxy/hashing/key_hash.h"
 
 #include <gtest/gtest.h>
+#include <vector>
 
 #include <random>
 #include <set>

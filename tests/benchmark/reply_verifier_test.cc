@@ -1,6 +1,7 @@
 #include "tests/benchmark/reply_verifier.h"
 
 #include <gtest/gtest.h>
+#include <utility>
 
 namespace weir::benchmark {
 namespace {
