@@ -193,12 +193,13 @@ class PoolConnections {
 
   const UpstreamContext context_;
   PoolSnapshotPtr pool_;
+  // Outlives the connections, whose end sessions hear of.
+  LargeReplies large_replies_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<Shard>> retired_;
   std::vector<Handover> handovers_;
   uint64_t next_slot_ = 0;
   uint64_t set_aside_version_ = 0;
-  LargeReplies large_replies_;
   Timer sweep_timer_;
 };
 
