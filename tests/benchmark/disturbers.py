@@ -1,11 +1,10 @@
-"""Clients and shards that behave badly beside a measured load, for tests/benchmark/neighbours.
+"""Clients and shards that behave badly beside a measured load, for tests/benchmark/neighbours; reloads.py has another.
 
 Each disturber is a function that misbehaves once, for a second at most; `Disturbance` begins one each second
 in a thread until its `with` block ends. A proxy may end a disturber's connection: the next turn makes another.
 """
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -17,8 +16,6 @@ import resp  # noqa: E402  pylint: disable=wrong-import-position
 
 MIB = 1 << 20
 PERIOD_SECONDS = 1
-RELOAD_SECONDS = 0.1
-RELOADED_WITHIN_SECONDS = 10
 
 
 class Sizes:
@@ -99,35 +96,12 @@ def connects(place, stop):
             client.call("PING")
 
 
-def reloads(proxy, stop):
-    """Changes of a weir-proxy's file, nine in a second: a shard's weight, a shard less, all as before."""
-    plain = [(address, 1) for address in proxy.shards.addresses]
-    for servers in [[(plain[0][0], 2)] + plain[1:], plain[:-1], plain] * 3:
-        proxy.configure(servers)
-        os.kill(proxy.pid, signal.SIGHUP)
-        if stop.wait(RELOAD_SECONDS):
-            return
-
-
-def count_reloads(proxy):
-    """How often `proxy` has changed, at least once; Failed when it refused a change or made none."""
-    deadline = time.monotonic() + RELOADED_WITHIN_SECONDS
-    while True:
-        log = proxy.log.read_text(errors="replace")
-        changes = log.count(" reloaded ")
-        if " reload_refused " in log or (changes == 0 and time.monotonic() > deadline):
-            raise processes.Failed("%s: %d reloads:\n%s" % (proxy.name, changes, log[-2000:]))
-        if changes > 0:
-            return changes
-        time.sleep(0.01)
-
-
 class Disturbance:
-    """Repeats a disturber on the load's CPUs from `with` to its end. `turns`: how often it was begun."""
+    """Repeats disturber(disturbed, stop) on the load's CPUs from `with` to its end. `turns`: how often it was begun."""
 
-    def __init__(self, disturber, place, cpus):
+    def __init__(self, disturber, disturbed, cpus):
         self._disturber = disturber
-        self._place = place
+        self._disturbed = disturbed
         self._cpus = cpus
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -140,7 +114,7 @@ class Disturbance:
             self.turns += 1
             end = time.monotonic() + PERIOD_SECONDS
             try:
-                self._disturber(self._place, self._stop)
+                self._disturber(self._disturbed, self._stop)
             except (resp.Closed, OSError):  # the proxy had enough of it
                 pass
             except processes.Failed as failure:

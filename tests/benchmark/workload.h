@@ -19,7 +19,6 @@
 //   "shard_count": 4
 //   "proxies": [...]           which of the others are measured; builds of weir-proxy always are
 //   "variants": ["2workers"]   each build of weir-proxy is measured with these, too (variants.py)
-//   "share_cpus": false        proxy, load and shards have the CPUs of all of them
 //
 // Plain values.
 #pragma once
