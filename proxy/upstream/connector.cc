@@ -112,7 +112,8 @@ void Connector::Cancel() {
 }
 
 void Connector::Hold() {
-  DCHECK(state_ == State::kIdle);
+  DCHECK(state_ != State::kProving);
+  Cancel();
   state_ = State::kHeld;
 }
 

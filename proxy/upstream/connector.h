@@ -68,7 +68,8 @@ class Connector final : private IoHandler {
   // Stops whatever goes on.
   void Cancel();
 
-  // From kIdle: Connect waits until LetGo, which connects.
+  // Connect waits until LetGo, which connects. An attempt under way is given up. REQUIRES: no
+  // connection serves, or is to find out whether it does.
   void Hold();
   void LetGo();
 

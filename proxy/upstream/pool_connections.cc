@@ -250,21 +250,20 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
     if (same_place) shards_[i]->addresses = old[found->second]->addresses;
     begun[now.servers[i].name] = i;
   }
-  // Also those of reloads before this one: the state in between may have waited for nobody.
-  for (const auto* earlier : {&retired_, &old}) {
-    for (const std::unique_ptr<Shard>& shard : *earlier) {
-      if (shard == nullptr) continue;
-      auto next = begun.find(shard->config.name);
-      if (next == begun.end()) continue;
-      const std::vector<ResolvedAddress>& addresses = shards_[next->second]->addresses;
-      if (shard->addresses.empty() && !addresses.empty()) SetAddresses(*shard, addresses);
-      HandOver(*shard, next->second);
-    }
-  }
   for (std::unique_ptr<Shard>& shard : old) {
     if (shard != nullptr) Retire(std::move(shard));
   }
   if (!retired_.empty()) Sweep();
+  // Also those of reloads before this one: the state in between may have waited for nobody.
+  for (const std::unique_ptr<Shard>& shard : retired_) {
+    auto next = begun.find(shard->config.name);
+    if (next == begun.end()) continue;
+    Shard& successor = *shards_[next->second];
+    if (shard->addresses.empty() && !successor.addresses.empty()) {
+      SetAddresses(*shard, kRemovedShard, successor.addresses);
+    }
+    HandOver(*shard, successor, next->second);
+  }
 }
 
 void PoolConnections::Keep(uint32_t index) {
@@ -285,11 +284,10 @@ bool PoolConnections::GoesWhere(const Shard& before, const Shard& shard) {
   return waits || before.config.SamePlaceAs(shard.config);
 }
 
-void PoolConnections::HandOver(const Shard& before, uint32_t index) {
-  const bool same_place = GoesWhere(before, *shards_[index]);
-  const std::vector<ResolvedAddress>& addresses = shards_[index]->addresses;
+void PoolConnections::HandOver(const Shard& before, Shard& shard, uint32_t index) {
+  const bool same_place = GoesWhere(before, shard);
   const auto stays = [&](const ResolvedAddress& address) {
-    return std::ranges::find(addresses, address) != addresses.end();
+    return std::ranges::find(shard.addresses, address) != shard.addresses.end();
   };
   const bool some_stay = std::ranges::any_of(before.addresses, stays);
   const auto hand_over = [&](const std::unique_ptr<UpstreamConnection>& last, uint32_t slot) {
@@ -297,7 +295,12 @@ void PoolConnections::HandOver(const Shard& before, uint32_t index) {
     const bool there =
         (last->may_move() && some_stay) || (last->address() != nullptr && stays(*last->address()));
     if (!same_place && !there) return;
-    HoldBehind(last.get(), &Shared(index, ConnectionSlot{slot}, last->variant()));
+    if (index != kRemovedShard) {
+      return HoldBehind(last.get(), &Shared(index, ConnectionSlot{slot}, last->variant()));
+    }
+    // One on its way out gets no new connections.
+    const std::vector<Way>& ways = shard.ways[IndexOf(last->variant())];
+    if (slot < ways.size() && ways[slot].shared) HoldBehind(last.get(), ways[slot].shared.get());
   };
   for (const std::vector<Way>& ways : before.ways) {
     for (uint32_t slot = 0; slot < ways.size(); ++slot) {
@@ -308,8 +311,10 @@ void PoolConnections::HandOver(const Shard& before, uint32_t index) {
 }
 
 void PoolConnections::HoldBehind(UpstreamConnection* before, UpstreamConnection* after) {
+  if (!after->CanHold()) return;
   if (!after->held()) after->Hold();
-  handovers_.push_back({before, after});
+  const auto is_it = [&](const Handover& h) { return h.before == before && h.after == after; };
+  if (std::ranges::none_of(handovers_, is_it)) handovers_.push_back({before, after});
 }
 
 void PoolConnections::EndHandovers(const UpstreamConnection* connection) {
@@ -407,13 +412,18 @@ void PoolConnections::ForEachConnection(Shard& shard, const Function& function) 
 void PoolConnections::SetAddresses(uint32_t shard, const std::vector<ResolvedAddress>& addresses) {
   // What began to wait for an address before a reload goes on, too, and others behind it.
   for (const std::unique_ptr<Shard>& earlier : retired_) {
-    if (GoesWhere(*earlier, *shards_[shard])) SetAddresses(*earlier, addresses);
+    if (GoesWhere(*earlier, *shards_[shard])) SetAddresses(*earlier, kRemovedShard, addresses);
   }
-  SetAddresses(*shards_[shard], addresses);
+  SetAddresses(*shards_[shard], shard, addresses);
 }
 
-void PoolConnections::SetAddresses(Shard& shard, const std::vector<ResolvedAddress>& addresses) {
+void PoolConnections::SetAddresses(Shard& shard, uint32_t index,
+                                   const std::vector<ResolvedAddress>& addresses) {
   shard.addresses = addresses;
+  for (const std::unique_ptr<Shard>& earlier : retired_) {
+    if (earlier.get() == &shard) break;
+    if (earlier->config.name == shard.config.name) HandOver(*earlier, shard, index);
+  }
   ForEachConnection(shard, [](UpstreamConnection& connection) { connection.OnAddressesChanged(); });
 }
 

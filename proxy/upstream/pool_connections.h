@@ -13,8 +13,9 @@
 // shared connection begins after that, so that no request overtakes its session's earlier ones, be
 // they left from this reload or from several before it. At other addresses it begins at once: what
 // was at the old ones may be gone. What waits because the shard has no address yet goes to the
-// first that a reload gives it. Owned by the worker's pool, used on its loop thread; ends with it,
-// when every fragment left fails.
+// first that a reload gives it or that its name is found to have, behind what earlier states still
+// have under way there. Owned by the worker's pool, used on its loop thread; ends with it, when
+// every fragment left fails.
 #pragma once
 
 #include <algorithm>
@@ -172,10 +173,12 @@ class PoolConnections {
   // Whether `shard` says where that goes which still waits for an address in an earlier state of
   // it: they have one place, or the earlier one had no address yet.
   static bool GoesWhere(const Shard& before, const Shard& shard);
-  static void SetAddresses(Shard& shard, const std::vector<ResolvedAddress>& addresses);
-  // The shared connections of `index`, which are new, wait for those of an earlier state of that
-  // shard on which requests are under way to an address that it still has.
-  void HandOver(const Shard& before, uint32_t index);
+  // Of `shard`, whose index is kRemovedShard when it is on its way out, as are all states of it
+  // before it. What it is to send there waits for what they have under way there.
+  void SetAddresses(Shard& shard, uint32_t index, const std::vector<ResolvedAddress>& addresses);
+  // The shared connections of `shard` that have none to a server wait for those of an earlier state
+  // of it on which requests are under way to an address that it has.
+  void HandOver(const Shard& before, Shard& shard, uint32_t index);
   void HoldBehind(UpstreamConnection* before, UpstreamConnection* after);
   void EndHandovers(const UpstreamConnection* connection);
   // Looks after connections that wait for their last reply, and comes again while there are any.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "proxy/base/strings.h"
+#include "proxy/config/snapshot_builder.h"
 #include "tests/support/resp.h"
 #include "tests/support/session_harness.h"
 
@@ -155,6 +156,10 @@ TEST(PoolConnectionsTest, WhatIsPendingWhenThePoolEndsFails) {
 
 class PoolReloadTest : public testing::Test {
  protected:
+  // A request that streams over a lease.
+  static constexpr std::string_view kLargeSetBegins =
+      "*3\r\n$3\r\nSET\r\n$2\r\na1\r\n$400000\r\nxxx";
+
   // Only the connections hear of it: sessions go on by the index of the shard.
   void Reload(const std::function<void(PoolConfig&)>& change) {
     auto next = std::make_shared<PoolSnapshot>(pool_ == nullptr ? *h_.context().pool : *pool_);
@@ -181,6 +186,10 @@ class PoolReloadTest : public testing::Test {
       pool.servers[0].more_endpoints.assign(endpoints.begin() + 1, endpoints.end());
     });
   }
+  // Shard a is served where `host` is.
+  void Name(std::string_view host) {
+    Reload([&](PoolConfig& pool) { pool.servers[0].endpoint = TcpEndpoint(host, 6379); });
+  }
   // Until the connections that are done have been looked for.
   void Sweep() { h_.Advance(milliseconds(10)); }
 
@@ -196,6 +205,22 @@ class PoolReloadTest : public testing::Test {
       a.Sends("+OK\r\n");
     }
     EXPECT_THAT(a.Received(), ElementsAre("GET a1"));
+  }
+
+  // Shard a has the first SET of a1 alone; the next comes when that is answered, and then the GET.
+  void ExpectTheNewerSetAndTheGetBehindTheOldOne() {
+    FakeShard& a = h_.shard("a");
+    Sweep();
+    EXPECT_THAT(a.Received(), ElementsAre("SET a1 old"));
+    a.Sends("+OK\r\n");
+    Sweep();
+    EXPECT_THAT(a.Received(), ElementsAre("SET a1 newer"));
+    a.Sends("+OK\r\n");
+    Sweep();
+    EXPECT_THAT(a.Received(), ElementsAre("GET a1"));
+    a.Replies("newer");
+    EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "OK", "newer"));
+    EXPECT_THAT(h_.TakeVerdicts(), IsEmpty());
   }
 
   SessionHarness h_;
@@ -407,16 +432,74 @@ TEST_F(PoolReloadTest, WhatWaitedForAnAddressOverSeveralReloadsIsSentInOrder) {
 }
 
 TEST_F(PoolReloadTest, WhatWaitedForANameIsSentToTheAddressOfTheNameThatReplacesIt) {
-  const auto name = [&](std::string_view host) {
-    Reload([&](PoolConfig& pool) { pool.servers[0].endpoint = TcpEndpoint(host, 6379); });
-  };
-  name("first.test");
+  Name("first.test");
   h_.client().Sends("SET a1 old");
-  name("second.test");
+  Name("second.test");
   h_.client().Sends("GET a1");
   h_.connections().SetAddresses(0, {h_.AddressOf("a")});
   h_.Settle();
   ExpectTheGetBehindTheSet();
+}
+
+TEST_F(PoolReloadTest, WhatWaitedForAnAddressDoesNotOvertakeWhatIsStillAtTheOneThatComesBack) {
+  h_.client().Sends("SET a1 old");
+  Reload([](PoolConfig& pool) { pool.servers[0].endpoint = Endpoint(); });
+  h_.client().Sends("SET a1 newer");
+  MoveTo({"a"});
+  h_.client().Sends("GET a1");
+  ExpectTheNewerSetAndTheGetBehindTheOldOne();
+}
+
+TEST_F(PoolReloadTest, WhatWaitedForANameDoesNotOvertakeWhatIsStillAtItsAddress) {
+  h_.client().Sends("SET a1 old");
+  Name("first.test");
+  h_.client().Sends("SET a1 newer");
+  h_.connections().SetAddresses(0, {h_.AddressOf("a")});
+  h_.client().Sends("GET a1");
+  FakeShard& a = h_.shard("a");
+  Sweep();
+  EXPECT_THAT(a.Received(), ElementsAre("SET a1 old"));
+  a.Sends("+OK\r\n");
+  Sweep();
+  EXPECT_THAT(a.Received(), ElementsAre("SET a1 newer", "GET a1"));
+}
+
+TEST_F(PoolReloadTest, WhatComesWhenANameIsKnownDoesNotOvertakeWhatIsStillAtItsAddress) {
+  h_.client().Sends("SET a1 old");
+  Name("first.test");
+  h_.connections().SetAddresses(0, {h_.AddressOf("a")});
+  h_.client().Sends("GET a1");
+  Sweep();
+  ExpectTheGetBehindTheSet();
+}
+
+TEST_F(PoolReloadTest, WhatWaitedForNamesOneAfterTheOtherDoesNotOvertakeWhatIsStillAtTheirAddress) {
+  h_.client().Sends("SET a1 old");
+  Name("first.test");
+  h_.client().Sends("SET a1 newer");
+  Name("second.test");
+  h_.client().Sends("GET a1");
+  h_.connections().SetAddresses(0, {h_.AddressOf("a")});
+  ExpectTheNewerSetAndTheGetBehindTheOldOne();
+}
+
+TEST_F(PoolReloadTest, AReloadThatRemovesShardsAsksNothingOfTheHealthOfOneThatIsGone) {
+  h_.connections().SetAddresses(1, {});
+  h_.client().Sends("GET b1");
+  // Its name stands for nothing: the connection backs off.
+  h_.connections().SetAddresses(1, {});
+  h_.Settle();
+  EXPECT_THAT(h_.client().Received(), ElementsAre(StartsWith("-ERR")));
+  EXPECT_TRUE(Shared(1)->backing_off());
+  auto next = std::make_shared<PoolSnapshot>(*h_.context().pool);
+  next->config.servers.erase(next->config.servers.begin());
+  next->config.servers[0].endpoint = h_.context().pool->config.servers[0].endpoint;
+  next->ring = BuildPoolRing(next->config, {true});
+  h_.selector().Update(next, next->ring, {true});
+  Reload([&](PoolConfig& pool) { pool = next->config; });
+  h_.client().Sends("GET b1");
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("GET b1"));
+  EXPECT_EQ(h_.shard("a").connections(), 1u);
 }
 
 TEST_F(PoolReloadTest, TheAddressInUseCountsThoughItsNameStandsForAnotherMeanwhile) {
@@ -506,7 +589,7 @@ TEST_F(PoolReloadTest, WhatTimedOutLongAgoKeepsNoLargeRequestFromALease) {
   h_.shard("a").Received();
   Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
   // The shared connection waits for the other session's reply on the one before.
-  h_.client(0).SendsBytes("*3\r\n$3\r\nSET\r\n$2\r\na1\r\n$400000\r\n" + std::string(1000, 'x'));
+  h_.client(0).SendsBytes(kLargeSetBegins);
   EXPECT_THAT(h_.shard("a").Received(), ElementsAre("AUTH secret"));
   EXPECT_THAT(h_.client(0).Received(), IsEmpty());
 }

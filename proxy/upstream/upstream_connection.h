@@ -93,8 +93,10 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // Connects before anything is sent, or before the time when it backs off. Without an address (a
   // name that is not resolved yet) it waits for OnAddressesChanged.
   void Connect();
-  // Before the first Send: what is sent waits until LetGo, which connects.
+  // What is sent, and what waits to be, waits until LetGo, which connects. REQUIRES: CanHold().
   void Hold() { connector_.Hold(); }
+  // Nothing was written, to nobody.
+  bool CanHold() const { return stream_ == nullptr; }
   void LetGo() { connector_.LetGo(); }
   // The owner replaced the addresses: goes on where one was wanted. Still none: fails what waited.
   void OnAddressesChanged() { connector_.OnAddressesChanged(); }

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/base/check.h"
 #include "proxy/base/chunk_pool.h"
 #include "proxy/base/socket_address.h"
 #include "proxy/base/unique_fd.h"
@@ -100,7 +101,9 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
     connections_->NoteLargeReply(connection);
   }
   bool IsEjected(uint32_t shard) const override {
-    return shard < selector_->shard_count() && selector_->ejected(shard);
+    if (shard == kRemovedShard) return false;
+    CHECK_LT(shard, selector_->shard_count());
+    return selector_->ejected(shard);
   }
 
   void Turn();
