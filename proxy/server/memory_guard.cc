@@ -70,6 +70,7 @@ MemoryGuard::MemoryGuard(EventLoop& loop, ChunkPool& pool, ProcessMemory& memory
 
 void MemoryGuard::SetPoolLimit(uint64_t limit) {
   if (std::exchange(pool_limit_, limit) == limit) return;
+  if (limit == 0) pools_told_ = false;  // nobody is left to be told of less
   pool_.Watch(memory_.unwatched_bytes(pool_limit_), this);
   loop_.AtTurnEnd(this);
 }

@@ -177,6 +177,22 @@ TEST(MemoryGuardTest, PoolsAreToldThatLessIsHeldAlsoWhenTheyWereToldOfMuchAnInst
   EXPECT_FALSE(worker.watches());
 }
 
+TEST(MemoryGuardTest, AnIdleWorkerRestsWhenTheLastPoolLimitIsRemovedWhileMuchIsHeld) {
+  ProcessMemory memory(0, [] {});
+  FakeWorker worker(memory);
+  worker.Start();
+  worker.SetPoolLimit(4 * kMiB);
+  worker.Hold(0, 5 * kMiB);
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_GE(worker.told(), 5 * kMiB);
+  worker.SetPoolLimit(0);
+  worker.Turn();
+  worker.Release(0);
+  worker.After(std::chrono::milliseconds(100));
+  worker.After(std::chrono::milliseconds(100));
+  EXPECT_FALSE(worker.watches());
+}
+
 TEST(MemoryGuardTest, TheWorkerThatHoldsMostCloses) {
   ProcessMemory memory(100 * kMiB, [] {});
   FakeWorker small(memory);
