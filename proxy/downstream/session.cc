@@ -358,7 +358,7 @@ void Session::CheckOutput() {
   if (life_ == Life::kClosed) return;
   const uint64_t limit = context_.pool->config.session_output_limit;
   // Output of this turn, which the client may take at once, counts only if it does not.
-  if (unsent() > limit) stream_.FlushNow();
+  if (unsent() > limit && !stream_.FlushNow()) return;
   // A reply that waits to be merged can still become an error; of others the client may have half.
   while (unsent() > limit && replies_.DropMerge()) {
   }

@@ -2,14 +2,18 @@
 // while memory is short. Transcripts over the whole in-process data plane.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "proxy/base/strings.h"
+#include "proxy/base/unique_fd.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/downstream/session.h"
 #include "tests/support/repeat.h"
@@ -72,6 +76,34 @@ TEST(SessionLimitsTest, AClientThatReadsIsNotClosedForTheRepliesOfOneTurn) {
   }
   h.client().SendsBytes(request + Repeat(FakeClient::Encode("GET b1"), 16));
   EXPECT_THAT(h.client().Received(), AllOf(SizeIs(32), Each(value)));
+  EXPECT_EQ(h.stats().closed_by_output_limit.Get(), 0u);
+}
+
+TEST(SessionLimitsTest, AClientThatIsGoneWhenMuchComesCountsAsAnErrorAndNotAsAnOutputLimit) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+  UniqueFd client(ends[1]);
+  int turns_to_come = 0;  // until both shards' answers are read, in one turn
+  SessionHarness::Options options;
+  options.pool.session_output_limit = 65536;
+  options.around_turn = [&](bool begins) {
+    if (begins && turns_to_come > 0 && --turns_to_come == 0) client.Close();
+  };
+  SessionHarness h(std::move(options));
+  h.AddSession(UniqueFd(ends[0]));
+  for (const char* name : {"a", "b"}) {
+    h.shard(name).Answers([&](const auto&) {
+      turns_to_come = 2;
+      return EncodeBulk(std::string(6000, 'x'));
+    });
+  }
+  // Few enough that the session still reads, so that it meets the error in writing.
+  const std::string requests =
+      Repeat(FakeClient::Encode("GET a1"), 10) + Repeat(FakeClient::Encode("GET b1"), 10);
+  ASSERT_EQ(write(client.get(), requests.data(), requests.size()), std::ssize(requests));
+  h.Settle();
+  EXPECT_EQ(h.sessions(), 0u);
+  EXPECT_EQ(h.stats().client_err.Get(), 1u);
   EXPECT_EQ(h.stats().closed_by_output_limit.Get(), 0u);
 }
 

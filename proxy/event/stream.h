@@ -54,8 +54,10 @@ class Stream final : public IoHandler, public TurnEndHandler {
   void Write(ByteQueue&& bytes);
 
   // Writes what is queued now instead of at the end of the turn, as far as the socket takes it.
-  void FlushNow() {
+  // False when the stream is closed, or broken, which the owner is told at the end of the turn.
+  bool FlushNow() {
     if (!closed() && !blocked_) Flush();
+    return !closed();
   }
 
   size_t unsent() const { return output_.size(); }
