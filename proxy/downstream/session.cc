@@ -219,7 +219,7 @@ UpstreamConnection* Session::FindLastWay(uint32_t shard) {
       if (other == variant_) continue;
       // What others have there would not be overtaken.
       UpstreamConnection* left = find(other);
-      if (left != nullptr && MayWaitOn(*left)) return left;
+      if (left != nullptr && WaitsOnOrBefore(*left)) return left;
     }
   }
   return find(variant_);
@@ -230,6 +230,11 @@ bool Session::WaitsOn(const UpstreamConnection& connection) const {
     if (f->request->session_id == id_) return true;
   }
   return false;
+}
+
+bool Session::WaitsOnOrBefore(const UpstreamConnection& connection) const {
+  const auto waits_on = [this](const UpstreamConnection& c) { return WaitsOn(c); };
+  return waits_on(connection) || context_.connections.AnyBefore(connection, waits_on);
 }
 
 bool Session::MayFollow(const UpstreamConnection& last_way) {
@@ -251,7 +256,7 @@ void Session::SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames)
   const bool too_large_to_share =
       lease_.uploading() || frames.size() > context_.pool->config.large_request;
   UpstreamConnection* last_way = LastWay(shard);
-  if (last_way != nullptr && !MayWaitOn(*last_way)) last_way = nullptr;
+  if (last_way != nullptr && !WaitsOnOrBefore(*last_way)) last_way = nullptr;
   if (last_way != nullptr && (last_way != lease_.LateTo(shard) || !MayFollow(*last_way))) {
     if (!too_large_to_share) return Send(fragment, shard, std::forward<Frames>(frames));
     return RefuseFragment(fragment, shard, Failure::kOutOfOrder);

@@ -215,10 +215,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
   UpstreamConnection* FindLastWay(uint32_t shard);
   // Whether a request of this session is pending there, also one that has expired.
   bool WaitsOn(const UpstreamConnection& connection) const;
-  // Whether that is so, or can be on a connection that this one waits for.
-  bool MayWaitOn(const UpstreamConnection& connection) const {
-    return connection.held() || WaitsOn(connection);
-  }
+  // Whether that is so, or is on a connection that this one waits for.
+  bool WaitsOnOrBefore(const UpstreamConnection& connection) const;
   // Whether a request may go over its last way, behind what waits there.
   bool MayFollow(const UpstreamConnection& last_way);
   template <typename Frames>

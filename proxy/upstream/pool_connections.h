@@ -94,6 +94,13 @@ class PoolConnections {
   // waits for since a reload; else null.
   UpstreamConnection* SharedWithExpired(uint32_t shard, ConnectionSlot slot,
                                         ConnectionVariant variant);
+  // Whether `chosen(connection)` for one that this one waits for since a reload.
+  template <typename Predicate>
+  bool AnyBefore(const UpstreamConnection& connection, const Predicate& chosen) const {
+    return std::ranges::any_of(handovers_, [&](const Handover& handover) {
+      return handover.after == &connection && chosen(*handover.before);
+    });
+  }
 
   // A connection for one session alone; null when all leases are out. Give it back by EndLease.
   UpstreamConnection* BeginLease(uint32_t shard, ConnectionVariant variant);

@@ -594,6 +594,33 @@ TEST_F(PoolReloadTest, WhatTimedOutLongAgoKeepsNoLargeRequestFromALease) {
   EXPECT_THAT(h_.client(0).Received(), IsEmpty());
 }
 
+TEST_F(PoolReloadTest, WhatOthersHaveExpiredAndPendingKeepsNoLargeRequestFromALease) {
+  Reload([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  h_.client(0).Sends("SET a1 old");
+  h_.client(1).Sends("GET b1");
+  h_.Advance(milliseconds(100));
+  EXPECT_THAT(h_.client(0).Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  h_.shard("a").Sends("+late\r\n");
+  h_.client(2).Sends("GET a2");
+  h_.shard("a").Received();
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  EXPECT_TRUE(Shared(0)->held()) << "behind the third client's GET";
+  h_.client(0).SendsBytes(kLargeSetBegins);
+  EXPECT_THAT(h_.shard("a").Received(), ElementsAre("AUTH secret"));
+  EXPECT_THAT(h_.client(0).Received(), IsEmpty());
+}
+
+TEST_F(PoolReloadTest, NoLargeRequestOvertakesWhatItsSessionHasExpiredBeforeAReload) {
+  Reload([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  h_.client().Sends("SET a1 old");
+  h_.Advance(milliseconds(100));
+  EXPECT_THAT(h_.client().Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
+  h_.client().SendsBytes(kLargeSetBegins);
+  EXPECT_THAT(h_.client().Received(), ElementsAre(StartsWith("-ERR an earlier request")));
+  EXPECT_EQ(h_.shard("a").connections(), 1u);
+}
+
 TEST_F(PoolReloadTest, WithAnotherPasswordAQuietSessionWaitsForNobody) {
   h_.client().Sends("GET a1");
   h_.shard("a").Replies("x");
