@@ -14,6 +14,8 @@ ChangeError InvalidFields(std::vector<FieldViolation> violations) {
           .violations = std::move(violations)};
 }
 
+bool IsPool(const v1::PoolRecord& record) { return record.shard_map().generation() > 0; }
+
 ChangeError RequestIdTaken(const std::string& id) {
   return {.code = absl::StatusCode::kAlreadyExists,
           .message = StrCat("request id ", id, " was used for another request")};

@@ -57,7 +57,7 @@ enum class ChangeEffect {
   kApplied,   // the pool's content changes
   kHeld,      // the guard holds it: only the record's held change is new
   kDeleted,   // the pool goes; the record is its last
-  kMissing,   // there is no pool to delete: the record is nobody's, and remembers the request
+  kMissing,   // there is no pool to delete: the record is no pool's, and remembers the request
   kReplayed,  // this request was answered before: the answer again, and the record as it is
 };
 
@@ -92,6 +92,9 @@ class ChangeResult {
  private:
   std::variant<Change, ChangeError> result_;
 };
+
+// False for the record of a pool that was missing when it was to be deleted (kMissing).
+bool IsPool(const v1::PoolRecord& record);
 
 // ALREADY_EXISTS: the request id is another request's.
 ChangeError RequestIdTaken(const std::string& id);

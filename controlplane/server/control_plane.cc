@@ -247,8 +247,7 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Make(const std::string& pool
 ControlPlane::Outcome ControlPlane::OutcomeOf(Change change, bool is_gone,
                                               const PoolPtr& after) const {
   Outcome outcome;
-  const bool is_pool = change.record.shard_map().generation() > 0;  // not so with kMissing
-  if (is_pool) {
+  if (IsPool(change.record)) {
     const std::string& pool = change.record.name();
     const PoolResources resources = ResourcesOf(change.record, addresses_.Of(change.record));
     *outcome.response.mutable_pool() = PoolView(change.record, resources);

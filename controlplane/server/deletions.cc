@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "controlplane/model/change.h"
 #include "controlplane/model/request_log.h"
 #include "controlplane/model/resources.h"
 #include "controlplane/store/pool_store.h"
 
 namespace weir {
-namespace {
-
-bool IsNobodys(const v1::PoolRecord& record) { return record.shard_map().generation() == 0; }
-
-}  // namespace
-
 std::vector<v1::PoolRecord> Deletions::Add(v1::PoolRecord last) {
   std::vector<v1::PoolRecord> forgotten;
   const auto same = std::ranges::find(records_, last.uid(), &v1::PoolRecord::uid);
@@ -31,7 +26,7 @@ std::vector<v1::PoolRecord> Deletions::Add(v1::PoolRecord last) {
 
 v1::PoolRecord Deletions::JoinMissing(v1::PoolRecord missing) const {
   const auto before = std::ranges::find_if(records_, [&missing](const v1::PoolRecord& record) {
-    return IsNobodys(record) && record.name() == missing.name();
+    return !IsPool(record) && record.name() == missing.name();
   });
   if (before == records_.end()) return missing;
   v1::PoolRecord joined = *before;
@@ -59,7 +54,7 @@ std::optional<google::protobuf::Timestamp> Deletions::LastOf(const std::string& 
 std::vector<v1::RemovedResource> Deletions::Removals() const {
   std::vector<v1::RemovedResource> removals;
   for (const v1::PoolRecord& record : records_) {
-    if (!IsNobodys(record)) removals.push_back(RemovalOf(record));
+    if (!!IsPool(record)) removals.push_back(RemovalOf(record));
   }
   return removals;
 }

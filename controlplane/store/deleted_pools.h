@@ -1,4 +1,4 @@
-// The last records of deleted pools, DIRECTORY/UID.json: one file for each, never changed. They
+// The last records of deleted pools, DIRECTORY/UID.json: one file for each. They
 // hold what a restart must not forget of a deletion: that it was, and which requests it answered.
 //
 // Owned by EmbeddedStore, which calls it under its lock; blocks on the disk.

@@ -27,6 +27,19 @@ constexpr std::string_view kHeader = "$5000000\r\n";
 
 std::string Rest() { return std::string(kHuge, 'x') + "\r\n"; }
 
+void TimesOutSoon(PoolConfig& pool) {
+  pool.timeout = absl::Milliseconds(100);
+  pool.shard_silence_limit = absl::Seconds(1);
+}
+
+// The second client's SET of a2, while the first one's large reply comes.
+void ASetExpiresBehindALargeReply(SessionHarness& h) {
+  h.client(0).Sends("GET a1");
+  h.client(1).Sends("SET a2 old");
+  h.shard("a").Sends(kHeader);
+  h.Advance(milliseconds(100));
+}
+
 TEST(LargeReplyTest, WhoAsksWhileALargeReplyComesNeedNotWaitForItsEnd) {
   SessionHarness h;
   h.client(0).Sends("GET a1");
@@ -81,15 +94,9 @@ TEST(LargeReplyTest, ASessionNeverOvertakesWhatItHasBehindALargeReply) {
 }
 
 TEST(LargeReplyTest, NeitherDoesOneWhoseRequestTimedOutThere) {
-  SessionHarness h([](PoolConfig& pool) {
-    pool.timeout = absl::Milliseconds(100);
-    pool.shard_silence_limit = absl::Seconds(1);
-  });
-  h.client(0).Sends("GET a1");
-  h.client(1).Sends("SET a2 old");
+  SessionHarness h(TimesOutSoon);
+  ASetExpiresBehindALargeReply(h);
   h.shard("a").Received();
-  h.shard("a").Sends(kHeader);
-  h.Advance(milliseconds(100));
   EXPECT_THAT(h.client(1).Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
   // Another session's request on the way of now has expired as well.
   h.client(2).Sends("GET a4");
@@ -102,14 +109,8 @@ TEST(LargeReplyTest, NeitherDoesOneWhoseRequestTimedOutThere) {
 }
 
 TEST(LargeReplyTest, InAnotherVariantNothingOvertakesWhatExpiredBehindALargeReply) {
-  SessionHarness h([](PoolConfig& pool) {
-    pool.timeout = absl::Milliseconds(100);
-    pool.shard_silence_limit = absl::Seconds(1);
-  });
-  h.client(0).Sends("GET a1");
-  h.client(1).Sends("SET a2 old");
-  h.shard("a").Sends(kHeader);
-  h.Advance(milliseconds(100));
+  SessionHarness h(TimesOutSoon);
+  ASetExpiresBehindALargeReply(h);
   EXPECT_THAT(h.client(1).Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
   h.shard("a").Received();
   h.client(1).Sends("HELLO 3", "SET a2 new", "GET b1");
@@ -129,14 +130,8 @@ TEST(LargeReplyTest, InAnotherVariantNothingOvertakesWhatExpiredBehindALargeRepl
 }
 
 TEST(LargeReplyTest, BackInItsFirstVariantASessionFollowsWhatExpiredBehindALargeReply) {
-  SessionHarness h([](PoolConfig& pool) {
-    pool.timeout = absl::Milliseconds(100);
-    pool.shard_silence_limit = absl::Seconds(1);
-  });
-  h.client(0).Sends("GET a1");
-  h.client(1).Sends("SET a2 old");
-  h.shard("a").Sends(kHeader);
-  h.Advance(milliseconds(100));
+  SessionHarness h(TimesOutSoon);
+  ASetExpiresBehindALargeReply(h);
   h.client(1).Sends("HELLO 3", "GET a2", "HELLO 2");
   EXPECT_THAT(h.client(1).Received(),
               ElementsAre(StartsWith("-ERR Connection timed out"), StartsWith("{"),

@@ -79,6 +79,14 @@ class FakeWorker final : private SessionsOfWorker {
   uint64_t told_ = 0;
 };
 
+void IsToldOfMuch(FakeWorker& worker) {
+  worker.Start();
+  worker.SetPoolLimit(4 * kMiB);
+  worker.Hold(0, 5 * kMiB);
+  worker.After(std::chrono::milliseconds(10));
+  EXPECT_GE(worker.told(), 5 * kMiB);
+}
+
 TEST(MemoryGuardTest, SetsPressureFrom80PercentAndLiftsItBelow70) {
   ProcessMemory memory(100 * kMiB, [] {});
   FakeWorker worker(memory);
@@ -164,11 +172,7 @@ TEST(MemoryGuardTest, WhatClientsTakeAtTheEndOfTheTurnIsNotHeld) {
 TEST(MemoryGuardTest, PoolsAreToldThatLessIsHeldAlsoWhenTheyWereToldOfMuchAnInstantBefore) {
   ProcessMemory memory(0, [] {});
   FakeWorker worker(memory);
-  worker.Start();
-  worker.SetPoolLimit(4 * kMiB);
-  worker.Hold(0, 5 * kMiB);
-  worker.After(std::chrono::milliseconds(10));
-  EXPECT_GE(worker.told(), 5 * kMiB);
+  IsToldOfMuch(worker);
   worker.Release(0);
   worker.HoldUntilTurnEnd(0, 5 * kMiB);
   worker.After(std::chrono::milliseconds(1));
@@ -180,11 +184,7 @@ TEST(MemoryGuardTest, PoolsAreToldThatLessIsHeldAlsoWhenTheyWereToldOfMuchAnInst
 TEST(MemoryGuardTest, AnIdleWorkerRestsWhenTheLastPoolLimitIsRemovedWhileMuchIsHeld) {
   ProcessMemory memory(0, [] {});
   FakeWorker worker(memory);
-  worker.Start();
-  worker.SetPoolLimit(4 * kMiB);
-  worker.Hold(0, 5 * kMiB);
-  worker.After(std::chrono::milliseconds(10));
-  EXPECT_GE(worker.told(), 5 * kMiB);
+  IsToldOfMuch(worker);
   worker.SetPoolLimit(0);
   worker.Turn();
   worker.Release(0);

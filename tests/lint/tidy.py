@@ -9,6 +9,7 @@ BAZEL_BIN is where `bazel build //proto/...` left what protoc generates.
 """
 
 import concurrent.futures
+import functools
 import hashlib
 import os
 import runpy
@@ -31,6 +32,7 @@ GENERATED = '.pb.h"'
 TEST_CHECKS = "-*,bugprone-argument-comment,misc-unused-using-decls,modernize-use-override,performance-for-range-copy"
 
 
+@functools.cache
 def is_test(path):
     return "gtest/gtest.h" in sources.read(path) or "gmock/gmock.h" in sources.read(path)
 
