@@ -6,9 +6,13 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
+#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "proxy/base/check.h"
@@ -66,11 +70,11 @@ absl::StatusOr<ResolvedAddress> ResolveNow(const Endpoint& endpoint) {
   return found->front();
 }
 
-// What the thread, the Resolver and its watches share. All of it is guarded by `mutex`, save
+// What the threads, the Resolver and its watches share. All of it is guarded by `mutex`, save
 // `options`.
-struct Resolver::State {
-  // One name to be resolved, once or repeatedly. Callbacks stay here (and not with the thread)
-  // while a lookup is under way, so that the destructor can drop them although the lookup hangs.
+struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
+  // One name to be resolved, once or repeatedly. Callbacks stay here (and not with a thread) while
+  // a lookup is under way, so that the destructor can drop them although the lookup hangs.
   struct Job {
     std::string host;
     uint16_t port;
@@ -82,20 +86,35 @@ struct Resolver::State {
     std::optional<Addresses> good = std::nullopt;  // last told
   };
   using Jobs = std::map<uint64_t, Job>;
+  struct Thread {
+    std::thread thread;
+    bool looking_up = false;  // inside options.lookup
+  };
 
   explicit State(Options given) : options(std::move(given)) {}
 
   uint64_t Add(const Endpoint& endpoint, bool once, absl::Duration interval, Callback callback);
-  void Run();
-  // The job that is due, or the end after waiting for one and for `closing`. Requires the lock.
+  // Sees to it that a thread looks at what is due, unless all are busy.
+  void Wake();
+  // One more thread. Where the system has none left, those that run do the work.
+  void Start();
+  void Run(Thread& self);
+  // The job that is due next, of a host that nobody is asking for; end: there is none.
+  Jobs::iterator Next();
+  // The job that is due, or the end after waiting for one and for `closing`.
   Jobs::iterator WaitForDue(std::unique_lock<std::mutex>& lock);
-  // Books the result of a lookup of `job`; true when its callback is to be told.
-  bool Book(Job& job, const absl::StatusOr<Addresses>& result);
-  // Runs the callback of job `id` without the lock.
+  // The jobs of `host` that are due: one lookup is for all of them.
+  std::vector<uint64_t> TakeDue(const std::string& host);
+  // Tells job `id`, if it is still there, what became of a lookup of its host.
+  void Tell(std::unique_lock<std::mutex>& lock, uint64_t id,
+            const absl::StatusOr<Addresses>& result);
+  // Books the answer to `job`; true when its callback is to be told.
+  bool Book(Job& job, const absl::StatusOr<Addresses>& answer);
+  // Runs the callback of job `id` without the lock, when no other one runs.
   void Deliver(std::unique_lock<std::mutex>& lock, uint64_t id,
-               const absl::StatusOr<Addresses>& result);
-  // Until no callback of job `id` (0: of any job) runs. Returns at once on the resolver's own
-  // thread.
+               const absl::StatusOr<Addresses>& answer);
+  // Until no callback of job `id` (0: of any job) runs. Returns at once on the thread of the one
+  // that is running.
   void WaitUntilDelivered(std::unique_lock<std::mutex>& lock, uint64_t id);
 
   const Options options;
@@ -104,10 +123,12 @@ struct Resolver::State {
   std::condition_variable delivered;
   Jobs jobs;  // by id, which rise
   uint64_t last_id = 0;
-  uint64_t delivering = 0;  // job whose callback is running
-  bool looking_up = false;  // the thread is inside options.lookup
+  std::list<Thread> threads;
+  size_t idle = 0;                  // threads that wait for something to be due
+  std::set<std::string> under_way;  // hosts whose waiters a thread asks for, until they are told
+  uint64_t delivering = 0;          // job whose callback is running
+  std::thread::id deliverer;        // on this thread
   bool closing = false;
-  std::thread::id thread_id;
 };
 
 uint64_t Resolver::State::Add(const Endpoint& endpoint, bool once, absl::Duration interval,
@@ -120,108 +141,168 @@ uint64_t Resolver::State::Add(const Endpoint& endpoint, bool once, absl::Duratio
                        .interval = interval,
                        .callback = std::make_shared<Callback>(std::move(callback)),
                        .due = Clock::now()});
-  changed.notify_one();
+  Wake();
   return id;
 }
 
-void Resolver::State::Run() {
+void Resolver::State::Wake() {
+  if (closing) return;
+  if (idle > 0) {
+    changed.notify_one();
+  } else if (threads.size() < options.max_threads) {
+    Start();
+  }
+}
+
+void Resolver::State::Start() {
+  Thread& added = threads.emplace_back();
+  try {
+    added.thread = std::thread([state = shared_from_this(), &added] { state->Run(added); });
+  } catch (const std::system_error& error) {
+    threads.pop_back();
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "resolver_thread_failed", {"error", error.what()});
+    CHECK(!threads.empty());
+  }
+}
+
+void Resolver::State::Run(Thread& self) {
   std::unique_lock lock(mutex);
-  thread_id = std::this_thread::get_id();
   while (true) {
     const auto due = WaitForDue(lock);
     if (closing) return;
-    const uint64_t id = due->first;
     const std::string host = due->second.host;
     const uint16_t port = due->second.port;
-    due->second.due = kNever;
-    looking_up = true;
+    const std::vector<uint64_t> waiters = TakeDue(host);
+    under_way.insert(host);
+    self.looking_up = true;
+    if (Next() != jobs.end()) Wake();  // another thread minds the rest
     lock.unlock();
     const absl::StatusOr<Addresses> result = options.lookup(host, port);
     lock.lock();
-    looking_up = false;
+    self.looking_up = false;
     if (closing) return;
     if (!result.ok()) {
       LOG_EVENT_LIMITED(LogLevel::kWarn, "resolve_failed", {"host", host},
                         {"error", FromAbsl(result.status().message())});
     }
-    const auto job = jobs.find(id);
-    if (job != jobs.end() && Book(job->second, result)) Deliver(lock, id, result);
+    for (const uint64_t id : waiters) Tell(lock, id, result);
+    under_way.erase(host);
   }
+}
+
+Resolver::State::Jobs::iterator Resolver::State::Next() {
+  auto next = jobs.end();
+  for (auto job = jobs.begin(); job != jobs.end(); ++job) {
+    const Moment due = job->second.due;
+    if (due == kNever || (next != jobs.end() && next->second.due <= due)) continue;
+    if (!under_way.contains(job->second.host)) next = job;
+  }
+  return next;
 }
 
 Resolver::State::Jobs::iterator Resolver::State::WaitForDue(std::unique_lock<std::mutex>& lock) {
   while (!closing) {
-    const auto next = std::min_element(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) {
-      return a.second.due < b.second.due;
-    });
-    if (next == jobs.end() || next->second.due == kNever) {
+    const auto next = Next();
+    if (next != jobs.end() && next->second.due <= Clock::now()) return next;
+    ++idle;
+    if (next == jobs.end()) {
       changed.wait(lock);
-    } else if (next->second.due > Clock::now()) {
-      changed.wait_until(lock, Moment(next->second.due));
     } else {
-      return next;
+      changed.wait_until(lock, Moment(next->second.due));
     }
+    --idle;
   }
   return jobs.end();
 }
 
-bool Resolver::State::Book(Job& job, const absl::StatusOr<Addresses>& result) {
+std::vector<uint64_t> Resolver::State::TakeDue(const std::string& host) {
+  std::vector<uint64_t> taken;
+  const Moment moment = Clock::now();
+  for (auto& [id, job] : jobs) {
+    if (job.due > moment || job.host != host) continue;
+    job.due = kNever;
+    taken.push_back(id);
+  }
+  return taken;
+}
+
+void Resolver::State::Tell(std::unique_lock<std::mutex>& lock, uint64_t id,
+                           const absl::StatusOr<Addresses>& result) {
+  const auto job = jobs.find(id);
+  if (job == jobs.end()) return;
+  absl::StatusOr<Addresses> answer = result;
+  if (answer.ok()) {
+    for (ResolvedAddress& address : *answer) address = WithPort(address, job->second.port);
+  }
+  if (Book(job->second, answer)) Deliver(lock, id, answer);
+}
+
+bool Resolver::State::Book(Job& job, const absl::StatusOr<Addresses>& answer) {
   job.looked_up_at = Clock::now();
   if (job.once) return true;
-  const bool known = result.ok() || job.good.has_value();
+  const bool known = answer.ok() || job.good.has_value();
   const bool again = job.interval > absl::ZeroDuration();
   // Refresh may have made it due meanwhile.
   Moment next = again ? After(job.looked_up_at, job.interval) : kNever;
   if (!known) next = std::min(next, After(job.looked_up_at, options.retry_after));
   job.due = std::min(job.due, next);
-  if (!result.ok()) return !job.good.has_value();
-  const bool same = job.good.has_value() && SameSet(*job.good, *result);
-  if (!same) job.good = *result;
+  if (!answer.ok()) return !job.good.has_value();
+  const bool same = job.good.has_value() && SameSet(*job.good, *answer);
+  if (!same) job.good = *answer;
   return !same;
 }
 
 void Resolver::State::Deliver(std::unique_lock<std::mutex>& lock, uint64_t id,
-                              const absl::StatusOr<Addresses>& result) {
+                              const absl::StatusOr<Addresses>& answer) {
+  delivered.wait(lock, [&] { return delivering == 0 || closing; });
   const auto job = jobs.find(id);
+  if (closing || job == jobs.end()) return;
   std::shared_ptr<Callback> callback = job->second.callback;
   if (job->second.once) jobs.erase(job);
   delivering = id;
+  deliverer = std::this_thread::get_id();
   lock.unlock();
-  (*callback)(result);
+  (*callback)(answer);
   callback.reset();  // what it captured may take the lock as it goes
   lock.lock();
   delivering = 0;
+  deliverer = {};
   delivered.notify_all();
 }
 
 void Resolver::State::WaitUntilDelivered(std::unique_lock<std::mutex>& lock, uint64_t id) {
-  if (thread_id == std::this_thread::get_id()) return;
+  if (deliverer == std::this_thread::get_id()) return;
   delivered.wait(lock, [&] { return delivering == 0 || (id != 0 && delivering != id); });
 }
 
 Resolver::Resolver() : Resolver(Options()) {}
 
-Resolver::Resolver(Options options)
-    : state_(std::make_shared<State>(std::move(options))),
-      thread_([state = state_] { state->Run(); }) {}
+Resolver::Resolver(Options options) : state_(std::make_shared<State>(std::move(options))) {
+  CHECK_GT(state_->options.max_threads, 0u);
+  const std::lock_guard lock(state_->mutex);
+  state_->Start();
+}
 
 Resolver::~Resolver() {
   State::Jobs dropped;  // destroyed without the lock: callbacks may own watches
-  bool hangs = false;
+  std::vector<std::thread> ending;
   {
     std::unique_lock lock(state_->mutex);
-    CHECK(state_->thread_id != std::this_thread::get_id());
+    CHECK(state_->deliverer != std::this_thread::get_id());
     state_->closing = true;
-    state_->changed.notify_one();
+    state_->changed.notify_all();
+    state_->delivered.notify_all();
     state_->WaitUntilDelivered(lock, 0);
-    hangs = state_->looking_up;
+    for (State::Thread& thread : state_->threads) {
+      if (thread.looking_up) {
+        thread.thread.detach();
+      } else {
+        ending.push_back(std::move(thread.thread));
+      }
+    }
     dropped.swap(state_->jobs);
   }
-  if (hangs) {
-    thread_.detach();
-  } else {
-    thread_.join();
-  }
+  for (std::thread& thread : ending) thread.join();
 }
 
 void Resolver::Resolve(const Endpoint& endpoint, Callback done) {
@@ -275,7 +356,7 @@ void Resolver::Watch::Refresh() {
   if (job == state->jobs.end()) return;
   const Moment earliest = After(job->second.looked_up_at, state->options.min_refresh_gap);
   job->second.due = std::min(job->second.due, std::max(Clock::now(), earliest));
-  state->changed.notify_one();
+  state->Wake();
 }
 
 }  // namespace weir

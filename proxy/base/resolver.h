@@ -1,11 +1,11 @@
 // Host names to addresses, off the workers: a name server that takes its time delays no request.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,12 +27,16 @@ absl::StatusOr<Addresses> SystemLookup(const std::string& host, uint16_t port);
 // name.
 absl::StatusOr<ResolvedAddress> ResolveNow(const Endpoint& endpoint);
 
-// One thread that resolves names, one after the other, once or again and again.
+// A few threads that resolve names, once or again and again. The first runs from the start, others
+// are added as they are needed: a name whose server does not answer holds up its own host, and
+// other names only when as many lookups hang as there are threads. What is due first is looked up
+// first. A host is asked for by one thread at a time; the answer is told to all who waited for it
+// when it was asked for, whatever their ports, and who comes later waits for the next.
 //
 // Every method may be called from any thread, and from callbacks. Callbacks run on the resolver's
-// thread (they usually post to a loop), except that an address literal or Unix path needs no query:
-// its callback runs before the call returns, on the caller's thread. A callback must not wait for a
-// thread that may be destroying the Resolver or the callback's Watch.
+// threads, one at a time (they usually post to a loop), except that an address literal or Unix path
+// needs no query: its callback runs before the call returns, on the caller's thread. A callback
+// must not wait for a thread that may be destroying the Resolver or the callback's Watch.
 //
 // Ends when destroyed, by none of its callbacks: what is still unanswered is never answered, and no
 // callback runs afterwards. A lookup that hangs is not waited for: its thread is left to end by
@@ -44,7 +48,10 @@ class Resolver {
   using Callback = std::function<void(const absl::StatusOr<Addresses>&)>;
 
   struct Options {
+    // Run by several threads at once, for different hosts. `port` is that of one of those who
+    // wait: the others get the same addresses with their own.
     Lookup lookup = SystemLookup;
+    size_t max_threads = 4;  // at least 1
     // Between two lookups of a watched name that has no address yet.
     absl::Duration retry_after = absl::Seconds(1);
     // Least time between lookups of a watched name, however often Refresh is called.
@@ -73,8 +80,7 @@ class Resolver {
  private:
   struct State;
 
-  std::shared_ptr<State> state_;  // shared with the thread, which may outlive this object
-  std::thread thread_;
+  std::shared_ptr<State> state_;  // shared with the threads, which may outlive this object
 };
 
 // The caller's hold on a watch; may outlive the Resolver. Destroying it ends the watch: when that

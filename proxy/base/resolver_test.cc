@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <future>
+#include <memory>
 #include <mutex>
+#include <thread>
 
 #include "proxy/base/strings.h"
 
@@ -50,6 +53,47 @@ class FakeDns {
   std::vector<std::string> asked_;
 };
 
+// A name server of which hosts called "slow…" hear nothing until Answers. Every host is 10.0.0.1.
+// Shared as the other one.
+class SlowDns {
+ public:
+  absl::StatusOr<Addresses> Lookup(const std::string& host, uint16_t port) {
+    std::unique_lock lock(mutex_);
+    asked_.push_back(host);
+    most_at_once_ = std::max(most_at_once_, ++under_way_);
+    changed_.notify_all();
+    if (host.starts_with("slow")) changed_.wait(lock, [&] { return answers_; });
+    --under_way_;
+    changed_.notify_all();
+    return Addresses{*LiteralAddress("10.0.0.1", port)};
+  }
+  void Answers() {
+    std::lock_guard lock(mutex_);
+    answers_ = true;
+    changed_.notify_all();
+  }
+  void UntilUnderWay(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return under_way_ == count; });
+  }
+  size_t most_at_once() {
+    std::lock_guard lock(mutex_);
+    return most_at_once_;
+  }
+  std::vector<std::string> asked() {
+    std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool answers_ = false;
+  size_t under_way_ = 0;
+  size_t most_at_once_ = 0;
+  std::vector<std::string> asked_;
+};
+
 // What callbacks were told, as text; to be waited for.
 class Told {
  public:
@@ -85,7 +129,8 @@ class Told {
   std::vector<std::string> said_;
 };
 
-Resolver::Options Asking(const std::shared_ptr<FakeDns>& dns) {
+template <typename Dns>
+Resolver::Options Asking(const std::shared_ptr<Dns>& dns) {
   return {
       .lookup = [dns](const std::string& host, uint16_t port) { return dns->Lookup(host, port); },
       .retry_after = absl::Milliseconds(1),
@@ -190,7 +235,9 @@ TEST(ResolverTest, RefreshesWithinTheGapAreMergedIntoOneLookup) {
 TEST(ResolverTest, AnEndedWatchIsSilentAndAsksNoMore) {
   const auto dns = std::make_shared<FakeDns>(std::vector{Ips({"10.0.0.1"})});
   Told told;
-  Resolver resolver(Asking(dns));
+  Resolver::Options options = Asking(dns);
+  options.max_threads = 1;
+  Resolver resolver(options);
   Resolver::Watch watch = resolver.WatchEndpoint(kRedis, kOften, told.Callback());
   told.Until("10.0.0.1:6379");
   watch = Resolver::Watch();
@@ -245,6 +292,97 @@ TEST(ResolverTest, EndsAlthoughALookupHangsAndNobodyIsTold) {
   watch.Refresh();
   release->set_value();
   left->get_future().wait();
+  EXPECT_FALSE(told);
+}
+
+// A thread asked for one name after the other.
+TEST(ResolverTest, ANameWhoseServerDoesNotAnswerHoldsUpNoOther) {
+  const auto dns = std::make_shared<SlowDns>();
+  Told told;
+  Resolver resolver(Asking(dns));
+  resolver.Resolve(TcpEndpoint("slow", 1), told.Callback());
+  dns->UntilUnderWay(1);
+  const Resolver::Watch watch =
+      resolver.WatchEndpoint(TcpEndpoint("watched", 2), kOften, told.Callback());
+  EXPECT_THAT(told.Until("10.0.0.1:2"), ElementsAre("10.0.0.1:2"));
+  for (uint16_t port = 3; port < 10; ++port) {
+    resolver.Resolve(TcpEndpoint("other", port), told.Callback());
+    told.Until(StrCat("10.0.0.1:", port));
+  }
+  EXPECT_THAT(told.Now(), testing::Not(testing::Contains("10.0.0.1:1")));
+  dns->Answers();
+  told.Until("10.0.0.1:1");
+}
+
+TEST(ResolverTest, WhoWaitsForAHostSharesItsNextLookup) {
+  const auto dns = std::make_shared<SlowDns>();
+  Told told;
+  Resolver resolver(Asking(dns));
+  resolver.Resolve(TcpEndpoint("slow", 1), told.Callback());
+  dns->UntilUnderWay(1);
+  const Resolver::Watch watch =
+      resolver.WatchEndpoint(TcpEndpoint("slow", 2), kOnlyOnRefresh, told.Callback());
+  resolver.Resolve(TcpEndpoint("slow", 3), told.Callback());
+  resolver.Resolve(TcpEndpoint("other", 4), told.Callback());
+  told.Until("10.0.0.1:4");
+  EXPECT_THAT(dns->asked(), ElementsAre("slow", "other"));
+  dns->Answers();
+  EXPECT_THAT(told.Until("10.0.0.1:3"),
+              ElementsAre("10.0.0.1:4", "10.0.0.1:1", "10.0.0.1:2", "10.0.0.1:3"));
+  EXPECT_THAT(dns->asked(), ElementsAre("slow", "other", "slow"));
+}
+
+TEST(ResolverTest, AsksForNoMoreHostsAtOnceThanItHasThreads) {
+  const auto dns = std::make_shared<SlowDns>();
+  Told told;
+  Resolver::Options options = Asking(dns);
+  options.max_threads = 2;
+  Resolver resolver(options);
+  for (uint16_t port = 1; port <= 5; ++port) {
+    resolver.Resolve(TcpEndpoint(StrCat("slow-", port), port), told.Callback());
+  }
+  dns->UntilUnderWay(2);
+  EXPECT_THAT(told.Now(), IsEmpty());
+  dns->Answers();
+  for (uint16_t port = 1; port <= 5; ++port) told.Until(StrCat("10.0.0.1:", port));
+  EXPECT_EQ(dns->most_at_once(), 2u);
+  EXPECT_THAT(dns->asked(),
+              testing::UnorderedElementsAre("slow-1", "slow-2", "slow-3", "slow-4", "slow-5"));
+}
+
+TEST(ResolverTest, RunsOneCallbackAtATime) {
+  const auto dns = std::make_shared<SlowDns>();
+  std::atomic<bool> running = false;
+  std::atomic<int> left = 200;
+  std::promise<void> all;
+  Resolver resolver(Asking(dns));
+  for (int i = 0; i < 200; ++i) {
+    resolver.Resolve(TcpEndpoint(StrCat("host-", i % 20), 1),
+                     [&](const absl::StatusOr<Addresses>&) {
+                       EXPECT_FALSE(running.exchange(true));
+                       std::this_thread::yield();
+                       running = false;
+                       if (--left == 0) all.set_value();
+                     });
+  }
+  all.get_future().wait();
+}
+
+TEST(ResolverTest, EndsAlthoughEveryThreadHangs) {
+  const auto dns = std::make_shared<SlowDns>();
+  auto owned = std::make_shared<int>(0);
+  bool told = false;
+  {
+    Resolver resolver(Asking(dns));
+    for (uint16_t port = 1; port <= 6; ++port) {
+      resolver.Resolve(TcpEndpoint(StrCat("slow-", port), port),
+                       [&told, owned](const absl::StatusOr<Addresses>&) { told = true; });
+    }
+    dns->UntilUnderWay(4);
+  }
+  EXPECT_EQ(owned.use_count(), 1);
+  dns->Answers();
+  dns->UntilUnderWay(0);
   EXPECT_FALSE(told);
 }
 

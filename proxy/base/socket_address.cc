@@ -64,6 +64,15 @@ ResolvedAddress MakeAddress(const sockaddr* address, socklen_t length) {
   return made;
 }
 
+ResolvedAddress WithPort(ResolvedAddress address, uint16_t port) {
+  if (address.family() == AF_INET) {
+    reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port = htons(port);
+  } else if (address.family() == AF_INET6) {
+    reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port = htons(port);
+  }
+  return address;
+}
+
 std::optional<ResolvedAddress> LiteralAddress(std::string_view host, uint16_t port) {
   if (!host.empty() && host.front() == '/') return UnixAddress(host);
   addrinfo hints{};

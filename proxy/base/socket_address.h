@@ -34,6 +34,9 @@ struct ResolvedAddress {
 // `length` bytes at `address`, as from getaddrinfo, accept or getsockname.
 ResolvedAddress MakeAddress(const sockaddr* address, socklen_t length);
 
+// The same host at another port. A Unix socket's path stays as it is.
+ResolvedAddress WithPort(ResolvedAddress address, uint16_t port);
+
 // The address that `host` itself is: an IPv4 or IPv6 literal (with or without brackets; a %zone is
 // allowed), or a Unix socket's path when it begins with '/' (`port` is ignored then). Nothing when
 // it is a name to be resolved, or a path longer than a socket's may be (107 bytes).

@@ -41,6 +41,12 @@ TEST(SocketAddressTest, AnythingElseIsAName) {
   EXPECT_EQ(Text(std::string_view("127.0.0.1\0x", 11)), "a name");
 }
 
+TEST(SocketAddressTest, TheSameHostHasManyPorts) {
+  EXPECT_EQ(WithPort(*LiteralAddress("10.0.0.1", 1), 65535), *LiteralAddress("10.0.0.1", 65535));
+  EXPECT_EQ(WithPort(*LiteralAddress("::1", 1), 6379), *LiteralAddress("::1", 6379));
+  EXPECT_EQ(WithPort(*LiteralAddress("/run/s", 0), 6379), *LiteralAddress("/run/s", 0));
+}
+
 TEST(SocketAddressTest, AddressesAreEqualByFamilyHostAndPort) {
   EXPECT_EQ(*LiteralAddress("127.0.0.1", 1), *LiteralAddress("127.0.0.1", 1));
   EXPECT_FALSE(*LiteralAddress("127.0.0.1", 1) == *LiteralAddress("127.0.0.1", 2));

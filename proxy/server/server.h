@@ -70,7 +70,7 @@ class Server final : private HealthReporter, private HealthPublisher {
   // HealthPublisher; the health owner's thread.
   void PublishHealth(PoolSnapshotPtr pool, std::shared_ptr<const Ring> ring,
                      std::vector<bool> live) override;
-  // The resolver's thread, or Apply's.
+  // A resolver's thread, or Apply's.
   void PublishAddresses(const Endpoint& endpoint, const Addresses& addresses);
 
   void Publish(const SnapshotPtr& snapshot, const std::function<void()>& on_adopted);

@@ -20,7 +20,7 @@ namespace weir {
 class ShardNames {
  public:
   // The addresses of `endpoint`; empty: it has none so far: its name cannot be resolved, or it is
-  // that of shards without a place. Runs on the resolver's thread or Apply's, one call at a time;
+  // that of shards without a place. Runs on a resolver's thread or Apply's, one call at a time;
   // it posts and must not call back.
   using OnAddresses = std::function<void(const Endpoint& endpoint, const Addresses& addresses)>;
 
