@@ -208,21 +208,24 @@ UpstreamConnection* Session::FindLastWay(uint32_t shard) {
     if (!waits) set_aside_version_ = connections.set_aside_version();
   }
   const bool look_aside = set_aside_version_ != connections.set_aside_version();
-  const auto find = [&](ConnectionVariant variant) -> UpstreamConnection* {
-    UpstreamConnection* aside =
-        look_aside ? connections.FindSetAside(shard, slot_, variant, waits_on) : nullptr;
-    if (aside != nullptr || !timed_out_) return aside;
-    return connections.SharedWithExpired(shard, slot_, variant);
+  const auto find_aside = [&](ConnectionVariant variant) {
+    return look_aside ? connections.FindSetAside(shard, slot_, variant, waits_on) : nullptr;
   };
   if (switched_) {
     for (ConnectionVariant other : kConnectionVariants) {
       if (other == variant_) continue;
-      // What others have there would not be overtaken.
-      UpstreamConnection* left = find(other);
-      if (left != nullptr && WaitsOnOrBefore(*left)) return left;
+      if (UpstreamConnection* aside = find_aside(other)) return aside;
+      if (UpstreamConnection* shared = ExpiredOnShared(shard, other)) return shared;
     }
   }
-  return find(variant_);
+  return find_aside(variant_);
+}
+
+UpstreamConnection* Session::ExpiredOnShared(uint32_t shard, ConnectionVariant variant) const {
+  if (!timed_out_) return nullptr;
+  // What others have there would not be overtaken.
+  return context_.connections.SharedWithExpired(
+      shard, slot_, variant, [this](const UpstreamConnection& c) { return WaitsOn(c); });
 }
 
 bool Session::WaitsOn(const UpstreamConnection& connection) const {
@@ -230,11 +233,6 @@ bool Session::WaitsOn(const UpstreamConnection& connection) const {
     if (f->request->session_id == id_) return true;
   }
   return false;
-}
-
-bool Session::WaitsOnOrBefore(const UpstreamConnection& connection) const {
-  const auto waits_on = [this](const UpstreamConnection& c) { return WaitsOn(c); };
-  return waits_on(connection) || context_.connections.AnyBefore(connection, waits_on);
 }
 
 bool Session::MayFollow(const UpstreamConnection& last_way) {
@@ -256,7 +254,7 @@ void Session::SendOverLease(Fragment* fragment, uint32_t shard, Frames&& frames)
   const bool too_large_to_share =
       lease_.uploading() || frames.size() > context_.pool->config.large_request;
   UpstreamConnection* last_way = LastWay(shard);
-  if (last_way != nullptr && !WaitsOnOrBefore(*last_way)) last_way = nullptr;
+  if (last_way == nullptr) last_way = ExpiredOnShared(shard, variant_);
   if (last_way != nullptr && (last_way != lease_.LateTo(shard) || !MayFollow(*last_way))) {
     if (!too_large_to_share) return Send(fragment, shard, std::forward<Frames>(frames));
     return RefuseFragment(fragment, shard, Failure::kOutOfOrder);

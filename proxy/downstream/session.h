@@ -205,7 +205,8 @@ class Session final : private StreamOwner, private TurnEndHandler {
   bool SwitchVariant(ConnectionVariant variant);
   // Where earlier requests of this session to a shard may wait, expired or on a connection that was
   // set aside: any other way could be faster, so the next one must follow on that connection, or be
-  // refused. Null when there is none.
+  // refused. Null when there is none, or only the shared one, by which the next goes anyway unless
+  // it takes a lease: see ExpiredOnShared.
   UpstreamConnection* LastWay(uint32_t shard) {
     if (!timed_out_ && set_aside_version_ == context_.connections.set_aside_version()) [[likely]] {
       return nullptr;
@@ -213,10 +214,11 @@ class Session final : private StreamOwner, private TurnEndHandler {
     return FindLastWay(shard);
   }
   UpstreamConnection* FindLastWay(uint32_t shard);
+  // The shared connection on which requests of this session that have expired may wait, or which
+  // has to wait for such before it connects; else null.
+  UpstreamConnection* ExpiredOnShared(uint32_t shard, ConnectionVariant variant) const;
   // Whether a request of this session is pending there, also one that has expired.
   bool WaitsOn(const UpstreamConnection& connection) const;
-  // Whether that is so, or is on a connection that this one waits for.
-  bool WaitsOnOrBefore(const UpstreamConnection& connection) const;
   // Whether a request may go over its last way, behind what waits there.
   bool MayFollow(const UpstreamConnection& last_way);
   template <typename Frames>

@@ -113,6 +113,9 @@ class PoolRuntime final : private SessionOwner, private ShardObserver {
   void OnLargeReply(UpstreamConnection& connection) override {
     connections_.NoteLargeReply(connection);
   }
+  bool MustWait(UpstreamConnection& connection) override {
+    return connections_.MustWait(connection);
+  }
   bool IsEjected(uint32_t shard) const override {
     return shard != kRemovedShard && selector_.ejected(shard);
   }

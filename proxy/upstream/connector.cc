@@ -43,6 +43,12 @@ void Connector::Begin() {
 }
 
 void Connector::TryNextAddress() {
+  if (owner_.MustWait()) {
+    CloseSocket();
+    timer_.Disarm();
+    state_ = State::kHeld;
+    return;
+  }
   while (untried_ > 0 && !addresses_.empty()) {
     --untried_;
     address_ = addresses_[in_use_ % addresses_.size()];
@@ -109,12 +115,6 @@ void Connector::Cancel() {
   CloseSocket();
   state_ = State::kIdle;
   timer_.Disarm();
-}
-
-void Connector::Hold() {
-  DCHECK(state_ != State::kProving);
-  Cancel();
-  state_ = State::kHeld;
 }
 
 void Connector::LetGo() {

@@ -6,12 +6,12 @@
 // lets it.
 //
 //   kIdle --Connect--> kConnecting --OnConnected--> kProving --Succeed--> kIdle
-//                           |  \_______BackOff_________/
-//                           |              v
-//                           ^--timer-- kBackingOff
+//                       |   |  \_______BackOff_________/
+//            MustWait   v   |              v
+//               kHeld --^   ^--timer-- kBackingOff
 //
-// A member of its UpstreamConnection, used on that loop's thread, never blocks. Its owner is never
-// called from inside Connect. How it ends: Cancel, or destroyed; a socket not handed over closes.
+// A member of its UpstreamConnection, used on that loop's thread, never blocks. Its owner is told
+// nothing from inside Connect. How it ends: Cancel, or destroyed; a socket not handed over closes.
 #pragma once
 
 #include <cstddef>
@@ -48,6 +48,8 @@ class ConnectorOwner {
   virtual void OnConnectFailed(ConnectFailure failure) = 0;
   // Whether a back-off that is over is followed by an attempt; if not, it is asked again later.
   virtual bool MayConnectAgain() const = 0;
+  // Asked before each address is tried: whether it is to wait until LetGo.
+  virtual bool MustWait() = 0;
 };
 
 class Connector final : private IoHandler {
@@ -68,9 +70,7 @@ class Connector final : private IoHandler {
   // Stops whatever goes on.
   void Cancel();
 
-  // Connect waits until LetGo, which connects. An attempt under way is given up. REQUIRES: no
-  // connection serves, or is to find out whether it does.
-  void Hold();
+  // Begins the attempt that had to wait, which may have to again.
   void LetGo();
 
   // Goes on where an address was wanted. There is still none: the attempt has failed. Else the one

@@ -1,6 +1,7 @@
 #include "proxy/upstream/pool_connections.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -80,11 +81,12 @@ UpstreamConnection& PoolConnections::Shared(uint32_t shard, ConnectionSlot slot,
 }
 
 UpstreamConnection* PoolConnections::SharedWithExpired(uint32_t shard, ConnectionSlot slot,
-                                                       ConnectionVariant variant) {
+                                                       ConnectionVariant variant, Choice chosen) {
   const Way* way = FindWay(shard, slot, variant);
-  if (way == nullptr || way->shared == nullptr) return nullptr;
-  UpstreamConnection* connection = way->shared.get();
-  return connection->expired() > 0 || connection->held() ? connection : nullptr;
+  UpstreamConnection* shared = way == nullptr ? nullptr : way->shared.get();
+  if (shared != nullptr && shared->expired() > 0 && chosen(*shared)) return shared;
+  if (FindBefore(*shards_[shard], slot, variant, chosen) == nullptr) return nullptr;
+  return &Shared(shard, slot, variant);
 }
 
 void PoolConnections::NoteLargeReply(const UpstreamConnection& connection) {
@@ -215,13 +217,13 @@ void PoolConnections::KeepIdle(Shard& shard, std::unique_ptr<UpstreamConnection>
 
 PoolConnections::Shard& PoolConnections::ShardOfLease(UpstreamConnection* connection) {
   if (connection->shard() != kRemovedShard) return *shards_[connection->shard()];
-  for (const std::unique_ptr<Shard>& shard : retired_) {
-    for (const auto& lease : shard->leased) {
-      if (lease.get() == connection) return *shard;
-    }
-  }
-  CHECK(false);
-  return *retired_.front();
+  const States& states = retired_.at(connection->label().shard);
+  const auto found = std::ranges::find_if(states, [&](const auto& state) {
+    return std::ranges::find(state->leased, connection,
+                             &std::unique_ptr<UpstreamConnection>::get) != state->leased.end();
+  });
+  CHECK(found != states.end());
+  return **found;
 }
 
 // --- Reloads ---
@@ -254,15 +256,13 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
     if (shard != nullptr) Retire(std::move(shard));
   }
   if (!retired_.empty()) Sweep();
-  // Also those of reloads before this one: the state in between may have waited for nobody.
-  for (const std::unique_ptr<Shard>& shard : retired_) {
-    auto next = begun.find(shard->config.name);
+  for (const auto& [name, states] : retired_) {
+    auto next = begun.find(name);
     if (next == begun.end()) continue;
-    Shard& successor = *shards_[next->second];
-    if (shard->addresses.empty() && !successor.addresses.empty()) {
-      SetAddresses(*shard, kRemovedShard, successor.addresses);
+    const std::vector<ResolvedAddress>& addresses = shards_[next->second]->addresses;
+    for (const std::unique_ptr<Shard>& shard : states) {
+      if (shard->addresses.empty() && !addresses.empty()) SetAddresses(*shard, addresses);
     }
-    HandOver(*shard, successor, next->second);
   }
 }
 
@@ -284,37 +284,66 @@ bool PoolConnections::GoesWhere(const Shard& before, const Shard& shard) {
   return waits || before.config.SamePlaceAs(shard.config);
 }
 
-void PoolConnections::HandOver(const Shard& before, Shard& shard, uint32_t index) {
-  const bool same_place = GoesWhere(before, shard);
+bool PoolConnections::IsUnderWay(const Shard& earlier, const UpstreamConnection& before,
+                                 const Shard& shard) {
+  if (before.pending() == 0) return false;
+  if (GoesWhere(earlier, shard)) return true;
   const auto stays = [&](const ResolvedAddress& address) {
     return std::ranges::find(shard.addresses, address) != shard.addresses.end();
   };
-  const bool some_stay = std::ranges::any_of(before.addresses, stays);
-  const auto hand_over = [&](const std::unique_ptr<UpstreamConnection>& last, uint32_t slot) {
-    if (last == nullptr || last->pending() == 0) return;
-    const bool there =
-        (last->may_move() && some_stay) || (last->address() != nullptr && stays(*last->address()));
-    if (!same_place && !there) return;
-    if (index != kRemovedShard) {
-      return HoldBehind(last.get(), &Shared(index, ConnectionSlot{slot}, last->variant()));
-    }
-    // One on its way out gets no new connections.
-    const std::vector<Way>& ways = shard.ways[IndexOf(last->variant())];
-    if (slot < ways.size() && ways[slot].shared) HoldBehind(last.get(), ways[slot].shared.get());
-  };
-  for (const std::vector<Way>& ways : before.ways) {
-    for (uint32_t slot = 0; slot < ways.size(); ++slot) {
-      for (const auto& aside : ways[slot].set_aside) hand_over(aside, slot);
-      hand_over(ways[slot].shared, slot);
-    }
-  }
+  if (before.address() != nullptr && stays(*before.address())) return true;
+  return before.may_move() && std::ranges::any_of(earlier.addresses, stays);
 }
 
-void PoolConnections::HoldBehind(UpstreamConnection* before, UpstreamConnection* after) {
-  if (!after->CanHold()) return;
-  if (!after->held()) after->Hold();
-  const auto is_it = [&](const Handover& h) { return h.before == before && h.after == after; };
-  if (std::ranges::none_of(handovers_, is_it)) handovers_.push_back({before, after});
+const UpstreamConnection* PoolConnections::FindBefore(const Shard& shard, ConnectionSlot slot,
+                                                      ConnectionVariant variant,
+                                                      Choice chosen) const {
+  const auto states = retired_.find(shard.config.name);
+  if (states == retired_.end()) return nullptr;
+  for (const std::unique_ptr<Shard>& earlier : states->second) {
+    if (earlier.get() == &shard) break;
+    const auto fits = [&](const std::unique_ptr<UpstreamConnection>& before) {
+      return before != nullptr && IsUnderWay(*earlier, *before, shard) && chosen(*before);
+    };
+    const std::vector<Way>& ways = earlier->ways[IndexOf(variant)];
+    if (slot.index >= ways.size()) continue;
+    const Way& way = ways[slot.index];
+    const auto aside = std::ranges::find_if(way.set_aside, fits);
+    if (aside != way.set_aside.end()) return aside->get();
+    if (fits(way.shared)) return way.shared.get();
+  }
+  return nullptr;
+}
+
+std::optional<PoolConnections::Place> PoolConnections::PlaceOf(
+    const UpstreamConnection& connection) const {
+  const auto is_it = [&](const auto& other) { return other.get() == &connection; };
+  const auto find = [&](const Shard& shard) -> std::optional<Place> {
+    const std::vector<Way>& ways = shard.ways[IndexOf(connection.variant())];
+    for (uint32_t slot = 0; slot < ways.size(); ++slot) {
+      if (is_it(ways[slot].shared) || std::ranges::any_of(ways[slot].set_aside, is_it)) {
+        return Place{&shard, ConnectionSlot{slot}};
+      }
+    }
+    return std::nullopt;
+  };
+  if (connection.shard() != kRemovedShard) return find(*shards_[connection.shard()]);
+  for (const std::unique_ptr<Shard>& state : retired_.at(connection.label().shard)) {
+    if (std::optional<Place> place = find(*state)) return place;
+  }
+  return std::nullopt;
+}
+
+bool PoolConnections::MustWait(UpstreamConnection& connection) {
+  if (!retired_.contains(connection.label().shard)) return false;
+  const std::optional<Place> place = PlaceOf(connection);
+  if (!place.has_value()) return false;
+  const auto any = [](const UpstreamConnection&) { return true; };
+  const UpstreamConnection* before =
+      FindBefore(*place->shard, place->slot, connection.variant(), any);
+  if (before == nullptr) return false;
+  handovers_.push_back({before, &connection});
+  return true;
 }
 
 void PoolConnections::EndHandovers(const UpstreamConnection* connection) {
@@ -323,10 +352,7 @@ void PoolConnections::EndHandovers(const UpstreamConnection* connection) {
     if (handover.before == connection) waited.push_back(handover.after);
     return handover.before == connection || handover.after == connection;
   });
-  for (UpstreamConnection* after : waited) {
-    const auto other = std::ranges::find(handovers_, after, &Handover::after);
-    if (other == handovers_.end()) after->LetGo();
-  }
+  for (UpstreamConnection* after : waited) after->LetGo();
 }
 
 void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
@@ -340,7 +366,7 @@ void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
   for (const auto& lease : shard->leased) {
     if (lease->expired() > 0) late.push_back(lease.get());
   }
-  retired_.push_back(std::move(shard));
+  retired_[shard->config.name].push_back(std::move(shard));
   for (UpstreamConnection* lease : late) lease->Close(Failure::kRemoved);
 }
 
@@ -355,35 +381,41 @@ void PoolConnections::Sweep() {
 }
 
 void PoolConnections::SweepRetired() {
-  std::vector<std::unique_ptr<Shard>> left;
-  for (std::unique_ptr<Shard>& shard : retired_) {
-    bool over = CloseIfDone(shard->idle) && shard->leased.empty();
-    for (std::vector<Way>& ways : shard->ways) {
-      for (Way& way : ways) {
-        over = CloseIfDone(way.set_aside) && over;
-        over = CloseIfDone({&way.shared, 1}) && over;
+  std::vector<UpstreamConnection*> closed;
+  for (auto& [name, states] : retired_) {
+    States left;
+    for (std::unique_ptr<Shard>& state : states) {
+      if (CloseWhatIsDone(*state, closed)) {
+        context_.loop.DeleteLater(std::move(state));
+      } else {
+        left.push_back(std::move(state));
       }
     }
-    if (over) {
-      context_.loop.DeleteLater(std::move(shard));
-    } else {
-      left.push_back(std::move(shard));
-    }
+    states = std::move(left);
   }
-  retired_ = std::move(left);
+  absl::erase_if(retired_, [](const auto& entry) { return entry.second.empty(); });
+  // Those that waited look for others to wait for.
+  for (const UpstreamConnection* connection : closed) EndHandovers(connection);
 }
 
-bool PoolConnections::CloseIfDone(std::span<std::unique_ptr<UpstreamConnection>> connections) {
-  bool all = true;
-  for (std::unique_ptr<UpstreamConnection>& connection : connections) {
-    if (connection == nullptr) continue;
+bool PoolConnections::CloseWhatIsDone(Shard& shard, std::vector<UpstreamConnection*>& closed) {
+  bool all = shard.leased.empty();
+  const auto close = [&](std::unique_ptr<UpstreamConnection>& connection) {
+    if (connection == nullptr) return;
     if (connection->pending() > 0) {
       all = false;
-      continue;
+      return;
     }
-    EndHandovers(connection.get());
     connection->Close(Failure::kRemoved);
+    closed.push_back(connection.get());
     context_.loop.DeleteLater(std::move(connection));
+  };
+  std::ranges::for_each(shard.idle, close);
+  for (std::vector<Way>& ways : shard.ways) {
+    for (Way& way : ways) {
+      std::ranges::for_each(way.set_aside, close);
+      close(way.shared);
+    }
   }
   return all;
 }
@@ -411,19 +443,16 @@ void PoolConnections::ForEachConnection(Shard& shard, const Function& function) 
 
 void PoolConnections::SetAddresses(uint32_t shard, const std::vector<ResolvedAddress>& addresses) {
   // What began to wait for an address before a reload goes on, too, and others behind it.
-  for (const std::unique_ptr<Shard>& earlier : retired_) {
-    if (GoesWhere(*earlier, *shards_[shard])) SetAddresses(*earlier, kRemovedShard, addresses);
+  for (const auto& [name, states] : retired_) {
+    for (const std::unique_ptr<Shard>& earlier : states) {
+      if (GoesWhere(*earlier, *shards_[shard])) SetAddresses(*earlier, addresses);
+    }
   }
-  SetAddresses(*shards_[shard], shard, addresses);
+  SetAddresses(*shards_[shard], addresses);
 }
 
-void PoolConnections::SetAddresses(Shard& shard, uint32_t index,
-                                   const std::vector<ResolvedAddress>& addresses) {
+void PoolConnections::SetAddresses(Shard& shard, const std::vector<ResolvedAddress>& addresses) {
   shard.addresses = addresses;
-  for (const std::unique_ptr<Shard>& earlier : retired_) {
-    if (earlier.get() == &shard) break;
-    if (earlier->config.name == shard.config.name) HandOver(*earlier, shard, index);
-  }
   ForEachConnection(shard, [](UpstreamConnection& connection) { connection.OnAddressesChanged(); });
 }
 

@@ -8,23 +8,26 @@
 // reply too large to share, at most `max_leases` per shard. Idle ones are kept for the next use.
 //
 // A reload keeps the connections of shards that did not change, whatever their index; those of
-// others take nothing new and are closed when their last reply is in. Where the shard is still
-// served at the address of such a one (it has another login, or more or fewer addresses), the new
-// shared connection begins after that, so that no request overtakes its session's earlier ones, be
-// they left from this reload or from several before it. At other addresses it begins at once: what
-// was at the old ones may be gone. What waits because the shard has no address yet goes to the
-// first that a reload gives it or that its name is found to have, behind what earlier states still
-// have under way there. Owned by the worker's pool, used on its loop thread; ends with it, when
-// every fragment left fails.
+// others take nothing new and are closed when their last reply is in. Whenever a shared connection
+// is about to connect where such a one of its slot has requests under way, or may have (it has
+// another login, or more or fewer addresses, or its name has moved back), it waits until they are
+// answered, so that no request overtakes its session's earlier ones, be they left from the last
+// reload or from several before it. At other addresses it begins at once: what was at the old ones
+// may be gone. What waits because the shard has no address yet goes to the first that a reload
+// gives it or that its name is found to have. Owned by the worker's pool, used on its loop thread;
+// ends with it, when every fragment left fails.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <optional>
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "proxy/codec/shard_protocol.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/upstream/large_replies.h"
@@ -42,6 +45,7 @@ class PoolConnections {
   // The cells of each shard's statistics, by index; shared, because a connection may outlive the
   // table.
   using ShardCells = std::vector<std::shared_ptr<ShardStats>>;
+  using Choice = absl::FunctionRef<bool(const UpstreamConnection&)>;
 
   PoolConnections(const UpstreamContext& context, PoolSnapshotPtr pool, ShardCells cells);
   ~PoolConnections();
@@ -90,17 +94,12 @@ class PoolConnections {
   LargeReplies& large_replies() { return large_replies_; }
   // Whether any request that has expired waits for its late reply, on a connection of any kind.
   bool any_expired() const { return context_.pool_stats.late_replies_awaited.Get() > 0; }
-  // The shared one of a slot, when requests that have expired wait on it, or on the one that it
-  // waits for since a reload; else null.
+  // The shared one of a slot, if requests have expired there and `chosen(connection)`, or that of
+  // one from before a reload for which it has to wait to connect; else null.
   UpstreamConnection* SharedWithExpired(uint32_t shard, ConnectionSlot slot,
-                                        ConnectionVariant variant);
-  // Whether `chosen(connection)` for one that this one waits for since a reload.
-  template <typename Predicate>
-  bool AnyBefore(const UpstreamConnection& connection, const Predicate& chosen) const {
-    return std::ranges::any_of(handovers_, [&](const Handover& handover) {
-      return handover.after == &connection && chosen(*handover.before);
-    });
-  }
+                                        ConnectionVariant variant, Choice chosen);
+  // Whether a connection that is about to connect has to wait, as ShardObserver asks.
+  bool MustWait(UpstreamConnection& connection);
 
   // A connection for one session alone; null when all leases are out. Give it back by EndLease.
   UpstreamConnection* BeginLease(uint32_t shard, ConnectionVariant variant);
@@ -148,11 +147,17 @@ class PoolConnections {
     Connections idle;  // connected, and free for either use
   };
 
-  // A shared connection on its way out, and one that waits until it is done. The latter begins when
-  // it has no such wait left.
+  // A shared connection on its way out, and one that waits until it is done, and asks then whether
+  // it must for another.
   struct Handover {
-    UpstreamConnection* before;
+    const UpstreamConnection* before;
     UpstreamConnection* after;
+  };
+  using States = std::vector<std::unique_ptr<Shard>>;
+
+  struct Place {
+    const Shard* shard;
+    ConnectionSlot slot;
   };
 
   std::unique_ptr<Shard> NewShard(const ShardConfig& config, std::shared_ptr<ShardStats> stats);
@@ -180,20 +185,24 @@ class PoolConnections {
   // Whether `shard` says where that goes which still waits for an address in an earlier state of
   // it: they have one place, or the earlier one had no address yet.
   static bool GoesWhere(const Shard& before, const Shard& shard);
-  // Of `shard`, whose index is kRemovedShard when it is on its way out, as are all states of it
-  // before it. What it is to send there waits for what they have under way there.
-  void SetAddresses(Shard& shard, uint32_t index, const std::vector<ResolvedAddress>& addresses);
-  // The shared connections of `shard` that have none to a server wait for those of an earlier state
-  // of it on which requests are under way to an address that it has.
-  void HandOver(const Shard& before, Shard& shard, uint32_t index);
-  void HoldBehind(UpstreamConnection* before, UpstreamConnection* after);
+  static void SetAddresses(Shard& shard, const std::vector<ResolvedAddress>& addresses);
+  // Whether requests on `before`, of an earlier state of the shard, are under way to an address
+  // that it has, or may yet go there.
+  static bool IsUnderWay(const Shard& earlier, const UpstreamConnection& before,
+                         const Shard& shard);
+  // What the connections of a slot to `shard`, which may be on its way out itself, have to wait for
+  // before they connect: one of an earlier state for which `chosen(connection)`; null: none.
+  const UpstreamConnection* FindBefore(const Shard& shard, ConnectionSlot slot,
+                                       ConnectionVariant variant, Choice chosen) const;
+  // Where a shared connection is, also one set aside or on its way out; none for any other.
+  std::optional<Place> PlaceOf(const UpstreamConnection& connection) const;
   void EndHandovers(const UpstreamConnection* connection);
   // Looks after connections that wait for their last reply, and comes again while there are any.
   void Sweep();
-  // Closes what is done of the shards on their way out.
+  // Closes what is done of the shards on their way out, and lets go of what waited for it.
   void SweepRetired();
-  // Those that are left keep their places. True when none is.
-  bool CloseIfDone(std::span<std::unique_ptr<UpstreamConnection>> connections);
+  // The same for the connections of one, which are noted in `closed`. True when none is left.
+  bool CloseWhatIsDone(Shard& shard, std::vector<UpstreamConnection*>& closed);
   void SetAside(const UpstreamConnection& connection);
   void CountSetAside(Shard& shard, int64_t change);
   // Finds another use for what was set aside and has answered all, and takes one back when that
@@ -206,7 +215,8 @@ class PoolConnections {
   // Outlives the connections, whose end sessions hear of.
   LargeReplies large_replies_;
   std::vector<std::unique_ptr<Shard>> shards_;
-  std::vector<std::unique_ptr<Shard>> retired_;
+  // Those on their way out, by name, oldest first.
+  absl::flat_hash_map<std::string, States> retired_;
   std::vector<Handover> handovers_;
   uint64_t next_slot_ = 0;
   uint64_t set_aside_version_ = 0;

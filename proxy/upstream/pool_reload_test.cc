@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <functional>
 #include <memory>
@@ -10,9 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/base/check.h"
 #include "proxy/base/strings.h"
+#include "proxy/base/unique_fd.h"
 #include "proxy/config/snapshot_builder.h"
 #include "tests/support/resp.h"
+#include "tests/support/scripted_ends.h"
 #include "tests/support/session_harness.h"
 
 namespace weir {
@@ -61,6 +65,18 @@ class PoolReloadTest : public testing::Test {
   // Shard a is served where `host` is.
   void Name(std::string_view host) {
     Reload([&](PoolConfig& pool) { pool.servers[0].endpoint = TcpEndpoint(host, 6379); });
+  }
+  // The same, and that is at the address of shard `place`.
+  void NameOf(std::string_view place) {
+    Name("first.test");
+    h_.connections().SetAddresses(0, {h_.AddressOf(place)});
+  }
+  // What it sends comes, once pumped, with what happens next.
+  FakeClient ClientThatSettlesNothing() {
+    int fds[2];
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    h_.AddSession(UniqueFd(fds[0]));
+    return FakeClient([] {}, UniqueFd(fds[1]));
   }
   // Until the connections that are done have been looked for.
   void Sweep() { h_.Advance(milliseconds(10)); }
@@ -355,6 +371,75 @@ TEST_F(PoolReloadTest, WhatWaitedForNamesOneAfterTheOtherDoesNotOvertakeWhatIsSt
   ExpectTheNewerSetAndTheGetBehindTheOldOne();
 }
 
+TEST_F(PoolReloadTest, AConnectionLostAfterItsShardMovedBackDoesNotOvertakeWhatIsStillThere) {
+  h_.client().Sends("SET a1 old");
+  NameOf("b");
+  h_.client().Sends("SET a1 there");
+  h_.connections().SetAddresses(0, {h_.AddressOf("a")});
+  h_.shard("b").Sends("+OK\r\n");
+  h_.shard("b").ClosesConnection();
+  h_.client().Sends("GET a1");
+  Sweep();
+  ExpectTheGetBehindTheSet();
+  h_.shard("a").Replies("old");
+  EXPECT_THAT(h_.client().Received(), ElementsAre("OK", "OK", "old"));
+  EXPECT_THAT(h_.TakeVerdicts(), IsEmpty());
+}
+
+TEST_F(PoolReloadTest, WhatIsQueuedInTheMomentOfAnIdleCloseDoesNotOvertakeWhatIsStillThere) {
+  FakeClient client = ClientThatSettlesNothing();
+  client.Sends("SET a1 old");
+  client.Pump();
+  h_.Settle();
+  NameOf("b");
+  h_.client().Sends("GET a2");
+  h_.shard("b").Replies("x");
+  h_.connections().SetAddresses(0, {h_.AddressOf("a")});
+  client.Sends("GET a1");
+  client.Pump();
+  h_.shard("b").ClosesConnection();
+  Sweep();
+  ExpectTheGetBehindTheSet();
+}
+
+TEST_F(PoolReloadTest, WhatIsTriedAgainAfterItsShardMovedBackDoesNotOvertakeWhatIsStillThere) {
+  h_.client().Sends("SET a1 old");
+  NameOf("b");
+  h_.client(1).Sends("GET a2");
+  h_.shard("b").StopsListening();
+  h_.connections().SetAddresses(0, {h_.AddressOf("b"), h_.AddressOf("a")});
+  h_.shard("b").ClosesConnection();
+  h_.client().Sends("GET a1");
+  h_.Advance(std::chrono::seconds(2));
+  ExpectTheGetBehindTheSet();
+}
+
+TEST_F(PoolReloadTest, WhatTakesThePlaceOfOneSetAsideDoesNotOvertakeWhatIsStillAtItsAddress) {
+  h_.client().Sends("SET a1 old");
+  NameOf("b");
+  h_.client(1).Sends("GET a2");
+  h_.connections().SetAddresses(0, {h_.AddressOf("a")});
+  h_.shard("b").Sends("$5000000\r\n");
+  EXPECT_EQ(h_.stats().set_aside.Get(), 1);
+  h_.client().Sends("GET a1");
+  Sweep();
+  ExpectTheGetBehindTheSet();
+}
+
+TEST_F(PoolReloadTest, NoLargeRequestOvertakesWhatItsSessionHasExpiredWhereItsShardMovedBack) {
+  Reload([](PoolConfig& pool) { pool.timeout = absl::Milliseconds(100); });
+  h_.client().Sends("SET a1 old");
+  h_.Advance(milliseconds(100));
+  EXPECT_THAT(h_.client().Received(), ElementsAre(StartsWith("-ERR Connection timed out")));
+  NameOf("b");
+  h_.client().Sends("GET a2");
+  h_.shard("b").Replies("x");
+  h_.connections().SetAddresses(0, {h_.AddressOf("a")});
+  h_.client().SendsBytes(kLargeSetBegins);
+  EXPECT_THAT(h_.client().Received(), ElementsAre("x", StartsWith("-ERR an earlier request")));
+  EXPECT_EQ(h_.shard("a").connections(), 1u);
+}
+
 TEST_F(PoolReloadTest, AReloadThatRemovesShardsAsksNothingOfTheHealthOfOneThatIsGone) {
   h_.connections().SetAddresses(1, {});
   h_.client().Sends("GET b1");
@@ -476,7 +561,8 @@ TEST_F(PoolReloadTest, WhatOthersHaveExpiredAndPendingKeepsNoLargeRequestFromALe
   h_.client(2).Sends("GET a2");
   h_.shard("a").Received();
   Reload([](PoolConfig& pool) { pool.redis_auth = "secret"; });
-  EXPECT_TRUE(Shared(0)->held()) << "behind the third client's GET";
+  h_.client(2).Sends("GET a2");
+  EXPECT_TRUE(Shared(0)->held()) << "behind the first GET of the third client";
   h_.client(0).SendsBytes(kLargeSetBegins);
   EXPECT_THAT(h_.shard("a").Received(), ElementsAre("AUTH secret"));
   EXPECT_THAT(h_.client(0).Received(), IsEmpty());

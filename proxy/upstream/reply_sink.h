@@ -68,6 +68,9 @@ class ShardObserver {
   // Whether the shard is ejected: until it is back, nobody but the health owner's probes connects
   // to it.
   virtual bool IsEjected(uint32_t shard) const = 0;
+  // Whether a connection that is about to connect has to wait, because requests of before a reload
+  // are still under way where it would. If so, its LetGo is called when it is to ask again.
+  virtual bool MustWait(UpstreamConnection& connection) = 0;
 };
 
 }  // namespace weir

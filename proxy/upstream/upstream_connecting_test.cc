@@ -50,6 +50,22 @@ TEST_F(UpstreamConnectingTest, ARefusedPasswordFailsWhatWaitsAndIsTriedAgainLate
   EXPECT_THAT(Verdicts(), ElementsAre("success"));
 }
 
+TEST_F(UpstreamConnectingTest, OneThatMustWaitConnectsWhenItIsLetGoAndNeedNotAnyMore) {
+  sink_.must_wait = [](auto&) { return true; };
+  Send("1", "GET x");
+  EXPECT_TRUE(connection().held());
+  Advance(std::chrono::hours(1));
+  connection().LetGo();
+  Settle();
+  EXPECT_TRUE(connection().held()) << "it had to wait for another then";
+  EXPECT_EQ(shard_.connections(), 0u);
+  sink_.must_wait = nullptr;
+  connection().LetGo();
+  Settle();
+  EXPECT_THAT(shard_.Received(), ElementsAre("GET x"));
+  EXPECT_THAT(Verdicts(), IsEmpty());
+}
+
 TEST_F(UpstreamConnectingTest, AShardThatKnowsOnlyResp2IsNotBlamed) {
   variant_ = ConnectionVariant::kNewer;
   Send("1", "GET x");
@@ -162,10 +178,11 @@ TEST_F(UpstreamConnectingTest, TriesItsAddressesInTurnBeforeItFails) {
 }
 
 TEST_F(UpstreamConnectingTest, WhatIsNotWrittenMayYetGoToAnotherAddress) {
-  connection().Hold();
+  sink_.must_wait = [](auto&) { return true; };
   Send("1", "GET x");
   EXPECT_TRUE(connection().may_move()) << "no address was tried";
   settings_.login.auth = "secret";
+  sink_.must_wait = nullptr;
   connection().LetGo();
   EXPECT_TRUE(connection().may_move()) << "the address may refuse";
   Settle();

@@ -93,10 +93,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   // Connects before anything is sent, or before the time when it backs off. Without an address (a
   // name that is not resolved yet) it waits for OnAddressesChanged.
   void Connect();
-  // What is sent, and what waits to be, waits until LetGo, which connects. REQUIRES: CanHold().
-  void Hold() { connector_.Hold(); }
-  // Nothing was written, to nobody.
-  bool CanHold() const { return stream_ == nullptr; }
+  // After ShardObserver::MustWait: asks again, and connects. What is sent waits until then.
   void LetGo() { connector_.LetGo(); }
   // The owner replaced the addresses: goes on where one was wanted. Still none: fails what waited.
   void OnAddressesChanged() { connector_.OnAddressesChanged(); }
@@ -105,7 +102,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   const ResolvedAddress* address() const { return connector_.address(); }
   // With requests pending: they may yet go to any of the addresses, none of them is written.
   bool may_move() const;
-  // Hold was called, and LetGo not yet.
+  // It waits for LetGo.
   bool held() const { return connector_.held(); }
   // Bytes not yet taken by the socket.
   size_t unsent() const { return waiting_.size() + (stream_ ? stream_->unsent() : 0); }
@@ -117,6 +114,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   bool ready() const { return stream_ != nullptr && handshake_ == nullptr; }
   ConnectionVariant variant() const { return variant_; }
   uint32_t shard() const { return shard_; }
+  const ShardLabel& label() const { return settings_.label; }
 
   // The shard has another index now, or kRemovedShard. What is pending goes on.
   void SetShard(uint32_t shard);
@@ -143,6 +141,7 @@ class UpstreamConnection final : private StreamOwner, private ConnectorOwner {
   void OnConnected(UniqueFd socket) override;
   void OnConnectFailed(ConnectFailure failure) override;
   bool MayConnectAgain() const override { return !context_.observer.IsEjected(shard_); }
+  bool MustWait() override { return context_.observer.MustWait(*this); }
   // StreamOwner.
   void OnBytes(std::string_view bytes) override;
   void OnEnd() override {

@@ -100,6 +100,9 @@ class SessionHarness final : private SessionOwner, private ShardObserver {
   void OnLargeReply(UpstreamConnection& connection) override {
     connections_->NoteLargeReply(connection);
   }
+  bool MustWait(UpstreamConnection& connection) override {
+    return connections_->MustWait(connection);
+  }
   bool IsEjected(uint32_t shard) const override {
     if (shard == kRemovedShard) return false;
     CHECK_LT(shard, selector_->shard_count());

@@ -33,6 +33,9 @@ class RecordingSink final : public ReplySink, public ShardObserver {
   void OnVariantRefused(uint32_t shard) override { variant_refused = true; }
   void OnLargeReply(UpstreamConnection& connection) override { ++large_replies; }
   bool IsEjected(uint32_t shard) const override { return ejected; }
+  bool MustWait(UpstreamConnection& connection) override {
+    return must_wait && must_wait(connection);
+  }
 
   std::vector<std::string> events;  // "1 value", "2 failed: reset"
   std::vector<std::string> verdicts;
@@ -42,6 +45,7 @@ class RecordingSink final : public ReplySink, public ShardObserver {
   bool variant_refused = false;
   bool ejected = false;  // the shard
   bool pass_on = false;  // as a session does with the replies at its head
+  std::function<bool(UpstreamConnection&)> must_wait;  // as behind requests of before a reload
   std::function<void()> on_parts;
 
  private:
