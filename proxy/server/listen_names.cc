@@ -10,21 +10,14 @@ namespace {
 
 constexpr Duration kFresh = std::chrono::seconds(10);
 
-absl::StatusOr<ResolvedAddress> FirstOf(const absl::StatusOr<Addresses>& addresses) {
-  // A status of the caller's own: absl counts the references of a shared one out of the thread
-  // sanitizer's sight.
-  if (!addresses.ok()) {
-    return absl::Status(addresses.status().code(), addresses.status().message());
-  }
-  return addresses->front();
-}
-
 }  // namespace
 
 absl::StatusOr<ResolvedAddress> ListenNames::Find(const Endpoint& endpoint) {
   if (const auto literal = LiteralAddress(endpoint)) return *literal;
   if (auto known = Known(endpoint)) return *std::move(known);
-  return FirstOf(options_.lookup(endpoint.host, endpoint.port));
+  absl::StatusOr<Addresses> addresses = options_.lookup(endpoint.host, endpoint.port);
+  if (!addresses.ok()) return std::move(addresses).status();
+  return addresses->front();
 }
 
 absl::StatusOr<ResolvedAddress> ListenNames::Peek(const Endpoint& endpoint) {
@@ -41,17 +34,21 @@ std::optional<absl::StatusOr<ResolvedAddress>> ListenNames::Known(const Endpoint
   const auto found = names_.find(FormatEndpoint(endpoint));
   if (found == names_.end()) return std::nullopt;
   const Name& name = found->second;
-  if (name.answer.has_value()) return FirstOf(*name.answer);
-  return Unavailable("cannot resolve ", endpoint.host, ": no answer yet");
+  if (name.address.has_value()) return *name.address;
+  return Unavailable(name.error);
 }
 
 void ListenNames::Ask(const Endpoint& endpoint) {
   std::string key = FormatEndpoint(endpoint);
   {
     const std::lock_guard lock(mutex_);
-    Name& name = names_[key];
+    const auto [entry, is_new] = names_.try_emplace(key);
+    Name& name = entry->second;
     if (std::exchange(name.asking, true)) return;
-    if (Clock::now() - name.answered > kFresh) name.answer.reset();
+    if (is_new || Clock::now() - name.answered > kFresh) {
+      name.address.reset();
+      name.error = StrCat("cannot resolve ", endpoint.host, ": no answer yet");
+    }
   }
   if (resolver_ == nullptr) resolver_ = std::make_unique<Resolver>(options_);
   resolver_->Resolve(endpoint,
@@ -63,7 +60,12 @@ void ListenNames::OnAnswer(const std::string& key, const absl::StatusOr<Addresse
   Name& name = names_[key];
   name.asking = false;
   name.answered = Clock::now();
-  name.answer = answer;
+  name.address.reset();
+  if (answer.ok()) {
+    name.address = answer->front();
+  } else {
+    name.error = FromAbsl(answer.status().message());
+  }
 }
 
 }  // namespace weir

@@ -39,7 +39,10 @@ class ListenNames {
   struct Name {
     bool asking = false;
     Moment answered = {};
-    std::optional<absl::StatusOr<Addresses>> answer;  // the last one; stays while it asks again
+    // The last answer, which stays while it asks again. Plain values: copies of a status share what
+    // it refers to, which the other thread may be the last to let go of.
+    std::optional<ResolvedAddress> address;
+    std::string error;  // why there is none
   };
 
   // What is known of a name, without what is too old.
