@@ -84,7 +84,8 @@ inline constexpr KeySpec kPoolKeys[] = {
     {"session_output_limit", "number >= 65536", "33554432", "bytes",
      "Most unsent replies of one client, what waits to be merged included. Beyond it the largest "
      "reply that is split over servers and not merged yet becomes an error; with none left, the "
-     "client's connection is closed. Beyond half of it nothing more is read from the client.",
+     "client's connection is closed. Beyond half of it the client's requests wait until it has "
+     "read; as many bytes of them are kept, then the client is not read on.",
      "new"},
     {"pool_output_limit", "0, or number >= 65536", "0", "bytes",
      "Unsent replies of all clients of the pool together, beyond which the connections of those "

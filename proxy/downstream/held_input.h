@@ -2,10 +2,11 @@
 // what waits for room.
 //
 // A value of its Session, on its thread. Empty it owns no buffer; what it holds counts with the
-// worker's ChunkPool, for --memory-limit. Bytes that are done with are given back in large steps,
-// so that many small requests in a large input cost no copying each.
+// worker's ChunkPool, for --memory-limit. Bytes that are done with are given back once they are the
+// larger part, so that each byte is moved at most once on average, whatever is held.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -37,7 +38,7 @@ class HeldInput {
     begin_ += count;
     if (begin_ == bytes_.size()) {
       Clear();
-    } else if (begin_ > kStep) {
+    } else if (begin_ > std::max(kStep, rest().size())) {
       bytes_.erase(0, std::exchange(begin_, 0));
       if (bytes_.capacity() / 2 > bytes_.size()) bytes_.shrink_to_fit();
       Count(bytes_.capacity());

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "proxy/base/chunk_pool.h"
 
@@ -29,6 +31,19 @@ TEST(HeldInputTest, GivesBackWhatIsDoneWithAlsoWhileMoreIsHeld) {
   for (int i = 0; i < 10; ++i) input.Consume(10'000);
   EXPECT_EQ(input.rest(), "rest");
   EXPECT_LE(input.size(), 65'540u);
+}
+
+TEST(HeldInputTest, ManySmallRequestsInALargeInputMoveLittle) {
+  ChunkPool pool;
+  HeldInput input(pool);
+  input.Append(std::string(1'000'000, 'x'));
+  uint64_t moved = 0;
+  while (!input.empty()) {
+    const std::string_view before = input.rest();
+    input.Consume(100);
+    if (!input.empty() && input.rest().data() != before.data() + 100) moved += input.rest().size();
+  }
+  EXPECT_LE(moved, 1'000'000u);
 }
 
 TEST(HeldInputTest, CountsWithThePoolUntilItIsDoneWith) {

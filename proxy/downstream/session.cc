@@ -37,7 +37,7 @@ bool Session::MayRead() const {
   if (life_ >= Life::kLastReplies) return false;
   // The rest of a request that streams is read also after EndAfterInput.
   if (lease_.uploading()) return lease_.TakesMore();
-  return life_ == Life::kOpen && !rests_ && CanTake();
+  return life_ == Life::kOpen && !rests_ && (CanTake() || ReadsAhead());
 }
 
 bool Session::IsOver() const {
@@ -133,7 +133,7 @@ void Session::OnStreamBroken(int error) {
 }
 
 void Session::OnSent() {
-  if (!stream_.reading()) Resume();
+  if (!stream_.reading() || input_waits_) Resume();
   lease_.PaceReply(stream_.unsent());
   EndIfOver();
 }
@@ -354,7 +354,8 @@ void Session::EmitDone() {
   // Without anything emitted nothing has changed, and to look again would go on for ever.
   if (!replies_.EmitDone()) return;
   if (replies_.empty() && !lease_.uploading()) EndLease();
-  if (life_ != Life::kOpen || (!stream_.reading() && replies_.half_empty())) Resume();
+  const bool held_back = !stream_.reading() || input_waits_;
+  if (life_ != Life::kOpen || (held_back && replies_.half_empty())) Resume();
 }
 
 void Session::CheckOutput() {

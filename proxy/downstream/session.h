@@ -186,6 +186,12 @@ class Session final : private StreamOwner, private TurnEndHandler {
   // More unsent output than a session may hold and go on asking: replies of the proxy's own wait
   // for no window.
   bool HoldsTooMuch() const { return unsent() > (context_.memory_pressure ? 0 : OutputToHoldAt()); }
+  // Whether to read what cannot be taken yet: the client takes no replies, and may be one that
+  // writes a whole pipeline before it reads. So much of that is kept as of replies.
+  bool ReadsAhead() const {
+    return HoldsTooMuch() && !context_.memory_pressure && !lease_.held() &&
+           input_.rest().size() < OutputToHoldAt();
+  }
   // Bytes of unsent output: half of its limit, as the pool has it at the time.
   uint64_t OutputToHoldAt() const { return context_.pool->config.session_output_limit / 2; }
 

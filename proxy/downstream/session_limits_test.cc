@@ -150,9 +150,38 @@ TEST(SessionLimitsTest, AClientThatOnlyAsksTheProxyAndNeverReadsIsHeldBackAndLos
   // Two megabytes of errors and pongs.
   h.client().SendsBytes(Repeat(ping, 40'000));
   EXPECT_EQ(h.sessions(), 1u);
-  EXPECT_LE(h.chunks().bytes_in_use(), 1u << 20);
+  EXPECT_LE(h.session(0).unsent(), 1u << 20);
   h.client().ReadsOn();
   EXPECT_THAT(h.client().Received(), SizeIs(80'000));
+}
+
+TEST(SessionLimitsTest, AClientThatWritesItsWholePipelineBeforeItReadsIsServed) {
+  constexpr uint64_t kLimit = 1 << 20;
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = kLimit; });
+  const std::string value(1000, 'x');
+  h.shard("a").Answers([&](const auto&) { return EncodeBulk(value); });
+  const std::string request = FakeClient::Encode("GET a1");
+  // More than a socket holds; their replies are several times the limit.
+  const size_t count = kLimit / 2 / request.size();
+  h.client().StopsReading();
+  h.client().SendsBytes(Repeat(request, count));
+  EXPECT_EQ(h.client().unsent_bytes(), 0u);
+  EXPECT_LE(h.session(0).unsent(), kLimit);
+  h.client().ReadsOn();
+  EXPECT_THAT(h.client().Received(), AllOf(SizeIs(count), Each(value)));
+  EXPECT_EQ(h.session(0).held(), 0u);
+}
+
+TEST(SessionLimitsTest, OfAClientThatNeverReadsBoundedInputIsKept) {
+  constexpr uint64_t kLimit = 1 << 20;
+  SessionHarness h([](PoolConfig& pool) { pool.session_output_limit = kLimit; });
+  h.shard("a").Answers([&](const auto&) { return EncodeBulk(std::string(1000, 'x')); });
+  h.client().StopsReading();
+  h.client().SendsBytes(Repeat(FakeClient::Encode("GET a1"), 200'000));
+  EXPECT_GT(h.client().unsent_bytes(), 0u);
+  EXPECT_EQ(h.sessions(), 1u);
+  // Replies, and input with the room that it has to grow.
+  EXPECT_LE(h.session(0).held(), 2 * kLimit);
 }
 
 TEST(SessionLimitsTest, AFloodOfCommandRequestsByOneClientMakesNoLongTurns) {

@@ -56,6 +56,8 @@ class FakeClient {
   std::vector<std::string> Received();
   // The bytes that came and were not taken by Received().
   size_t unread_bytes() const { return socket_.input.size(); }
+  // The bytes that it would send if the proxy read on.
+  size_t unsent_bytes() const { return socket_.output.size(); }
   bool disconnected() const { return socket_.ended; }
 
   void EndsInput();  // half-closes: it still reads
