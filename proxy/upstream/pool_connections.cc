@@ -1,7 +1,6 @@
 #include "proxy/upstream/pool_connections.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -25,14 +24,13 @@ ConnectionSettings SettingsOf(const PoolSnapshot& pool, const ShardConfig& shard
           .label = {.pool = config.name, .shard = shard.name}};
 }
 
-size_t IndexOf(ConnectionVariant variant) { return static_cast<size_t>(variant); }
-
 }  // namespace
 
 PoolConnections::PoolConnections(const UpstreamContext& context, PoolSnapshotPtr pool,
                                  ShardCells cells)
     : context_(context),
       pool_(std::move(pool)),
+      handovers_(context.loop),
       sweep_timer_(context.loop.timers(), [this] { Sweep(); }) {
   CHECK_EQ(cells.size(), pool_->shard_count());
   for (uint32_t i = 0; i < pool_->shard_count(); ++i) {
@@ -41,13 +39,13 @@ PoolConnections::PoolConnections(const UpstreamContext& context, PoolSnapshotPtr
 }
 
 PoolConnections::~PoolConnections() {
-  for (const std::unique_ptr<Shard>& shard : shards_)
+  for (const std::unique_ptr<ShardConnections>& shard : shards_)
     CountSetAside(*shard, -static_cast<int64_t>(shard->set_aside_count));
 }
 
-std::unique_ptr<PoolConnections::Shard> PoolConnections::NewShard(
-    const ShardConfig& config, std::shared_ptr<ShardStats> stats) {
-  auto shard = std::make_unique<Shard>();
+std::unique_ptr<ShardConnections> PoolConnections::NewShard(const ShardConfig& config,
+                                                            std::shared_ptr<ShardStats> stats) {
+  auto shard = std::make_unique<ShardConnections>();
   shard->config = config;
   shard->stats = std::move(stats);
   shard->settings = SettingsOf(*pool_, config);
@@ -61,14 +59,14 @@ std::unique_ptr<PoolConnections::Shard> PoolConnections::NewShard(
 
 std::unique_ptr<UpstreamConnection> PoolConnections::NewConnection(uint32_t shard,
                                                                    ConnectionVariant variant) {
-  Shard& s = *shards_[shard];
+  ShardConnections& s = *shards_[shard];
   return std::make_unique<UpstreamConnection>(context_, s.settings, s.addresses, *s.stats, shard,
                                               variant);
 }
 
 UpstreamConnection& PoolConnections::Shared(uint32_t shard, ConnectionSlot slot,
                                             ConnectionVariant variant) {
-  std::vector<Way>& ways = shards_[shard]->ways[IndexOf(variant)];
+  std::vector<Way>& ways = shards_[shard]->WaysOf(variant);
   if (slot.index >= ways.size()) [[unlikely]] {
     ways.resize(slot.index + 1);
   }
@@ -81,11 +79,12 @@ UpstreamConnection& PoolConnections::Shared(uint32_t shard, ConnectionSlot slot,
 }
 
 UpstreamConnection* PoolConnections::SharedWithExpired(uint32_t shard, ConnectionSlot slot,
-                                                       ConnectionVariant variant, Choice chosen) {
-  const Way* way = FindWay(shard, slot, variant);
+                                                       ConnectionVariant variant,
+                                                       ConnectionChoice chosen) {
+  const Way* way = shards_[shard]->FindWay(slot, variant);
   UpstreamConnection* shared = way == nullptr ? nullptr : way->shared.get();
   if (shared != nullptr && shared->expired() > 0 && chosen(*shared)) return shared;
-  if (FindBefore(*shards_[shard], slot, variant, chosen) == nullptr) return nullptr;
+  if (handovers_.FindBefore(*shards_[shard], slot, variant, chosen) == nullptr) return nullptr;
   return &Shared(shard, slot, variant);
 }
 
@@ -95,9 +94,9 @@ void PoolConnections::NoteLargeReply(const UpstreamConnection& connection) {
 }
 
 void PoolConnections::SetAside(const UpstreamConnection& connection) {
-  Shard& s = *shards_[connection.shard()];
+  ShardConnections& s = *shards_[connection.shard()];
   if (s.leased.size() + s.set_aside_count >= pool_->config.max_leases) return;
-  for (Way& way : s.ways[IndexOf(connection.variant())]) {
+  for (Way& way : s.WaysOf(connection.variant())) {
     if (way.shared.get() != &connection) continue;
     way.set_aside.push_back(std::move(way.shared));
     CountSetAside(s, 1);
@@ -108,18 +107,18 @@ void PoolConnections::SetAside(const UpstreamConnection& connection) {
   }
 }
 
-void PoolConnections::CountSetAside(Shard& shard, int64_t change) {
+void PoolConnections::CountSetAside(ShardConnections& shard, int64_t change) {
   shard.set_aside_count += static_cast<size_t>(change);
   context_.pool_stats.set_aside.Add(change);
 }
 
-void PoolConnections::SweepSetAside(Shard& shard) {
+void PoolConnections::SweepSetAside(ShardConnections& shard) {
   for (std::vector<Way>& ways : shard.ways) {
     for (Way& way : ways) SweepSetAside(shard, way);
   }
 }
 
-void PoolConnections::SweepSetAside(Shard& shard, Way& way) {
+void PoolConnections::SweepSetAside(ShardConnections& shard, Way& way) {
   // The one that took its place cannot connect: back to the last one that works.
   if (way.shared != nullptr && way.shared->backing_off() && !way.set_aside.empty() &&
       way.set_aside.back()->ready()) {
@@ -144,7 +143,7 @@ void PoolConnections::SweepSetAside(Shard& shard, Way& way) {
 }
 
 UpstreamConnection* PoolConnections::BeginLease(uint32_t shard, ConnectionVariant variant) {
-  Shard& s = *shards_[shard];
+  ShardConnections& s = *shards_[shard];
   if (s.leased.size() >= pool_->config.max_leases) return nullptr;
   return CountLease(IdleOrNew(shard, variant));
 }
@@ -160,7 +159,7 @@ std::unique_ptr<UpstreamConnection> PoolConnections::IdleOrNew(uint32_t shard,
 }
 
 UpstreamConnection* PoolConnections::CountLease(std::unique_ptr<UpstreamConnection> connection) {
-  Shard& s = *shards_[connection->shard()];
+  ShardConnections& s = *shards_[connection->shard()];
   s.leased.push_back(std::move(connection));
   context_.pool_stats.leases_total.Add();
   context_.pool_stats.leases.Add();
@@ -169,16 +168,16 @@ UpstreamConnection* PoolConnections::CountLease(std::unique_ptr<UpstreamConnecti
 
 UpstreamConnection* PoolConnections::TakeAsLease(UpstreamConnection* connection) {
   if (connection->shard() == kRemovedShard) return nullptr;
-  Shard& s = *shards_[connection->shard()];
+  ShardConnections& s = *shards_[connection->shard()];
   if (s.leased.size() >= pool_->config.max_leases) return nullptr;
   std::unique_ptr<UpstreamConnection> taken = Remove(s, connection);
   return taken == nullptr ? nullptr : CountLease(std::move(taken));
 }
 
-std::unique_ptr<UpstreamConnection> PoolConnections::Remove(Shard& shard,
+std::unique_ptr<UpstreamConnection> PoolConnections::Remove(ShardConnections& shard,
                                                             const UpstreamConnection* connection) {
   const auto is_it = [&](const auto& other) { return other.get() == connection; };
-  for (Way& way : shard.ways[IndexOf(connection->variant())]) {
+  for (Way& way : shard.WaysOf(connection->variant())) {
     if (is_it(way.shared)) return std::move(way.shared);
     auto found = std::ranges::find_if(way.set_aside, is_it);
     if (found == way.set_aside.end()) continue;
@@ -191,7 +190,7 @@ std::unique_ptr<UpstreamConnection> PoolConnections::Remove(Shard& shard,
 }
 
 void PoolConnections::EndLease(UpstreamConnection* connection) {
-  Shard& s = ShardOfLease(connection);
+  ShardConnections& s = ShardOfLease(connection);
   auto it = std::find_if(s.leased.begin(), s.leased.end(),
                          [&](const auto& c) { return c.get() == connection; });
   CHECK(it != s.leased.end());
@@ -205,7 +204,8 @@ void PoolConnections::EndLease(UpstreamConnection* connection) {
   KeepIdle(s, std::move(lease));
 }
 
-void PoolConnections::KeepIdle(Shard& shard, std::unique_ptr<UpstreamConnection> connection) {
+void PoolConnections::KeepIdle(ShardConnections& shard,
+                               std::unique_ptr<UpstreamConnection> connection) {
   const bool removed = connection->shard() == kRemovedShard;
   if (!removed && connection->ready() && shard.idle.size() < kMostIdle) {
     shard.idle.push_back(std::move(connection));
@@ -215,15 +215,9 @@ void PoolConnections::KeepIdle(Shard& shard, std::unique_ptr<UpstreamConnection>
   }
 }
 
-PoolConnections::Shard& PoolConnections::ShardOfLease(UpstreamConnection* connection) {
+ShardConnections& PoolConnections::ShardOfLease(UpstreamConnection* connection) {
   if (connection->shard() != kRemovedShard) return *shards_[connection->shard()];
-  const States& states = retired_.at(connection->label().shard);
-  const auto found = std::ranges::find_if(states, [&](const auto& state) {
-    return std::ranges::find(state->leased, connection,
-                             &std::unique_ptr<UpstreamConnection>::get) != state->leased.end();
-  });
-  CHECK(found != states.end());
-  return **found;
+  return handovers_.StateOf(*connection);
 }
 
 // --- Reloads ---
@@ -231,12 +225,12 @@ PoolConnections::Shard& PoolConnections::ShardOfLease(UpstreamConnection* connec
 void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
   CHECK_EQ(cells.size(), pool->shard_count());
   const PoolSnapshotPtr old_pool = std::exchange(pool_, std::move(pool));
-  std::vector<std::unique_ptr<Shard>> old = std::exchange(shards_, {});
+  std::vector<std::unique_ptr<ShardConnections>> old = std::exchange(shards_, {});
   const PoolConfig& before = old_pool->config;
   const PoolConfig& now = pool_->config;
   absl::flat_hash_map<std::string_view, uint32_t> old_index;
   for (uint32_t i = 0; i < old.size(); ++i) old_index[before.servers[i].name] = i;
-  absl::flat_hash_map<std::string_view, uint32_t> begun;
+  std::vector<uint32_t> begun;
   const bool same_login = old_pool->login() == pool_->login();
   for (uint32_t i = 0; i < now.servers.size(); ++i) {
     auto found = old_index.find(now.servers[i].name);
@@ -250,114 +244,30 @@ void PoolConnections::Update(PoolSnapshotPtr pool, ShardCells cells) {
     shards_.push_back(NewShard(now.servers[i], std::move(cells[i])));
     // What its host name resolved to holds on.
     if (same_place) shards_[i]->addresses = old[found->second]->addresses;
-    begun[now.servers[i].name] = i;
+    begun.push_back(i);
   }
-  for (std::unique_ptr<Shard>& shard : old) {
+  for (std::unique_ptr<ShardConnections>& shard : old) {
     if (shard != nullptr) Retire(std::move(shard));
   }
-  if (!retired_.empty()) Sweep();
-  for (const auto& [name, states] : retired_) {
-    auto next = begun.find(name);
-    if (next == begun.end()) continue;
-    const std::vector<ResolvedAddress>& addresses = shards_[next->second]->addresses;
-    for (const std::unique_ptr<Shard>& shard : states) {
-      if (shard->addresses.empty() && !addresses.empty()) SetAddresses(*shard, addresses);
-    }
-  }
+  if (!handovers_.empty()) Sweep();
+  for (const uint32_t i : begun) handovers_.GiveFirstAddresses(*shards_[i]);
 }
 
 void PoolConnections::Keep(uint32_t index) {
-  Shard& shard = *shards_[index];
+  ShardConnections& shard = *shards_[index];
   const ConnectionSettings before = shard.settings;
   shard.config = pool_->config.servers[index];
   shard.settings = SettingsOf(*pool_, shard.config);
   const bool shorter = shard.settings.timeout < before.timeout ||
                        shard.settings.silence_limit < before.silence_limit;
-  ForEachConnection(shard, [&](UpstreamConnection& connection) {
+  shard.ForEach([&](UpstreamConnection& connection) {
     connection.SetShard(index);
     if (shorter) connection.ShortenDeadlines();
   });
 }
 
-bool PoolConnections::GoesWhere(const Shard& before, const Shard& shard) {
-  const bool waits = before.addresses.empty() && before.config.name == shard.config.name;
-  return waits || before.config.SamePlaceAs(shard.config);
-}
-
-bool PoolConnections::IsUnderWay(const Shard& earlier, const UpstreamConnection& before,
-                                 const Shard& shard) {
-  if (before.pending() == 0) return false;
-  if (GoesWhere(earlier, shard)) return true;
-  const auto stays = [&](const ResolvedAddress& address) {
-    return std::ranges::find(shard.addresses, address) != shard.addresses.end();
-  };
-  if (before.address() != nullptr && stays(*before.address())) return true;
-  return before.may_move() && std::ranges::any_of(earlier.addresses, stays);
-}
-
-const UpstreamConnection* PoolConnections::FindBefore(const Shard& shard, ConnectionSlot slot,
-                                                      ConnectionVariant variant,
-                                                      Choice chosen) const {
-  const auto states = retired_.find(shard.config.name);
-  if (states == retired_.end()) return nullptr;
-  for (const std::unique_ptr<Shard>& earlier : states->second) {
-    if (earlier.get() == &shard) break;
-    const auto fits = [&](const std::unique_ptr<UpstreamConnection>& before) {
-      return before != nullptr && IsUnderWay(*earlier, *before, shard) && chosen(*before);
-    };
-    const std::vector<Way>& ways = earlier->ways[IndexOf(variant)];
-    if (slot.index >= ways.size()) continue;
-    const Way& way = ways[slot.index];
-    const auto aside = std::ranges::find_if(way.set_aside, fits);
-    if (aside != way.set_aside.end()) return aside->get();
-    if (fits(way.shared)) return way.shared.get();
-  }
-  return nullptr;
-}
-
-std::optional<PoolConnections::Place> PoolConnections::PlaceOf(
-    const UpstreamConnection& connection) const {
-  const auto is_it = [&](const auto& other) { return other.get() == &connection; };
-  const auto find = [&](const Shard& shard) -> std::optional<Place> {
-    const std::vector<Way>& ways = shard.ways[IndexOf(connection.variant())];
-    for (uint32_t slot = 0; slot < ways.size(); ++slot) {
-      if (is_it(ways[slot].shared) || std::ranges::any_of(ways[slot].set_aside, is_it)) {
-        return Place{&shard, ConnectionSlot{slot}};
-      }
-    }
-    return std::nullopt;
-  };
-  if (connection.shard() != kRemovedShard) return find(*shards_[connection.shard()]);
-  for (const std::unique_ptr<Shard>& state : retired_.at(connection.label().shard)) {
-    if (std::optional<Place> place = find(*state)) return place;
-  }
-  return std::nullopt;
-}
-
-bool PoolConnections::MustWait(UpstreamConnection& connection) {
-  if (!retired_.contains(connection.label().shard)) return false;
-  const std::optional<Place> place = PlaceOf(connection);
-  if (!place.has_value()) return false;
-  const auto any = [](const UpstreamConnection&) { return true; };
-  const UpstreamConnection* before =
-      FindBefore(*place->shard, place->slot, connection.variant(), any);
-  if (before == nullptr) return false;
-  handovers_.push_back({before, &connection});
-  return true;
-}
-
-void PoolConnections::EndHandovers(const UpstreamConnection* connection) {
-  std::vector<UpstreamConnection*> waited;
-  std::erase_if(handovers_, [&](const Handover& handover) {
-    if (handover.before == connection) waited.push_back(handover.after);
-    return handover.before == connection || handover.after == connection;
-  });
-  for (UpstreamConnection* after : waited) after->LetGo();
-}
-
-void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
-  ForEachConnection(*shard,
-                    [](UpstreamConnection& connection) { connection.SetShard(kRemovedShard); });
+void PoolConnections::Retire(std::unique_ptr<ShardConnections> shard) {
+  shard->ForEach([](UpstreamConnection& connection) { connection.SetShard(kRemovedShard); });
   // No session looks for them any more: they are on their way out like the others.
   CountSetAside(*shard, -static_cast<int64_t>(shard->set_aside_count));
   // Nothing that follows in its session would wait for what expired there: it is to be dropped, so
@@ -366,98 +276,31 @@ void PoolConnections::Retire(std::unique_ptr<Shard> shard) {
   for (const auto& lease : shard->leased) {
     if (lease->expired() > 0) late.push_back(lease.get());
   }
-  retired_[shard->config.name].push_back(std::move(shard));
+  handovers_.Add(std::move(shard));
   for (UpstreamConnection* lease : late) lease->Close(Failure::kRemoved);
 }
 
 void PoolConnections::Sweep() {
-  SweepRetired();
-  bool again = !retired_.empty();
-  for (const std::unique_ptr<Shard>& shard : shards_) {
+  handovers_.Sweep();
+  bool again = !handovers_.empty();
+  for (const std::unique_ptr<ShardConnections>& shard : shards_) {
     if (shard->set_aside_count > 0) SweepSetAside(*shard);
     again = again || shard->set_aside_count > 0;
   }
   if (again) sweep_timer_.ArmAt(context_.loop.now() + kSweepInterval);
 }
 
-void PoolConnections::SweepRetired() {
-  std::vector<UpstreamConnection*> closed;
-  for (auto& [name, states] : retired_) {
-    States left;
-    for (std::unique_ptr<Shard>& state : states) {
-      if (CloseWhatIsDone(*state, closed)) {
-        context_.loop.DeleteLater(std::move(state));
-      } else {
-        left.push_back(std::move(state));
-      }
-    }
-    states = std::move(left);
-  }
-  absl::erase_if(retired_, [](const auto& entry) { return entry.second.empty(); });
-  // Those that waited look for others to wait for.
-  for (const UpstreamConnection* connection : closed) EndHandovers(connection);
-}
-
-bool PoolConnections::CloseWhatIsDone(Shard& shard, std::vector<UpstreamConnection*>& closed) {
-  bool all = shard.leased.empty();
-  const auto close = [&](std::unique_ptr<UpstreamConnection>& connection) {
-    if (connection == nullptr) return;
-    if (connection->pending() > 0) {
-      all = false;
-      return;
-    }
-    connection->Close(Failure::kRemoved);
-    closed.push_back(connection.get());
-    context_.loop.DeleteLater(std::move(connection));
-  };
-  std::ranges::for_each(shard.idle, close);
-  for (std::vector<Way>& ways : shard.ways) {
-    for (Way& way : ways) {
-      std::ranges::for_each(way.set_aside, close);
-      close(way.shared);
-    }
-  }
-  return all;
-}
-
-template <typename Function>
-void PoolConnections::ForEachConnection(Shard& shard, const Function& function) {
-  // A fragment that fails may let its session give a lease back: never by iterator. Such a lease
-  // lives to the end of the turn.
-  std::vector<UpstreamConnection*> connections;
-  const auto add = [&](const auto& connection) { connections.push_back(connection.get()); };
-  for (const std::vector<Way>& ways : shard.ways) {
-    for (const Way& way : ways) {
-      std::ranges::for_each(way.set_aside, add);
-      add(way.shared);
-    }
-  }
-  std::ranges::for_each(shard.leased, add);
-  std::ranges::for_each(shard.idle, add);
-  for (UpstreamConnection* connection : connections) {
-    if (connection != nullptr) function(*connection);
-  }
-}
-
 // --- Places ---
 
 void PoolConnections::SetAddresses(uint32_t shard, const std::vector<ResolvedAddress>& addresses) {
+  shards_[shard]->addresses = addresses;
   // What began to wait for an address before a reload goes on, too, and others behind it.
-  for (const auto& [name, states] : retired_) {
-    for (const std::unique_ptr<Shard>& earlier : states) {
-      if (GoesWhere(*earlier, *shards_[shard])) SetAddresses(*earlier, addresses);
-    }
-  }
-  SetAddresses(*shards_[shard], addresses);
-}
-
-void PoolConnections::SetAddresses(Shard& shard, const std::vector<ResolvedAddress>& addresses) {
-  shard.addresses = addresses;
-  ForEachConnection(shard, [](UpstreamConnection& connection) { connection.OnAddressesChanged(); });
+  handovers_.SetAddresses(*shards_[shard]);
+  shards_[shard]->ForEach([](UpstreamConnection& connection) { connection.OnAddressesChanged(); });
 }
 
 void PoolConnections::ConnectAgain(uint32_t shard) {
-  ForEachConnection(*shards_[shard], [](UpstreamConnection& connection) {
+  shards_[shard]->ForEach([](UpstreamConnection& connection) {
     if (connection.backing_off()) connection.Connect();
   });
   if (pool_->config.preconnect) PreconnectShard(shard);

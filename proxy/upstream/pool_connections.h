@@ -8,44 +8,31 @@
 // reply too large to share, at most `max_leases` per shard. Idle ones are kept for the next use.
 //
 // A reload keeps the connections of shards that did not change, whatever their index; those of
-// others take nothing new and are closed when their last reply is in. Whenever a shared connection
-// is about to connect where such a one of its slot has requests under way, or may have (it has
-// another login, or more or fewer addresses, or its name has moved back), it waits until they are
-// answered, so that no request overtakes its session's earlier ones, be they left from the last
-// reload or from several before it. At other addresses it begins at once: what was at the old ones
-// may be gone. What waits because the shard has no address yet goes to the first that a reload
-// gives it or that its name is found to have. Owned by the worker's pool, used on its loop thread;
-// ends with it, when every fragment left fails.
+// others take nothing new and are closed when their last reply is in. Where a later state of the
+// shard would connect meanwhile, it may have to wait for them (upstream/handovers), so that no
+// request overtakes its session's earlier ones. Owned by the worker's pool, used on its loop
+// thread; ends with it, when every fragment left fails.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/functional/function_ref.h"
 #include "proxy/codec/shard_protocol.h"
 #include "proxy/config/snapshot.h"
+#include "proxy/upstream/handovers.h"
 #include "proxy/upstream/large_replies.h"
+#include "proxy/upstream/shard_connections.h"
 #include "proxy/upstream/upstream_connection.h"
 
 namespace weir {
-
-// Which of a shard's shared connections a session uses, as long as it lives.
-struct ConnectionSlot {
-  uint32_t index = 0;
-};
 
 class PoolConnections {
  public:
   // The cells of each shard's statistics, by index; shared, because a connection may outlive the
   // table.
   using ShardCells = std::vector<std::shared_ptr<ShardStats>>;
-  using Choice = absl::FunctionRef<bool(const UpstreamConnection&)>;
 
   PoolConnections(const UpstreamContext& context, PoolSnapshotPtr pool, ShardCells cells);
   ~PoolConnections();
@@ -66,7 +53,7 @@ class PoolConnections {
   template <typename Predicate>
   UpstreamConnection* FindSetAside(uint32_t shard, ConnectionSlot slot, ConnectionVariant variant,
                                    const Predicate& chosen) {
-    Way* way = FindWay(shard, slot, variant);
+    Way* way = shards_[shard]->FindWay(slot, variant);
     if (way == nullptr) return nullptr;
     auto found = std::ranges::find_if(way->set_aside,
                                       [&](const auto& connection) { return chosen(*connection); });
@@ -97,9 +84,13 @@ class PoolConnections {
   // The shared one of a slot, if requests have expired there and `chosen(connection)`, or that of
   // one from before a reload for which it has to wait to connect; else null.
   UpstreamConnection* SharedWithExpired(uint32_t shard, ConnectionSlot slot,
-                                        ConnectionVariant variant, Choice chosen);
+                                        ConnectionVariant variant, ConnectionChoice chosen);
   // Whether a connection that is about to connect has to wait, as ShardObserver asks.
-  bool MustWait(UpstreamConnection& connection);
+  bool MustWait(UpstreamConnection& connection) {
+    const bool ended = connection.shard() == kRemovedShard;
+    return !handovers_.empty() &&
+           handovers_.MustWait(connection, ended ? nullptr : shards_[connection.shard()].get());
+  }
 
   // A connection for one session alone; null when all leases are out. Give it back by EndLease.
   UpstreamConnection* BeginLease(uint32_t shard, ConnectionVariant variant);
@@ -124,100 +115,39 @@ class PoolConnections {
  private:
   static constexpr size_t kMostIdle = 4;
 
-  using Connections = std::vector<std::unique_ptr<UpstreamConnection>>;
-
-  // The shared connection of a slot, and those before it that were set aside and are still to
-  // answer.
-  struct Way {
-    std::unique_ptr<UpstreamConnection> shared;
-    Connections set_aside;
-  };
-
-  struct Shard {
-    // As it was when it was configured last.
-    ShardConfig config;
-    // Used by the connections below, which end before them.
-    std::shared_ptr<ShardStats> stats;
-    ConnectionSettings settings;
-    std::vector<ResolvedAddress> addresses;
-    // By variant, then by slot.
-    std::array<std::vector<Way>, kConnectionVariants.size()> ways;
-    size_t set_aside_count = 0;  // on all ways
-    Connections leased;
-    Connections idle;  // connected, and free for either use
-  };
-
-  // A shared connection on its way out, and one that waits until it is done, and asks then whether
-  // it must for another.
-  struct Handover {
-    const UpstreamConnection* before;
-    UpstreamConnection* after;
-  };
-  using States = std::vector<std::unique_ptr<Shard>>;
-
-  struct Place {
-    const Shard* shard;
-    ConnectionSlot slot;
-  };
-
-  std::unique_ptr<Shard> NewShard(const ShardConfig& config, std::shared_ptr<ShardStats> stats);
-  // Null when no session of the slot has asked the shard yet.
-  Way* FindWay(uint32_t shard, ConnectionSlot slot, ConnectionVariant variant) {
-    std::vector<Way>& ways = shards_[shard]->ways[static_cast<size_t>(variant)];
-    return slot.index < ways.size() ? &ways[slot.index] : nullptr;
-  }
+  std::unique_ptr<ShardConnections> NewShard(const ShardConfig& config,
+                                             std::shared_ptr<ShardStats> stats);
   // Takes it from where it is, shared or set aside; null when it is neither.
-  std::unique_ptr<UpstreamConnection> Remove(Shard& shard, const UpstreamConnection* connection);
+  std::unique_ptr<UpstreamConnection> Remove(ShardConnections& shard,
+                                             const UpstreamConnection* connection);
   // One that is idle, or a new one.
   std::unique_ptr<UpstreamConnection> IdleOrNew(uint32_t shard, ConnectionVariant variant);
   // For the next use, if it is connected and there are few such.
-  void KeepIdle(Shard& shard, std::unique_ptr<UpstreamConnection> connection);
+  void KeepIdle(ShardConnections& shard, std::unique_ptr<UpstreamConnection> connection);
   UpstreamConnection* CountLease(std::unique_ptr<UpstreamConnection> connection);
   std::unique_ptr<UpstreamConnection> NewConnection(uint32_t shard, ConnectionVariant variant);
   // The shard whose lease this is, of those in use and those on their way out.
-  Shard& ShardOfLease(UpstreamConnection* connection);
-  template <typename Function>
-  static void ForEachConnection(Shard& shard, const Function& function);
+  ShardConnections& ShardOfLease(UpstreamConnection* connection);
   void PreconnectShard(uint32_t shard);
   // A shard of before serves on, as this one.
   void Keep(uint32_t index);
-  void Retire(std::unique_ptr<Shard> shard);
-  // Whether `shard` says where that goes which still waits for an address in an earlier state of
-  // it: they have one place, or the earlier one had no address yet.
-  static bool GoesWhere(const Shard& before, const Shard& shard);
-  static void SetAddresses(Shard& shard, const std::vector<ResolvedAddress>& addresses);
-  // Whether requests on `before`, of an earlier state of the shard, are under way to an address
-  // that it has, or may yet go there.
-  static bool IsUnderWay(const Shard& earlier, const UpstreamConnection& before,
-                         const Shard& shard);
-  // What the connections of a slot to `shard`, which may be on its way out itself, have to wait for
-  // before they connect: one of an earlier state for which `chosen(connection)`; null: none.
-  const UpstreamConnection* FindBefore(const Shard& shard, ConnectionSlot slot,
-                                       ConnectionVariant variant, Choice chosen) const;
-  // Where a shared connection is, also one set aside or on its way out; none for any other.
-  std::optional<Place> PlaceOf(const UpstreamConnection& connection) const;
-  void EndHandovers(const UpstreamConnection* connection);
+  void Retire(std::unique_ptr<ShardConnections> shard);
   // Looks after connections that wait for their last reply, and comes again while there are any.
   void Sweep();
-  // Closes what is done of the shards on their way out, and lets go of what waited for it.
-  void SweepRetired();
-  // The same for the connections of one, which are noted in `closed`. True when none is left.
-  bool CloseWhatIsDone(Shard& shard, std::vector<UpstreamConnection*>& closed);
   void SetAside(const UpstreamConnection& connection);
-  void CountSetAside(Shard& shard, int64_t change);
+  void CountSetAside(ShardConnections& shard, int64_t change);
   // Finds another use for what was set aside and has answered all, and takes one back when that
   // which took its place cannot connect.
-  void SweepSetAside(Shard& shard);
-  void SweepSetAside(Shard& shard, Way& way);
+  void SweepSetAside(ShardConnections& shard);
+  void SweepSetAside(ShardConnections& shard, Way& way);
 
   const UpstreamContext context_;
   PoolSnapshotPtr pool_;
   // Outlives the connections, whose end sessions hear of.
   LargeReplies large_replies_;
-  std::vector<std::unique_ptr<Shard>> shards_;
-  // Those on their way out, by name, oldest first.
-  absl::flat_hash_map<std::string, States> retired_;
-  std::vector<Handover> handovers_;
+  std::vector<std::unique_ptr<ShardConnections>> shards_;
+  // Of those that have ended, and of those who wait for them.
+  Handovers handovers_;
   uint64_t next_slot_ = 0;
   uint64_t set_aside_version_ = 0;
   Timer sweep_timer_;
