@@ -343,7 +343,7 @@ void RedisHandler::EncodeFailure(const Request& request, Failure failure, uint32
 }
 
 void RedisHandler::Merge(const Request& request, ByteQueue* out) {
-  const Split& split = *request.split;
+  Split& split = *request.split;
   if (split.dropped) {
     ByteQueueWriter writer(chunks_, *out);
     return AppendError(writer, "ERR the reply is larger than the pool's session_output_limit");

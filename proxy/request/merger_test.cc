@@ -6,7 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/base/byte_queue.h"
+#include "proxy/base/chunk_pool.h"
 #include "proxy/base/strings.h"
+#include "proxy/codec/reply_parts.h"
 #include "proxy/codec/resp_merger.h"
 
 namespace weir {
@@ -57,6 +60,31 @@ TEST_F(MergerTest, RepliesOfManyChunksAreGathered) {
   EXPECT_EQ(merged, StrCat("*2\r\n:1\r\n", element));
   // And the next, small one is not disturbed by it.
   EXPECT_EQ(Merged(Merge::kSum, {":1\r\n", ":2\r\n"}), ":3\r\n");
+  EXPECT_EQ(chunks_.bytes_in_use(), 0u);
+}
+
+// Notes what is in use while replies are merged.
+struct MeasuringMerger {
+  void Merge(const ReplyParts& parts, ChunkPool& chunks, ByteQueue* out) {
+    in_use = chunks.bytes_in_use();
+  }
+  size_t in_use = 0;
+};
+
+TEST_F(MergerTest, WhatIsBeingMergedIsHeldOnceAndCounts) {
+  constexpr size_t kLarge = 3'000'000;
+  Split split;
+  split.fragments.resize(2);
+  split.fragments[0].reply.Append(chunks_, std::string(kLarge, 'x'));
+  split.fragments[1].reply.Append(chunks_, ":1\r\n");
+  MeasuringMerger measuring;
+  ByteQueue out;
+  merger_.Merge(split, /*errors_as_values=*/false, measuring, chunks_, &out);
+  EXPECT_GE(measuring.in_use, kLarge);
+  EXPECT_LT(measuring.in_use, kLarge + ChunkPool::kSizes.front() + 1);
+  EXPECT_TRUE(split.fragments[0].reply.empty());
+  EXPECT_FALSE(split.fragments[1].reply.empty());
+  split.fragments.clear();
   EXPECT_EQ(chunks_.bytes_in_use(), 0u);
 }
 
