@@ -14,6 +14,12 @@ constexpr std::string_view kHello = "HELLO";
 // HELLO's, with its list of modules, is the longest.
 constexpr size_t kMaxReplyBytes = 64 << 10;
 
+// What redis says to AUTH when it has no password: from 6.0 on, and before.
+bool SaysThatItHasNoPassword(std::string_view answer) {
+  return answer.starts_with("ERR AUTH <password> called without any password configured") ||
+         answer.starts_with("ERR Client sent AUTH, but no password is set");
+}
+
 }  // namespace
 
 Handshake::Handshake(const ShardLogin& login, ConnectionVariant variant) {
@@ -52,16 +58,21 @@ Handshake::State Handshake::OnBytes(std::string_view bytes) {
     if (result.status == ParseStatus::kNeedMore) return state_;
     if (IsError(reply_)) {
       std::string_view answer = ErrorText(reply_);
-      refused_variant_ =
-          steps_[next_step_] == kHello &&
-          (answer.starts_with("NOPROTO") || answer.starts_with("ERR unknown command"));
-      return Fail(steps_[next_step_], answer);
+      const bool needless = steps_[next_step_] == kAuth && SaysThatItHasNoPassword(answer);
+      if (!needless) return Refused(answer);
+      needless_password_ = true;
     }
     reply_.clear();
     if (++next_step_ == steps_.size()) state_ = State::kDone;
   }
   if (!bytes.empty()) return Fail("handshake", "more replies than requests");
   return state_;
+}
+
+Handshake::State Handshake::Refused(std::string_view answer) {
+  refused_variant_ = steps_[next_step_] == kHello &&
+                     (answer.starts_with("NOPROTO") || answer.starts_with("ERR unknown command"));
+  return Fail(steps_[next_step_], answer);
 }
 
 Handshake::State Handshake::Fail(std::string_view step, std::string_view answer) {

@@ -47,6 +47,29 @@ TEST(HandshakeTest, AnErrorNamesItsStepAndTheAnswerButNotThePassword) {
   EXPECT_FALSE(handshake.refused_variant());
 }
 
+TEST(HandshakeTest, AShardWithoutAPasswordIsAcceptedAndTold) {
+  for (std::string_view answer :
+       {"-ERR AUTH <password> called without any password configured for the default user. Are you "
+        "sure your configuration is correct?\r\n",
+        "-ERR Client sent AUTH, but no password is set\r\n"}) {
+    Handshake handshake({.auth = "pw", .db = 7}, kBase);
+    handshake.OnBytes(answer);
+    EXPECT_TRUE(handshake.needless_password()) << answer;
+    EXPECT_EQ(handshake.OnBytes("+OK\r\n"), State::kDone) << answer;
+    EXPECT_TRUE(handshake.needless_password()) << answer;
+    EXPECT_EQ(handshake.error(), "");
+  }
+  Handshake handshake({.auth = "pw"}, kBase);
+  handshake.OnBytes("+OK\r\n");
+  EXPECT_FALSE(handshake.needless_password());
+}
+
+TEST(HandshakeTest, WhatAShardWithoutAPasswordSaysToSelectIsNoExcuse) {
+  Handshake handshake({.auth = "pw", .db = 7}, kBase);
+  EXPECT_EQ(handshake.OnBytes("+OK\r\n-ERR Client sent AUTH, but no password is set\r\n"),
+            State::kFailed);
+}
+
 TEST(HandshakeTest, ALoadingShardIsNotReady) {
   Handshake handshake({.db = 7}, kBase);
   EXPECT_EQ(handshake.OnBytes("-LOADING Redis is loading the dataset in memory\r\n"),

@@ -1,24 +1,14 @@
 #include "proxy/downstream/redis_errors.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cctype>
 
-#include "proxy/base/socket_address.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
 namespace {
 
 constexpr size_t kMaxCause = 120;
-
-std::string AddressText(int fd, int (*get)(int, sockaddr*, socklen_t*)) {
-  sockaddr_storage storage = {};
-  socklen_t length = sizeof(storage);
-  if (get(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return "";
-  return MakeAddress(reinterpret_cast<const sockaddr*>(&storage), length).ToString();
-}
 
 }  // namespace
 
@@ -64,6 +54,9 @@ std::string FailureError(Failure failure, std::string_view shard_name) {
   switch (failure) {
     case Failure::kUnavailable:
       return StrCat("ERR Connection refused: shard ", shard_name, " cannot be reached");
+    case Failure::kRefused:
+      return StrCat("ERR Connection refused: shard ", shard_name,
+                    " answers the proxy's login with an error, which is in the proxy's log");
     case Failure::kNoSocket:
       return StrCat("ERR the proxy has no socket left to connect to shard ", shard_name);
     case Failure::kOverloaded:
@@ -108,10 +101,6 @@ std::string_view CauseOf(std::string_view frame) {
   if (frame.starts_with('-')) frame.remove_prefix(1);
   if (frame.starts_with("ERR ")) frame.remove_prefix(4);
   return frame.substr(0, std::min(frame.find_first_of("\r\n"), kMaxCause));
-}
-
-SessionAddresses AddressesOf(int fd) {
-  return {AddressText(fd, &getpeername), AddressText(fd, &getsockname)};
 }
 
 }  // namespace weir

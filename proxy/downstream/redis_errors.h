@@ -1,5 +1,5 @@
 // Texts of the errors that the proxy itself answers in the redis protocol, without framing. An API:
-// clients match their first word, people their rest. Pure but for AddressesOf; any thread.
+// clients match their first word, people their rest. Pure; any thread.
 #pragma once
 
 #include <cstddef>
@@ -39,13 +39,5 @@ std::string_view CodeOf(std::string_view frame);
 // What an error reply says, without framing and its "ERR", for telling of it in another error: at
 // most 120 bytes. Answers a view into `frame`.
 std::string_view CauseOf(std::string_view frame);
-
-// Where a session's two ends are, for CLIENT INFO and CLIENT LIST. Two system calls; an end that
-// cannot be told is empty.
-struct SessionAddresses {
-  std::string peer;
-  std::string local;
-};
-SessionAddresses AddressesOf(int fd);
 
 }  // namespace weir

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
+#include "proxy/base/socket_ends.h"
 #include "proxy/base/strings.h"
 #include "proxy/base/version.h"
 #include "proxy/codec/redis_commands.h"
@@ -303,8 +304,7 @@ void RedisHandler::AnswerItself(const Call& call) {
   Session& session = call.session;
   const RedisLocal local = RedisLocalOf(*call.spec);
   const bool tells_addresses = local == RedisLocal::kClientInfo || local == RedisLocal::kClientList;
-  const SessionAddresses addresses =
-      tells_addresses ? AddressesOf(session.fd()) : SessionAddresses();
+  const SocketEnds addresses = tells_addresses ? EndsOf(session.fd()) : SocketEnds();
   const LocalContext context = {
       .pool = pool_->config,
       .commands = *pool_->commands,

@@ -6,6 +6,7 @@
 
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
+#include "proxy/base/socket_ends.h"
 
 namespace weir {
 
@@ -128,7 +129,7 @@ void Session::OnStreamBroken(int error) {
   if (life_ == Life::kLingering) return Close();
   context_.stats.client_err.Add();
   LOG_EVENT_LIMITED(LogLevel::kInfo, "session_broken", {"pool", context_.pool->config.name},
-                    {"session", id_}, {"errno", error});
+                    {"client", PeerOf(fd_)}, {"session", id_}, {"errno", error});
   Close();
 }
 
@@ -151,7 +152,8 @@ void Session::CheckProgress(Duration limit) {
   if (context_.loop.now() - progress_at_ < limit) return;
   context_.stats.closed_by_progress_limit.Add();
   LOG_EVENT_LIMITED(LogLevel::kWarn, "session_progress_limit", {"pool", context_.pool->config.name},
-                    {"session", id_}, {"unsent_bytes", unsent()}, {"receiving", receiving});
+                    {"client", PeerOf(fd_)}, {"session", id_}, {"unsent_bytes", unsent()},
+                    {"receiving", receiving});
   Close();
 }
 
@@ -369,7 +371,7 @@ void Session::CheckOutput() {
   if (unsent() <= limit) return;
   context_.stats.closed_by_output_limit.Add();
   LOG_EVENT_LIMITED(LogLevel::kWarn, "session_output_limit", {"pool", context_.pool->config.name},
-                    {"session", id_}, {"unsent_bytes", unsent()});
+                    {"client", PeerOf(fd_)}, {"session", id_}, {"unsent_bytes", unsent()});
   Close();
 }
 

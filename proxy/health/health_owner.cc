@@ -146,7 +146,7 @@ void HealthOwner::ReportSuccess(std::string pool, std::string shard) {
     Pool* pool = FindPool(pool_name);
     if (pool == nullptr) return;
     const auto found = pool->shards.find(shard);
-    if (found != pool->shards.end()) pool->tracker.OnSuccess(found->second);
+    if (found != pool->shards.end()) Perform(*pool, pool->tracker.OnSuccess(found->second));
   });
 }
 
@@ -208,6 +208,10 @@ void HealthOwner::Perform(Pool& pool, const HealthTracker::Actions& actions) {
       case HealthAction::Kind::kStartProbe:
         StartProbe(pool, action);
         break;
+      case HealthAction::Kind::kNoteFailing:
+      case HealthAction::Kind::kNoteServing:
+        Note(pool, action);
+        break;
     }
   }
   if (changed) Publish(pool);
@@ -232,6 +236,20 @@ void HealthOwner::OnRestore(Pool& pool, const HealthAction& action) {
             {"shard", config.servers[action.shard].name},
             {"live", config.servers.size() - pool.tracker.ejected()},
             {"shards", config.servers.size()});
+}
+
+void HealthOwner::Note(const Pool& pool, const HealthAction& action) {
+  const PoolConfig& config = pool.snapshot->config;
+  const std::string& shard = config.servers[action.shard].name;
+  if (action.kind == HealthAction::Kind::kNoteServing) {
+    LOG_EVENT(LogLevel::kWarn, "shard_serves_again", {"pool", config.name}, {"shard", shard});
+    return;
+  }
+  const std::string_view stays_because =
+      config.auto_eject_hosts ? "no more may be ejected" : "auto_eject_hosts is false";
+  LOG_EVENT(LogLevel::kWarn, "shard_failing", {"pool", config.name}, {"shard", shard},
+            {"failure", ShardFailureName(action.failure)}, {"failures", action.failures},
+            {"not_ejected", stays_because});
 }
 
 void HealthOwner::StartProbe(Pool& pool, const HealthAction& action) {

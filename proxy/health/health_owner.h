@@ -92,6 +92,7 @@ class HealthOwner {
   void Perform(Pool& pool, const HealthTracker::Actions& actions);
   void OnEject(Pool& pool, const HealthAction& action);
   void OnRestore(Pool& pool, const HealthAction& action);
+  void Note(const Pool& pool, const HealthAction& action);
   void StartProbe(Pool& pool, const HealthAction& action);
   void OnProbeDone(const std::string& pool_name, size_t shard, uint64_t probe_id,
                    const absl::Status& result);

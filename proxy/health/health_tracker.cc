@@ -25,16 +25,19 @@ HealthTracker::Actions HealthTracker::OnFailure(size_t shard, ShardFailure kind,
   failed.failed_at = now;
   failed.failure = kind;
   if (failed.failures < policy_.server_failure_limit) return {};
-  if (!MayEject()) return {};
+  if (!MayEject()) return NoteFailing(shard);
   if (kind == ShardFailure::kConnect) return {Eject(shard, now)};
   const bool asked = failed.probe_id != 0;
   if (asked) return {};
   return {StartProbe(shard)};
 }
 
-void HealthTracker::OnSuccess(size_t shard) {
+HealthTracker::Actions HealthTracker::OnSuccess(size_t shard) {
   CHECK_LT(shard, shards_.size());
-  shards_[shard].failures = 0;
+  Shard& serving = shards_[shard];
+  serving.failures = 0;
+  if (serving.state != State::kLive || !std::exchange(serving.noted, false)) return {};
+  return {{.kind = HealthAction::Kind::kNoteServing, .shard = shard}};
 }
 
 HealthTracker::Actions HealthTracker::OnProbeResult(uint64_t probe_id, ProbeResult result,
@@ -106,6 +109,7 @@ void HealthTracker::OnMoved(size_t shard, Moment now) {
   CHECK_LT(shard, shards_.size());
   Shard& moved = shards_[shard];
   moved.failures = 0;
+  moved.noted = false;
   moved.probe_id = 0;
   if (moved.state == State::kLive) {
     moved.ejection_time = Duration::zero();
@@ -158,8 +162,18 @@ HealthAction HealthTracker::StartProbe(size_t index) {
   return {.kind = HealthAction::Kind::kStartProbe, .shard = index, .probe_id = last_probe_id_};
 }
 
+HealthTracker::Actions HealthTracker::NoteFailing(size_t index) {
+  Shard& shard = shards_[index];
+  if (std::exchange(shard.noted, true)) return {};
+  return {{.kind = HealthAction::Kind::kNoteFailing,
+           .shard = index,
+           .failure = shard.failure,
+           .failures = shard.failures}};
+}
+
 HealthAction HealthTracker::Eject(size_t index, Moment now) {
   Shard& shard = shards_[index];
+  shard.noted = false;
   shard.ejection_time = NextEjectionTime(shard, now);
   shard.probe_at = now + shard.ejection_time;
   shard.state = State::kEjected;

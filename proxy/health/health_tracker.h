@@ -35,13 +35,15 @@ struct HealthPolicy {
 // What the owner of a tracker has to do, in the order given.
 struct HealthAction {
   enum class Kind : uint8_t {
-    kEject,       // live() has changed: publish a ring without the shard
-    kStartProbe,  // connect anew and ask; then OnProbeResult(probe_id, ...) exactly once
-    kRestore,     // live() has changed: publish a ring with the shard
+    kEject,        // live() has changed: publish a ring without the shard
+    kStartProbe,   // connect anew and ask; then OnProbeResult(probe_id, ...) exactly once
+    kRestore,      // live() has changed: publish a ring with the shard
+    kNoteFailing,  // for people: it would be ejected if that were allowed, and stays live
+    kNoteServing,  // for people: a shard that was noted so has answered
   };
   Kind kind;
   size_t shard;  // index into the names that the tracker has now
-  // kEject: the latest failure that counted, and how many there were in a row.
+  // kEject, kNoteFailing: the latest failure that counted, and how many there were in a row.
   ShardFailure failure = ShardFailure::kConnect;
   uint32_t failures = 0;
   // kEject: how long the shard is left alone before it is probed.
@@ -99,7 +101,7 @@ class HealthTracker {
 
   // A worker got a reply from `shard` (reported for the first one after a failure): the row of
   // failures is broken. It never restores an ejected shard: a probe does.
-  void OnSuccess(size_t shard);
+  [[nodiscard]] Actions OnSuccess(size_t shard);
 
   // The answer to kStartProbe. kUnknown changes nothing: an ejected shard is probed again after its
   // ejection time, a live one at its next failure. An id that became void (by Update, or by an
@@ -136,6 +138,7 @@ class HealthTracker {
     uint32_t failures = 0;                          // in a row, while live
     Moment failed_at = {};                          // the latest of them
     ShardFailure failure = ShardFailure::kConnect;  // its kind
+    bool noted = false;                             // kNoteFailing was said of this row
     // Of the latest ejection; zero while the record is clean.
     Duration ejection_time = Duration::zero();
     Moment restored_at = {};
@@ -152,6 +155,7 @@ class HealthTracker {
   bool MayEject() const;
   HealthAction StartProbe(size_t index);
   Actions OnSecondOpinion(size_t index, ProbeResult result, Moment now);
+  Actions NoteFailing(size_t index);
   HealthAction Eject(size_t index, Moment now);
   HealthAction Restore(size_t index, Moment now);
 

@@ -41,7 +41,11 @@ class Harness {
     for (int i = 0; i < 8; ++i) Say(&said, tracker_.OnFailure(Index(shard), kind, now_));
     return said;
   }
-  void Answers(std::string_view shard) { tracker_.OnSuccess(Index(shard)); }
+  Said Answers(std::string_view shard) {
+    Said said;
+    Say(&said, tracker_.OnSuccess(Index(shard)));
+    return said;
+  }
   // Moves the clock; the tracker is ticked at its own deadlines on the way, and nowhere else.
   Said Waits(Duration time) {
     const Moment end = now_ + time;
@@ -94,8 +98,12 @@ class Harness {
       } else if (action.kind == HealthAction::Kind::kStartProbe) {
         last_probe_ = action.probe_id;
         said->push_back(StrCat("probe ", shard));
+      } else if (action.kind == HealthAction::Kind::kNoteFailing) {
+        said->push_back(StrCat("note ", shard, " after ", action.failures, " ",
+                               ShardFailureName(action.failure)));
       } else {
-        said->push_back(StrCat("restore ", shard));
+        const bool restored = action.kind == HealthAction::Kind::kRestore;
+        said->push_back(StrCat(restored ? "restore " : "serves ", shard));
       }
     }
   }
@@ -128,7 +136,7 @@ TEST(HealthTrackerTest, AShardIsEjectedAtTheLimitProbedAfterTheTimeoutAndRestore
 TEST(HealthTrackerTest, OnlyFailuresInARowCount) {
   Harness h(Ejecting(absl::Seconds(2), 3), {"a", "b"});
   EXPECT_THAT(h.Fails("a", 2), IsEmpty());
-  h.Answers("a");
+  EXPECT_THAT(h.Answers("a"), IsEmpty());
   EXPECT_THAT(h.Fails("a", 2), IsEmpty());
   EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 2s after 3 connect"));
 }
@@ -137,7 +145,7 @@ TEST(HealthTrackerTest, FailuresAreCountedPerShard) {
   Harness h(Ejecting(), {"a", "b", "c"});
   h.Fails("a");
   EXPECT_THAT(h.Fails("b"), IsEmpty());
-  h.Answers("b");
+  EXPECT_THAT(h.Answers("b"), IsEmpty());
   EXPECT_THAT(h.Fails("a"), ElementsAre("eject a for 2s after 2 connect"));
 }
 
@@ -204,7 +212,7 @@ TEST(HealthTrackerTest, ALossSeenByAllWorkersAtOnceIsOneFailure) {
 TEST(HealthTrackerTest, AFailureAfterAReplyCountsHoweverSoonItComes) {
   Harness h(Ejecting(absl::Seconds(2), 1), {"a", "b"});
   h.FailsEverywhere("a", ShardFailure::kReset);
-  h.Answers("a");
+  EXPECT_THAT(h.Answers("a"), IsEmpty());
   EXPECT_THAT(h.FailsEverywhere("a", ShardFailure::kConnect),
               ElementsAre("eject a for 2s after 1 connect"));
 }
@@ -231,7 +239,7 @@ TEST(HealthTrackerTest, AProofOfFailureEjectsWithoutWaitingForTheProbe) {
 TEST(HealthTrackerTest, AReplyDuringTheProbeOfALiveShardOutweighsIt) {
   Harness h(Ejecting(), {"a", "b"});
   h.Fails("a", 2, ShardFailure::kReset);
-  h.Answers("a");
+  EXPECT_THAT(h.Answers("a"), IsEmpty());
   EXPECT_THAT(h.Probe(false), IsEmpty());
   EXPECT_EQ(h.Live(), "ab");
 }
@@ -246,18 +254,21 @@ TEST(HealthTrackerTest, AnUpdateDropsTheProbeOfALiveShard) {
 
 TEST(HealthTrackerTest, WithoutAutoEjectHostsNothingIsEjected) {
   Harness h({.auto_eject_hosts = false, .server_failure_limit = 1}, {"a", "b"});
-  EXPECT_THAT(h.Fails("a", 100), IsEmpty());
+  EXPECT_THAT(h.Fails("a", 100), ElementsAre("note a after 1 connect"));
   EXPECT_EQ(h.Live(), "ab");
   EXPECT_EQ(h.tracker().next_deadline(), kNever);
+  EXPECT_THAT(h.Answers("a"), ElementsAre("serves a"));
+  EXPECT_THAT(h.Answers("a"), IsEmpty());
+  EXPECT_THAT(h.Fails("a", 100), ElementsAre("note a after 1 connect")) << "once for each row";
 }
 
 TEST(HealthTrackerTest, TheLastLiveShardIsNeverEjected) {
   Harness h(Ejecting(), {"a", "b"});
   h.Fails("a", 2);
-  EXPECT_THAT(h.Fails("b", 50), IsEmpty());
+  EXPECT_THAT(h.Fails("b", 50), ElementsAre("note b after 2 connect"));
   EXPECT_EQ(h.Live(), "b");
   Harness alone(Ejecting(), {"a"});
-  EXPECT_THAT(alone.Fails("a", 50), IsEmpty());
+  EXPECT_THAT(alone.Fails("a", 50), ElementsAre("note a after 2 connect"));
   EXPECT_EQ(alone.Live(), "a");
 }
 
@@ -272,11 +283,25 @@ TEST(HealthTrackerTest, AShardSparedForBeingTheLastIsEjectedAtItsNextFailureOnce
   EXPECT_EQ(h.Live(), "a");
 }
 
+TEST(HealthTrackerTest, AShardSparedForBeingTheLastAndEjectedLaterIsNotSaidToServe) {
+  Harness h(Ejecting(), {"a", "b"});
+  h.Fails("a", 2);
+  h.Fails("b", 5);
+  h.Waits(2s);
+  h.Probe(true);
+  h.Fails("b");
+  EXPECT_EQ(h.Live(), "a");
+  EXPECT_THAT(h.Answers("b"), IsEmpty());
+  h.Waits(2s);
+  EXPECT_THAT(h.Probe(true), ElementsAre("restore b"));
+  EXPECT_THAT(h.Answers("b"), IsEmpty());
+}
+
 TEST(HealthTrackerTest, AShardSparedForBeingTheLastIsForgivenByAReply) {
   Harness h(Ejecting(), {"a", "b"});
   h.Fails("a", 2);
   h.Fails("b", 5);
-  h.Answers("b");
+  EXPECT_THAT(h.Answers("b"), ElementsAre("serves b"));
   h.Waits(2s);
   h.Probe(true);
   EXPECT_THAT(h.Fails("b"), IsEmpty());
@@ -288,12 +313,12 @@ TEST(HealthTrackerTest, NoMoreThanTheAllowedShareIsEjected) {
   Harness h(policy, {"a", "b", "c", "d", "e"});
   EXPECT_EQ(h.Fails("a", 2).size(), 1u);
   EXPECT_EQ(h.Fails("b", 2).size(), 1u);
-  EXPECT_THAT(h.Fails("c", 9), IsEmpty());
+  EXPECT_THAT(h.Fails("c", 9), ElementsAre("note c after 2 connect"));
   EXPECT_EQ(h.Live(), "cde");
 
   policy.max_ejected_percent = 0;
   Harness none(policy, {"a", "b"});
-  EXPECT_THAT(none.Fails("a", 9), IsEmpty());
+  EXPECT_THAT(none.Fails("a", 9), ElementsAre("note a after 2 connect"));
 }
 
 TEST(HealthTrackerTest, AFailedProbeIsRepeatedAfterTheSameTime) {
@@ -368,7 +393,7 @@ TEST(HealthTrackerTest, LateNewsOfAnEjectedShardChangesNothing) {
   Harness h(Ejecting(), {"a", "b", "c"});
   h.Fails("a", 2);
   EXPECT_THAT(h.Fails("a", 10), IsEmpty());
-  h.Answers("a");
+  EXPECT_THAT(h.Answers("a"), IsEmpty());
   EXPECT_EQ(h.Live(), "bc");
   EXPECT_THAT(h.Waits(2s), ElementsAre("probe a"));
   EXPECT_THAT(h.Fails("a", 10), IsEmpty());

@@ -65,6 +65,24 @@ int TestConfiguration(const std::string& file) {
   return status.ok() ? 0 : 1;
 }
 
+void LogWarnings(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) {
+    LOG_EVENT(LogLevel::kWarn, "config_warning", {"warning", warning});
+  }
+}
+
+// The names of the pools of `in` that are not, or not the same, in `other`; "-" when there are
+// none.
+std::string Others(const Snapshot& in, const Snapshot& other, bool known_there) {
+  std::string names;
+  for (const PoolSnapshotPtr& pool : in.pools) {
+    const PoolSnapshot* found = other.FindPool(pool->config.name);
+    if ((found != nullptr) != known_there || found == pool.get()) continue;
+    StrAppend(&names, names.empty() ? "" : ",", pool->config.name);
+  }
+  return names.empty() ? "-" : names;
+}
+
 // Each client is a descriptor, and the usual soft limit of 1,024 is for programs that use select.
 void RaiseFileLimit() {
   rlimit limit;
@@ -136,7 +154,9 @@ absl::Status ProxyProcess::Start() {
   });
   if (!server.ok()) return Unavailable(FromAbsl(server.status().message()));
   server_ = *std::move(server);
+  const std::vector<std::string> warnings = config->warnings;
   if (absl::Status applied = pools_.SetFile(*std::move(config)); !applied.ok()) return applied;
+  LogWarnings(warnings);
   if (!options_.controls.empty()) {
     absl::StatusOr<std::unique_ptr<ControlLink>> control =
         ControlLink::Start(options_, *loop_, *server_, pools_);
@@ -180,6 +200,9 @@ void ProxyProcess::OnSignal(int signal) {
 void ProxyProcess::Reload() {
   if (options_.conf_file.empty()) return;
   absl::StatusOr<Config> config = LoadOwnConfig(options_.conf_file);
+  const SnapshotPtr before = pools_.snapshot();
+  const std::vector<std::string> warnings =
+      config.ok() ? config->warnings : std::vector<std::string>();
   const absl::Status status =
       config.ok() ? pools_.SetFile(*std::move(config)) : absl::Status(config.status());
   if (!status.ok()) {
@@ -190,9 +213,13 @@ void ProxyProcess::Reload() {
               {"generation", pools_.snapshot()->generation});
     return;
   }
+  const Snapshot& after = *pools_.snapshot();
   LOG_EVENT(LogLevel::kNotice, "reloaded", {"file", options_.conf_file},
-            {"generation", pools_.snapshot()->generation},
-            {"pools", pools_.snapshot()->pools.size()});
+            {"generation", after.generation}, {"pools", after.pools.size()},
+            {"added", Others(after, *before, /*known_there=*/false)},
+            {"changed", Others(after, *before, /*known_there=*/true)},
+            {"removed", Others(*before, after, /*known_there=*/false)});
+  LogWarnings(warnings);
 }
 
 void ProxyProcess::BeginDrain(int signal) {

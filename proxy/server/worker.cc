@@ -4,6 +4,7 @@
 
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
+#include "proxy/base/socket_ends.h"
 
 namespace weir {
 namespace {
@@ -193,7 +194,8 @@ bool Worker::CloseLargestSession() {
   largest->context().stats.closed_by_memory_limit.Add();
   LOG_EVENT_LIMITED(LogLevel::kWarn, "closed_by_memory_limit",
                     {"pool", largest->context().pool->config.name}, {"session", largest->id()},
-                    {"held_bytes", largest->held()}, {"limit", memory_.limit()});
+                    {"client", PeerOf(largest->fd())}, {"held_bytes", largest->held()},
+                    {"limit", memory_.limit()});
   largest->Close();
   return true;
 }

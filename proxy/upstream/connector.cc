@@ -91,6 +91,12 @@ void Connector::OnTimer() {
     return owner_.MayConnectAgain() ? Begin() : timer_.ArmAt(loop_.now() + kLongestBackOff);
   }
   const bool too_late = socket_.valid() || state_ == State::kProving;
+  if (too_late) {
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "connect_failed", {"pool", label_.pool},
+                      {"shard", label_.shard}, {"address", address_.ToString()},
+                      {"error", state_ == State::kProving ? "no answer to the login in time"
+                                                          : "no connection in time"});
+  }
   owner_.OnConnectFailed(too_late ? ConnectFailure::kShard : failure_);
 }
 

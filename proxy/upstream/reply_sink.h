@@ -17,6 +17,7 @@ class UpstreamConnection;
 // Why a fragment got no reply.
 enum class Failure : uint8_t {
   kUnavailable,     // not connected, and backing off
+  kRefused,         // the same, because the shard refuses what a connection says first
   kNoSocket,        // the same, because the proxy has no descriptor, memory or port for it
   kOverloaded,      // too much is queued already for a shard that does not answer
   kReset,           // the connection was lost

@@ -36,9 +36,9 @@ TEST_F(UpstreamConnectingTest, ARefusedPasswordFailsWhatWaitsAndIsTriedAgainLate
   settings_.login.auth = "secret";
   Send("1", "GET x");
   shard_.Sends("-WRONGPASS no\r\n");
-  EXPECT_THAT(Events(), ElementsAre("1 failed: unavailable"));
+  EXPECT_THAT(Events(), ElementsAre("1 failed: refused"));
   EXPECT_THAT(Verdicts(), ElementsAre("connect"));
-  EXPECT_EQ(Send("2", "GET x"), Failure::kUnavailable);
+  EXPECT_EQ(Send("2", "GET x"), Failure::kRefused);
   Advance(milliseconds(50));
   EXPECT_EQ(shard_.connections(), 2u);
   EXPECT_EQ(Send("3", "GET x"), std::nullopt);

@@ -155,6 +155,10 @@ void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
     case Handshake::State::kWaiting:
       return;
     case Handshake::State::kDone:
+      if (handshake_->needless_password()) {
+        LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_has_no_password", {"pool", settings_.label.pool},
+                          {"shard", settings_.label.shard});
+      }
       return BecomeReady();
     case Handshake::State::kFailed:
       LOG_EVENT_LIMITED(LogLevel::kWarn, "handshake_failed", {"pool", settings_.label.pool},
@@ -166,7 +170,7 @@ void UpstreamConnection::OnHandshakeBytes(std::string_view bytes) {
         // Nothing will be asked in this variant again: it is not tried in the background.
         return connector_.Cancel();
       }
-      return Lose(Failure::kUnavailable, ShardFailure::kConnect);
+      return Lose(Failure::kRefused, ShardFailure::kConnect);
   }
 }
 
@@ -311,6 +315,8 @@ void UpstreamConnection::OnTimer() {
   if (!AwaitsShard()) {
     last_received_ = now;
   } else if (!pending_.empty() && After(LastSign(), settings_.silence_limit) <= now) {
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_silent", {"pool", settings_.label.pool},
+                      {"shard", settings_.label.shard}, {"pending", pending_.size()});
     return Lose(Failure::kSilent, ShardFailure::kSilence);
   }
   ArmTimer();
@@ -372,10 +378,15 @@ void UpstreamConnection::Lose(Failure failure, std::optional<ShardFailure> repor
   }
   Disconnect();
   if (!was_ready) {
-    unavailable_ = failure == Failure::kNoSocket ? failure : Failure::kUnavailable;
+    const bool tells_more = failure == Failure::kNoSocket || failure == Failure::kRefused;
+    unavailable_ = tells_more ? failure : Failure::kUnavailable;
     connector_.BackOff();
   }
   suspect_ = suspect_ || !idle_close;
+  if (was_ready && !idle_close && reported == ShardFailure::kReset) {
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "shard_connection_lost", {"pool", settings_.label.pool},
+                      {"shard", settings_.label.shard}, {"pending", pending_.size()});
+  }
   const bool counted = std::exchange(silence_counted_, false) && reported == ShardFailure::kSilence;
   // Before it was ready nothing had been written that could have an effect.
   pending_.FailAll(!was_ready && failure == Failure::kReset ? Failure::kUnavailable : failure);

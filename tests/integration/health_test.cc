@@ -142,6 +142,30 @@ TEST(HealthTest, AShardThatStandsStillIsEjectedOnce) {
   EXPECT_EQ(proxy.Count("shard_ejected"), 1u);
 }
 
+TEST(HealthTest, AShardThatHangsAndIsNotEjectedIsInTheLog) {
+  RedisServer a;
+  RedisServer b;
+  Proxy proxy(a.address(), b.address(),
+              "server_failure_limit: 1, timeout: 50, max_ejected_percent: 0");
+  const std::string key = proxy.KeyOf(b);
+  b.process().Signal(SIGSTOP);
+  EXPECT_THAT(proxy.Get(key).text, HasSubstr("did not answer in time"));
+  EXPECT_TRUE(proxy.Logs("shard_failing pool=alpha shard=b failure=silence failures=1"));
+  b.process().Signal(SIGCONT);
+  EXPECT_TRUE(Eventually([&] { return proxy.Get(key).text == "value"; }));
+  EXPECT_TRUE(proxy.Logs("shard_serves_again pool=alpha shard=b"));
+  EXPECT_EQ(proxy.Count("shard_ejected"), 0u);
+}
+
+TEST(HealthTest, AShardWithoutAPasswordServesThoughOneIsGiven) {
+  RedisServer a;
+  RedisServer b;
+  Proxy proxy(a.address(), b.address(), "redis_auth: secret");
+  EXPECT_EQ(proxy.Ask({"AUTH", "secret"}).text, "OK");
+  EXPECT_TRUE(proxy.Set("key"));
+  EXPECT_TRUE(proxy.Logs("shard_has_no_password pool=alpha"));
+}
+
 TEST(HealthTest, TheLastShardIsNeverEjectedAndFailsItsRequestsAtOnce) {
   FakeShards shards(2);
   Proxy proxy(shards.address(0), shards.address(1), "server_failure_limit: 1");

@@ -10,6 +10,8 @@ std::string_view Text(Failure failure) {
   switch (failure) {
     case Failure::kUnavailable:
       return "unavailable";
+    case Failure::kRefused:
+      return "refused";
     case Failure::kNoSocket:
       return "no socket";
     case Failure::kOverloaded:
