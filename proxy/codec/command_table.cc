@@ -75,9 +75,22 @@ std::optional<std::string> FindFault(const ExtraCommand& extra) {
 }
 
 // Fixed positions and nothing else to know about it: the only kind that an extra may restate.
-bool MayBeRestated(const CommandSpec& spec) {
+bool HasFixedPositions(const CommandSpec& spec) {
   return spec.command_class == CommandClass::kByKey && spec.key_finder == nullptr &&
          spec.argument_check == nullptr;
+}
+
+// Why an extra cannot stand beside the built-in command of its name, if so.
+std::optional<std::string> FindConflict(const CommandSpec& known, const CommandSpec& added) {
+  if (!HasFixedPositions(known)) {
+    return StrCat("cannot be redefined: the proxy ",
+                  known.reason.empty() ? "handles it itself or reads its arguments"
+                                       : "refuses it or restricts it");
+  }
+  // Other positions would send it to a shard that has not all of its keys.
+  if (known.keys == added.keys) return std::nullopt;
+  return StrCat("has first_key ", known.keys.first, ", last_key ", known.keys.last, ", step ",
+                known.keys.step, ", expected the same");
 }
 
 CommandSpec SpecOfExtra(const ExtraCommand& extra, std::string_view name) {
@@ -225,13 +238,8 @@ absl::StatusOr<CommandTable> CommandTable::WithExtra(std::span<const ExtraComman
       specs.push_back(added);
     } else if (known->Has(CommandFlag::kExtra)) {
       return InvalidArgument("command \"", extra.name, "\" is given twice");
-    } else if (!MayBeRestated(*known)) {
-      return InvalidArgument("command \"", extra.name,
-                             "\" is built in and cannot be redefined: the proxy ",
-                             known->reason.empty() ? "handles it itself or reads its arguments"
-                                                   : "refuses it or restricts it");
-    } else {
-      *known = added;
+    } else if (const auto conflict = FindConflict(*known, added)) {
+      return InvalidArgument("command \"", extra.name, "\" is built in and ", *conflict);
     }
   }
   std::ranges::sort(specs, {}, &CommandSpec::name);

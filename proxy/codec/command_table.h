@@ -76,6 +76,8 @@ struct KeyRange {
   int16_t first = 0;
   int16_t last = 0;
   int16_t step = 0;
+
+  friend bool operator==(const KeyRange&, const KeyRange&) = default;
 };
 
 // Positions of a request's keys. Owned by the caller and used again for each request, so that its

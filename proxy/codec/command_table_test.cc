@@ -200,11 +200,18 @@ TEST(ExtraCommandsTest, RequireEnoughArgumentsForTheirKeys) {
   EXPECT_TRUE(ArityMatches(*table->Find("copy3"), 5));
 }
 
-TEST(ExtraCommandsTest, MayRestateACommandOfFixedPositions) {
-  const ExtraCommand extras[] = {{.name = "FIND_ME", .last_key = -1}};
+TEST(ExtraCommandsTest, MayRestateACommandOfFixedPositionsAsItIs) {
+  const ExtraCommand extras[] = {{.name = "FIND_ME"}};
   const auto table = CommandTable(kSpecs).WithExtra(extras);
   ASSERT_TRUE(table.ok()) << table.status();
-  EXPECT_THAT(Keys(*table, {"find_me", "a", "b"}), ElementsAre(1, 2));
+  EXPECT_THAT(Keys(*table, {"find_me", "a", "b"}), ElementsAre(1));
+  EXPECT_FALSE(table->Find("find_me")->Has(CommandFlag::kExtra));
+}
+
+TEST(ExtraCommandsTest, CannotGiveABuiltInCommandOtherKeysForThatAnswersWrongly) {
+  const ExtraCommand extras[] = {{.name = "FIND_ME", .last_key = -1}};
+  EXPECT_THAT(CommandTable(kSpecs).WithExtra(extras).status().ToString(),
+              HasSubstr("is built in and has first_key 1, last_key 1, step 1"));
 }
 
 TEST(ExtraCommandsTest, CannotRedefineWhatTheProxyRefusesAnswersOrReads) {

@@ -240,10 +240,10 @@ std::optional<uint32_t> RedisHandler::OnlyShard(const Call& call) {
     return std::nullopt;
   }
   if (splitter_.Assign(call.args, keys_, selector_) == 1) return splitter_.shard_of(0);
-  const uint32_t stray = splitter_.first_stray();
+  const size_t stray = splitter_.first_stray();
   ReplyError(call.session, call.state,
              CrossShardError(call.spec->name, call.args[keys_[0]], splitter_.shard_of(0),
-                             call.args[stray], selector_.Select(call.args[stray]).shard));
+                             call.args[keys_[stray]], splitter_.shard_of(stray)));
   return std::nullopt;
 }
 
@@ -396,6 +396,10 @@ void RedisHandler::ReplyError(Session& session, RedisSessionState& state, std::s
 std::string RedisHandler::CrossShardError(std::string_view command, std::string_view key,
                                           uint32_t shard, std::string_view stray,
                                           uint32_t stray_shard) const {
+  if (pool_->config.distribution == Distribution::kRandom) {
+    return StrCat("CROSSSHARD '", command,
+                  "' has several keys, and in a pool with distribution random each goes anywhere");
+  }
   return StrCat(
       "CROSSSHARD '", command, "' has keys on several shards: '", Quote(key), "' is on ",
       ShardName(shard), ", '", Quote(stray), "' on ", ShardName(stray_shard),

@@ -16,7 +16,7 @@ size_t Splitter::Assign(CommandArgs args, const KeyPositions& keys, ShardSelecto
     uint32_t& fragment = fragment_of_shard_[shard];
     if (fragment == kNone) {
       fragment = static_cast<uint32_t>(shards_.size());
-      if (shards_.size() == 1) first_stray_ = position;
+      if (shards_.size() == 1) first_stray_ = shard_of_key_.size() - 1;
       shards_.push_back(shard);
       keys_of_fragment_.push_back(0);
     }

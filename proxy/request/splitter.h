@@ -24,8 +24,8 @@ class Splitter {
   // Which shard has each key; remembered for the calls below. Answers how many shards there are.
   size_t Assign(CommandArgs args, const KeyPositions& keys, ShardSelector& selector);
 
-  // After Assign: the first key that is not on the first key's shard; 0 when all are on one.
-  uint32_t first_stray() const { return first_stray_; }
+  // After Assign: the index of the first key that is not on the first key's shard; 0 when all are.
+  size_t first_stray() const { return first_stray_; }
   // After Assign: the shard of the i-th key.
   uint32_t shard_of(size_t i) const { return shard_of_key_[i]; }
 
@@ -44,7 +44,7 @@ class Splitter {
   std::vector<uint32_t> fragment_of_shard_;  // kNone where there is none
   std::vector<uint32_t> keys_of_fragment_;   // how many
   std::vector<uint32_t> shards_;             // by fragment
-  uint32_t first_stray_ = 0;
+  size_t first_stray_ = 0;
 };
 
 template <typename RequestEncoder>

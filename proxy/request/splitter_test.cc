@@ -95,7 +95,7 @@ TEST_F(SplitterTest, RemembersNothingOfTheRequestBefore) {
 TEST_F(SplitterTest, NamesTheFirstKeyThatIsElsewhere) {
   const Args args = {"MSET", "a1", "x", "a2", "x", "b1", "x", "c1", "x"};
   SplitUp(args);
-  EXPECT_EQ(args[splitter_.first_stray()], "b1");
+  EXPECT_EQ(splitter_.first_stray(), 2u);
   EXPECT_EQ(splitter_.shard_of(0), 0u);
   EXPECT_EQ(splitter_.shard_of(3), 2u);
 }
