@@ -1,17 +1,19 @@
 """cc_library, cc_binary and cc_test as all BUILD files load them: Bazel's own, started from precompiled headers.
 
-Only where `--define=precompiled_headers=true` asks for it: clang's configurations in .bazelrc. g++ does without, and
-tests/lint/includes.py finds the files that would not compile so.
+Only where `--define=precompiled_headers=COMPILER` asks for it: clang's configurations and `opt` in .bazelrc. A plain
+build does without, and tests/lint/includes.py finds the files that would not compile so.
 """
 
 def _from_precompiled(rule, deps = [], copts = [], **attributes):
     rule(
         deps = deps + select({
-            "//deploy/bazel:use_precompiled_headers": ["//deploy/bazel:debian_headers"],
+            "//deploy/bazel:precompiled_by_clang": ["//deploy/bazel:debian_headers"],
+            "//deploy/bazel:precompiled_by_gcc": ["//deploy/bazel:common_headers"],
             "//conditions:default": [],
         }),
         copts = copts + select({
-            "//deploy/bazel:use_precompiled_headers": ["-include-pch", "$(BINDIR)/deploy/bazel/debian_headers.pch"],
+            "//deploy/bazel:precompiled_by_clang": ["-include-pch", "$(BINDIR)/deploy/bazel/debian_headers.pch"],
+            "//deploy/bazel:precompiled_by_gcc": ["-include", "$(BINDIR)/deploy/bazel/common_headers.h"],
             "//conditions:default": [],
         }),
         **attributes

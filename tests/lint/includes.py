@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Finds files that use a name of a precompiled header and include it nowhere; exit code 1 if there are any.
 
-clang starts from deploy/bazel/headers.bzl and so compiles such a file; g++, without them, would not. A file may have a
+What starts from deploy/bazel/headers.bzl compiles such a file; a plain build, without them, would not. A file may have a
 header from one of ours that it includes, as for the compiler.
 usage: includes.py
 """
