@@ -86,10 +86,11 @@ TEST(CreatePoolTest, OptionsAreChecked) {
   v1::CreatePoolRequest request;
   request.set_name("beta");
   request.mutable_options()->set_request_id("42");
+  request.mutable_options()->set_wait(static_cast<v1::WaitFor>(7));
   request.mutable_options()->set_max_moved_fraction(std::numeric_limits<double>::quiet_NaN());
   request.mutable_options()->mutable_wait_timeout()->set_seconds(301);
   EXPECT_EQ(BadFields(CreatePool(nullptr, request, world.context)),
-            "options.request_id options.max_moved_fraction options.wait_timeout");
+            "options.request_id options.max_moved_fraction options.wait options.wait_timeout");
 }
 
 TEST(UpdatePoolTest, ChangesWhatTheMaskNames) {

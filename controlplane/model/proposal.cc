@@ -34,6 +34,11 @@ std::vector<FieldViolation> CheckOptions(const v1::ChangeOptions& options) {
     violations.push_back({.field = "options.max_moved_fraction",
                           .description = StrCat("found ", fraction, ", expected 0 to 1")});
   }
+  if (!v1::WaitFor_IsValid(options.wait())) {
+    violations.push_back({.field = "options.wait",
+                          .description = StrCat("found ", static_cast<int>(options.wait()),
+                                                ", expected WAIT_NONE or WAIT_ALL_CONNECTED")});
+  }
   const auto& wait = options.wait_timeout();
   if (wait.seconds() < 0 || wait.nanos() < 0 || wait.seconds() > kLongestWaitSeconds ||
       (wait.seconds() == kLongestWaitSeconds && wait.nanos() > 0)) {

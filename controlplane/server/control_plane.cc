@@ -230,6 +230,9 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Make(const std::string& pool
   ChangeResult result = apply(record, ContextOf(pool, caller));
   if (!result.ok()) return StatusOf(result.error());
   Change& change = result.change();
+  if (before == nullptr) {
+    if (absl::Status room = CheckRoomFor(change); !room.ok()) return room;
+  }
   if (names != nullptr) *names = NamesToLookUp(record, change.record);
   if (names != nullptr && !names->empty()) return Outcome();
   PoolPtr after = before;
@@ -242,6 +245,14 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Make(const std::string& pool
     if (!stored.ok()) return stored;  // the change may be made all the same: DATA_LOSS
   }
   return OutcomeOf(std::move(change), deletes || gone.has_value(), after);
+}
+
+absl::Status ControlPlane::CheckRoomFor(const Change& change) const {
+  const std::lock_guard lock(mutex_);
+  const bool is_room = change.effect != ChangeEffect::kApplied || pools_.size() < parts_.max_pools;
+  if (is_room) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      StrCat("there are ", pools_.size(), " pools; at most ", parts_.max_pools, " are allowed"));
 }
 
 ControlPlane::Outcome ControlPlane::OutcomeOf(Change change, bool is_gone,

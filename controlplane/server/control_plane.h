@@ -68,6 +68,9 @@ class ControlPlane final : private PoolStoreObserver {
     std::function<void()> wake;
     // How long a change waits for the addresses of its new names before it is made without.
     Duration look_up = Duration::zero();
+    // A pool is created only below it, about: a proxy that holds all of them can come again within
+    // DiscoveryStream::Limits and a message of 4 MiB.
+    size_t max_pools = 10'000;
   };
 
   explicit ControlPlane(const Parts& parts);
@@ -155,6 +158,7 @@ class ControlPlane final : private PoolStoreObserver {
   absl::StatusOr<Outcome> Make(const std::string& pool, const std::optional<v1::PoolRecord>& gone,
                                const Caller& caller, const Apply& apply,
                                std::set<std::string>* names);
+  absl::Status CheckRoomFor(const Change& change) const;
   Outcome OutcomeOf(Change change, bool is_gone, const PoolPtr& after) const;
   absl::Status Write(const Change& change, const PoolPtr& before, PoolPtr& after);
   absl::Status Delete(const Change& change, const PoolPtr& before, PoolPtr& after);

@@ -406,6 +406,24 @@ TEST_F(ControlPlaneTest, ARequestIdOfWhatFailedIsFree) {
   EXPECT_TRUE(Call(&ControlPlane::CreatePool, create).ok());
 }
 
+TEST_F(ControlPlaneTest, BeyondTheMostPoolsNoneIsCreated) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  ASSERT_TRUE(Create("beta", SpecWith({"a"})).ok());
+  ResourceCache cache;
+  ControlPlane::Parts parts = PartsWith(cache);
+  parts.max_pools = 2;
+  ControlPlane full(parts);
+  ASSERT_TRUE(full.Load().ok());
+  std::optional<absl::StatusOr<v1::ChangeResponse>> answer;
+  v1::CreatePoolRequest create;
+  create.set_name("gamma");
+  *create.mutable_spec() = SpecWith({"a"});
+  full.CreatePool(create, kAlice, [&answer](auto result) { answer = std::move(result); });
+  EXPECT_TRUE(absl::IsResourceExhausted(answer->status()));
+  full.AddShard(AddRequest("b"), kAlice, [&answer](auto result) { answer = std::move(result); });
+  EXPECT_TRUE(answer->ok()) << answer->status();
+}
+
 TEST_F(ControlPlaneTest, APoolThatIsMadeAnewIsYoungerAlsoWhenTheClockWasSetBack) {
   const auto created = [this] {
     return cache_.View("default")->Find(PoolId("alpha"))->message.created();

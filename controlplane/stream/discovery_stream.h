@@ -50,7 +50,8 @@ class DiscoveryStream {
     size_t name_bytes = 253;  // node id, zone, build, a capability, a resource's name
     size_t fleet_bytes = 63;
     size_t capabilities = 64;
-    size_t held = 10'000;
+    // Pool, Endpoints and Secret of as many pools as there may be (ControlPlane), and some more.
+    size_t held = 50'000;
     size_t version_bytes = 64;
     size_t pools = 10'000;  // of a subscription
     size_t reported_shards = 100'000;

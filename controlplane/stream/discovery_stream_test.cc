@@ -429,6 +429,19 @@ TEST(DiscoveryStreamTest, LaterRequestsNameNoNodeAndNothingHeld) {
   EXPECT_THAT(h.Refuses(request), HasSubstr("held: want it in the first request only"));
 }
 
+TEST(DiscoveryStreamTest, AProxyThatHoldsAsManyPoolsAsThereMayBeCanComeAgain) {
+  v1::DiscoveryRequest request = FirstRequest();
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string name = StrCat(std::string(58, 'x'), 10'000 + i);
+    for (const ResourceId& id : {PoolId(name), EndpointsId(name), SecretId(name)}) {
+      *request.add_held() = Held(id, "0123456789abcdef");
+    }
+  }
+  EXPECT_LT(request.ByteSizeLong(), 4u << 20);  // what the server receives at most
+  Harness h;
+  EXPECT_TRUE(h.stream().OnRequest(request, kNow).ok());
+}
+
 TEST(DiscoveryStreamTest, NamesAndListsHaveLimits) {
   const auto refusal_of = [](auto change) {
     v1::DiscoveryRequest request = FirstRequest();
@@ -460,9 +473,9 @@ TEST(DiscoveryStreamTest, NamesAndListsHaveLimits) {
               }),
               HasSubstr("held.key.type: "));
   EXPECT_THAT(refusal_of([&](auto& request) {
-                for (int i = 0; i <= 10'000; ++i) *request.add_held() = Held(PoolId("a"), "v");
+                for (int i = 0; i <= 50'000; ++i) *request.add_held() = Held(PoolId("a"), "v");
               }),
-              HasSubstr("held: 10001 of them"));
+              HasSubstr("held: 50001 of them"));
   EXPECT_THAT(
       refusal_of([&](auto& request) { request.mutable_subscription()->add_pools(long_name); }),
       HasSubstr("subscription.pools: "));
