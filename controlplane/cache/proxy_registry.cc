@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 namespace weir {
 namespace registry_internal {
@@ -57,27 +58,47 @@ void AckWait::Expire() {
   ProxyRegistry::Finish({wait_});
 }
 
-void ProxyRegistry::Join(ProxyPtr proxy) {
+std::vector<ProxyRegistry::Connections::iterator> ProxyRegistry::OfNodeOf(const ProxyState& proxy) {
+  const std::string fleet = proxy.fleet();
+  const std::string id = proxy.node_id();
+  std::vector<Connections::iterator> found;
+  for (auto it = proxies_.lower_bound({fleet, id, ""}); it != proxies_.end(); ++it) {
+    if (std::get<0>(it->first) != fleet || std::get<1>(it->first) != id) break;
+    found.push_back(it);
+  }
+  return found;
+}
+
+ProxyPtr ProxyRegistry::Join(ProxyPtr proxy, std::string instance) {
+  ProxyPtr twin;
   std::vector<WaitPtr> finished;
   {
     std::lock_guard lock(mutex_);
-    ProxyPtr& place = proxies_[{proxy->fleet(), proxy->node_id()}];
-    const ProxyPtr replaced = std::exchange(place, std::move(proxy));
-    if (replaced == nullptr) return;
-    Gone(*replaced);
+    for (const Connections::iterator other : OfNodeOf(*proxy)) {
+      if (other->second.instance != instance) {
+        twin = other->second.proxy;
+        continue;
+      }
+      Gone(*other->second.proxy);
+      proxies_.erase(other);
+    }
+    proxies_.emplace(std::tuple(proxy->fleet(), proxy->node_id(), proxy->address()),
+                     Connection{.proxy = proxy, .instance = std::move(instance)});
     finished = Finished();
   }
   Finish(finished);
+  return twin;
 }
 
 void ProxyRegistry::Leave(const ProxyState& proxy) {
   std::vector<WaitPtr> finished;
   {
     std::lock_guard lock(mutex_);
-    const auto place = proxies_.find({proxy.fleet(), proxy.node_id()});
-    if (place == proxies_.end() || place->second.get() != &proxy) return;
-    Gone(proxy);
-    proxies_.erase(place);
+    for (const Connections::iterator place : OfNodeOf(proxy)) {
+      if (place->second.proxy.get() != &proxy) continue;
+      Gone(proxy);
+      proxies_.erase(place);
+    }
     finished = Finished();
   }
   Finish(finished);
@@ -109,9 +130,9 @@ std::vector<ProxyPtr> ProxyRegistry::Connected(std::string_view fleet,
 std::vector<ProxyPtr> ProxyRegistry::ConnectedLocked(std::string_view fleet,
                                                      std::string_view pool) const {
   std::vector<ProxyPtr> connected;
-  for (const auto& [key, proxy] : proxies_) {
-    if (!fleet.empty() && key.first != fleet) continue;
-    if (pool.empty() || proxy->Wants(pool)) connected.push_back(proxy);
+  for (const auto& [place, connection] : proxies_) {
+    if (!fleet.empty() && std::get<0>(place) != fleet) continue;
+    if (pool.empty() || connection.proxy->Wants(pool)) connected.push_back(connection.proxy);
   }
   return connected;
 }

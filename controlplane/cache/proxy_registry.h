@@ -1,8 +1,9 @@
 // The proxies that are connected, and who waits for them to take a change over.
 //
 // Thread-safe. The streams' owner says who comes, who goes and who has answered; the admin API
-// lists proxies and waits. A proxy that comes again while its old connection has not been found
-// dead takes the place of the old one, whose stream is served on.
+// lists proxies and waits. A process that comes again while its old connection has not been found
+// dead takes the place of the old one, whose stream is served on. Another process under the same
+// node id takes nobody's place: both are listed and waited for.
 #pragma once
 
 #include <functional>
@@ -12,7 +13,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "controlplane/cache/proxy_state.h"
@@ -53,15 +54,18 @@ class ProxyRegistry {
   ProxyRegistry(const ProxyRegistry&) = delete;
   ProxyRegistry& operator=(const ProxyRegistry&) = delete;
 
-  // After its first request, once. REQUIRES: the proxy is open.
-  void Join(ProxyPtr proxy);
+  // After its first request, once. `instance` tells the processes apart that have one node id.
+  // Returns another one that is connected under it; null when there is none, as there should be.
+  // REQUIRES: the proxy is open.
+  ProxyPtr Join(ProxyPtr proxy, std::string instance = {});
   // When its stream has ended; without effect for one that never joined.
   void Leave(const ProxyState& proxy);
   // After each request that ended a response or changed the subscription, and when there was
   // nothing to send: the state in the cache may be one that the proxy holds already.
   void Answered(const ProxyState& proxy);
 
-  // By fleet, then node id. An empty argument: of all fleets, whatever pools they want.
+  // By fleet, then node id, then address. An empty argument: of all fleets, whatever pools they
+  // want.
   std::vector<ProxyPtr> Connected(std::string_view fleet = {}, std::string_view pool = {}) const;
 
   // Waits until each proxy that is connected and wants the pool has an outcome: ACKED, NACKED, or
@@ -74,8 +78,15 @@ class ProxyRegistry {
  private:
   friend class AckWait;
   using WaitPtr = std::shared_ptr<registry_internal::Wait>;
+  struct Connection {
+    ProxyPtr proxy;
+    std::string instance;
+  };
+  // By fleet, node id and address. There is seldom more than one of a fleet and id.
+  using Connections = std::multimap<std::tuple<std::string, std::string, std::string>, Connection>;
 
   // These need `mutex_`. Finished takes the waits that have no proxy left to wait for off the list.
+  std::vector<Connections::iterator> OfNodeOf(const ProxyState& proxy);
   std::vector<ProxyPtr> ConnectedLocked(std::string_view fleet, std::string_view pool) const;
   void Gone(const ProxyState& proxy);
   [[nodiscard]] std::vector<WaitPtr> Finished();
@@ -83,7 +94,7 @@ class ProxyRegistry {
   static void Finish(const std::vector<WaitPtr>& waits);
 
   mutable std::mutex mutex_;
-  std::map<std::pair<std::string, std::string>, ProxyPtr> proxies_;  // by fleet and node id
+  Connections proxies_;
   std::list<WaitPtr> waits_;
 };
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controlplane/cache/resource_cache.h"
@@ -16,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 const ResourcePtr kOld = MakeCached(NewPool("alpha", "p1", {.generation = 1}));
 const ResourcePtr kNew = MakeCached(NewPool("alpha", "p2", {.generation = 2}));
@@ -38,6 +40,12 @@ class ProxyRegistryTest : public ::testing::Test {
                  std::string_view fleet = "blue") {
     ProxyPtr proxy = NewProxy(id, std::move(pools), fleet);
     registry_.Join(proxy);
+    return proxy;
+  }
+
+  ProxyPtr JoinsAs(std::string_view id, std::string instance) {
+    ProxyPtr proxy = NewProxy(id);
+    twin_ = registry_.Join(proxy, std::move(instance));
     return proxy;
   }
 
@@ -69,6 +77,7 @@ class ProxyRegistryTest : public ::testing::Test {
   }
 
   ProxyRegistry registry_;
+  ProxyPtr twin_;  // of the last that joined as an instance
   int done_ = 0;
   std::vector<std::string> results_;
 };
@@ -177,6 +186,30 @@ TEST_F(ProxyRegistryTest, AProxyThatComesAgainTakesThePlaceOfItsDeadConnection) 
   EXPECT_THAT(registry_.Connected(), ElementsAre(alive));
   // Its end is found late and takes nothing of the new one away.
   registry_.Leave(*dead);
+  EXPECT_THAT(registry_.Connected(), ElementsAre(alive));
+}
+
+TEST_F(ProxyRegistryTest, TwoProxiesOfOneNodeIdAreBothListedAndWaitedFor) {
+  const ProxyPtr first = JoinsAs("a", "1");
+  EXPECT_EQ(twin_, nullptr);
+  const ProxyPtr second = JoinsAs("a", "2");
+  EXPECT_EQ(twin_, first);
+  EXPECT_THAT(registry_.Connected(), UnorderedElementsAre(first, second));
+  const auto wait = Awaits();
+  Acks(second);
+  EXPECT_EQ(done_, 0);
+  Nacks(first, "in use");
+  EXPECT_THAT(results_, UnorderedElementsAre("a PROXY_ACKED", "a PROXY_NACKEDin use"));
+  registry_.Leave(*second);
+  EXPECT_THAT(registry_.Connected(), ElementsAre(first));
+}
+
+TEST_F(ProxyRegistryTest, AProcessThatComesAgainIsNoTwinOfItsDeadConnection) {
+  const ProxyPtr dead = JoinsAs("a", "1");
+  const auto wait = Awaits();
+  const ProxyPtr alive = JoinsAs("a", "1");
+  EXPECT_EQ(twin_, nullptr);
+  EXPECT_THAT(results_, ElementsAre("a PROXY_GONE"));
   EXPECT_THAT(registry_.Connected(), ElementsAre(alive));
 }
 

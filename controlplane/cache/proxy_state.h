@@ -92,6 +92,7 @@ class ProxyState {
 
   // REQUIRES: Open was called.
   std::string node_id() const;
+  const std::string& address() const { return address_; }
   std::string fleet() const;
   bool Wants(std::string_view pool) const;
   // ACKED when it holds all targets or later states of them, NACKED when it has refused one;

@@ -22,6 +22,13 @@ constexpr size_t kPushThreads = 2;
 // A stream is queued at most once: its watch wakes it once until it looks.
 constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
 
+// The process of a proxy, as discovery.proto says.
+std::string InstanceOf(const grpc::CallbackServerContext& context) {
+  const auto found = context.client_metadata().find("weir-instance");
+  if (found == context.client_metadata().end()) return {};
+  return std::string(found->second.data(), found->second.size());
+}
+
 // A call that is refused before it begins.
 class RefusedCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
@@ -37,10 +44,12 @@ class DiscoveryService::Call final
     : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
       public std::enable_shared_from_this<DiscoveryService::Call> {
  public:
-  Call(DiscoveryService& service, std::string peer, PeerLimit::Ticket ticket, Admission admission)
+  Call(DiscoveryService& service, std::string peer, std::string instance, PeerLimit::Ticket ticket,
+       Admission admission)
       : service_(service),
         parts_(service.parts_),
         peer_(std::move(peer)),
+        instance_(std::move(instance)),
         ticket_(std::move(ticket)),
         admission_(std::move(admission)),
         stream_(std::make_shared<ProxyState>(peer_, absl::Now(), service.options_.secure)) {}
@@ -154,7 +163,8 @@ class DiscoveryService::Call final
     LOG_EVENT(LogLevel::kInfo, "stream_opened", {"peer", peer_}, {"node", NodeId()},
               {"fleet", stream_.proxy()->fleet()});
     first_alarm_.Cancel();
-    parts_.proxies.Join(stream_.proxy());
+    const ProxyPtr twin = parts_.proxies.Join(stream_.proxy(), instance_);
+    if (twin != nullptr) WarnOfTwin(*twin);
     auto watch = parts_.cache.Watch(stream_.proxy()->fleet(),
                                     [&threads = service_.push_threads_, call = weak_from_this()] {
                                       (void)threads.TryAdd([call] {
@@ -166,8 +176,15 @@ class DiscoveryService::Call final
       const std::lock_guard lock(mutex_);
       watch_ = std::move(watch);
     }
-    EndAfter(service_.RandomAge(), age_alarm_,
-             absl::UnavailableError("maximum age of a stream: come again"));
+    EndAfter(service_.RandomAge(), age_alarm_, absl::OkStatus());  // it is to come again
+  }
+
+  // Perhaps the other one is dead, and its connection has not been found to be so.
+  void WarnOfTwin(const ProxyState& twin) {
+    parts_.metrics.node_id_conflicts_total.Increment();
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "node_id_taken_twice", {"node", NodeId()},
+                      {"fleet", stream_.proxy()->fleet()}, {"peer", peer_},
+                      {"other_peer", twin.address()});
   }
 
   void Answered(const AckResult& answer, absl::Duration push) {
@@ -219,7 +236,8 @@ class DiscoveryService::Call final
   DiscoveryService& service_;
   const Parts& parts_;
   const std::string peer_;
-  PeerLimit::Ticket ticket_;  // until OnDone
+  const std::string instance_;  // empty: it does not say
+  PeerLimit::Ticket ticket_;    // until OnDone
   const Admission admission_;
   std::shared_ptr<Call> self_;
   grpc::Alarm first_alarm_;
@@ -282,8 +300,8 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DiscoveryService::S
                       {"error", FromAbsl(ticket.status().message())});
     return new RefusedCall(ticket.status());
   }
-  auto call =
-      std::make_shared<Call>(*this, PeerAddress(*context), *std::move(ticket), *std::move(caller));
+  auto call = std::make_shared<Call>(*this, PeerAddress(*context), InstanceOf(*context),
+                                     *std::move(ticket), *std::move(caller));
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return new RefusedCall(absl::UnavailableError("weir-control ends"));

@@ -36,6 +36,9 @@ ControlMetrics::ControlMetrics()
                               "Resources that a proxy left alone because it holds newer ones.")),
       protocol_errors_total(MakeCounter(registry_, "weir_control_protocol_errors_total",
                                         "Streams that were ended for what the proxy sent.")),
+      node_id_conflicts_total(
+          MakeCounter(registry_, "weir_control_node_id_conflicts_total",
+                      "Streams of proxies whose node id another one that is connected has.")),
       push_seconds(MakeHistogram(registry_, "weir_control_push_seconds",
                                  "From sending a response to the proxy's answer.")),
       responses_total(

@@ -30,7 +30,9 @@ class ControlMetrics {
   prometheus::Counter& nacks_total;            // resources refused by a proxy
   prometheus::Counter& stale_total;            // resources left alone because they are older
   prometheus::Counter& protocol_errors_total;  // streams ended because the proxy broke the protocol
-  prometheus::Histogram& push_seconds;         // from sending a response to its answer
+  // Streams of proxies whose node id another process that is connected has.
+  prometheus::Counter& node_id_conflicts_total;
+  prometheus::Histogram& push_seconds;  // from sending a response to its answer
   prometheus::Counter& responses_total;
   prometheus::Counter& resources_sent_total;
   prometheus::Counter& sent_bytes_total;

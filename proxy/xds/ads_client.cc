@@ -22,6 +22,7 @@
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
+#include "proxy/base/uuid.h"
 
 namespace weir {
 namespace {
@@ -43,6 +44,8 @@ constexpr size_t kMaxReportedVersions = 1000;
 constexpr absl::Duration kTurnDelay = absl::Milliseconds(200);
 // A stream that ends sooner was no success: its control plane is not to be asked at once again.
 constexpr Duration kSettled = std::chrono::seconds(5);
+// Longest wait after such a stream: a control plane that was started a few times is there.
+constexpr absl::Duration kLongestAfterAnswer = absl::Seconds(4);
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -108,9 +111,10 @@ class AdsClient::Stream final
 
   // Begins the call.
   void Start(const std::shared_ptr<grpc::Channel>& channel, const std::string& token,
-             v1::DiscoveryRequest first) {
+             const std::string& instance, v1::DiscoveryRequest first) {
     stub_ = v1::DiscoveryService::NewStub(channel);
     if (!token.empty()) context_.AddMetadata("authorization", StrCat("Bearer ", token));
+    context_.AddMetadata("weir-instance", instance);
     stub_->async()->Stream(&context_, this);
     AddHold();  // until nothing more is read
     StartRead(&response_);
@@ -202,8 +206,10 @@ class AdsClient::Stream final
   }
 
   void OnDone(const grpc::Status& status) override {
-    Post([error = status.ok() ? "ended by the control plane" : status.error_message()](
-             AdsClient& client) { client.OnEnded(error); });
+    Post([status](AdsClient& client) {
+      client.OnEnded(status.ok() ? "ended by the control plane" : status.error_message(),
+                     status.ok());
+    });
     std::lock_guard lock(mutex_);
     done_ = true;
     done_changed_.notify_all();
@@ -238,6 +244,7 @@ AdsClient::AdsClient(EventLoop& loop, AdsOptions options, AdsHandler& handler)
     : loop_(loop),
       options_(std::move(options)),
       handler_(handler),
+      instance_(RandomUuid()),
       state_(options_.node, {}),
       backoff_(std::random_device()()),
       connect_timer_(loop.timers(), [this] { Connect(); }),
@@ -270,7 +277,7 @@ void AdsClient::Connect() {
   if (!ever_answered_) state_.Restore(handler_.RestoreMore(state_.held()));
   answered_ = false;
   stream_ = std::make_unique<Stream>(loop_, self_);
-  stream_->Start(channel, *token, state_.OnConnected(secure));
+  stream_->Start(channel, *token, instance_, state_.OnConnected(secure));
   answer_timer_.ArmAt(loop_.now() + kAnswerLimit);
 }
 
@@ -301,7 +308,7 @@ void AdsClient::Perform(SubscriptionStep step) {
   }
 }
 
-void AdsClient::OnEnded(const std::string& error) {
+void AdsClient::OnEnded(const std::string& error, bool is_normal) {
   state_.OnDisconnected();
   if (stream_ != nullptr) stream_->Wait();
   stream_.reset();
@@ -318,16 +325,28 @@ void AdsClient::OnEnded(const std::string& error) {
   if (served) {
     backoff_.Reset();
     failed_controls_ = 0;
+  } else if (answered_) {
+    backoff_.Limit(kLongestAfterAnswer);
   }
   // One after the other without a wait, but not round and round.
   const bool at_once = served || ++failed_controls_ < options_.controls.size();
   if (!at_once) failed_controls_ = 0;
   const absl::Duration wait = at_once ? backoff_.Jitter(kTurnDelay) : backoff_.Next();
-  LOG_EVENT_LIMITED(LogLevel::kWarn, answered_ ? "control_lost" : "control_not_reached",
-                    {"control", control}, {"error", error},
-                    {"next_try_in_ms", absl::ToInt64Milliseconds(wait)});
+  LogEnd(control, error, is_normal, wait);
   answered_ = false;
   connect_timer_.ArmAt(loop_.now() + absl::ToChronoNanoseconds(wait));
+}
+
+void AdsClient::LogEnd(const std::string& control, const std::string& error, bool is_normal,
+                       absl::Duration wait) const {
+  const int64_t wait_ms = absl::ToInt64Milliseconds(wait);
+  if (is_normal && answered_) {
+    LOG_EVENT_LIMITED(LogLevel::kNotice, "control_stream_ended", {"control", control},
+                      {"next_try_in_ms", wait_ms});
+    return;
+  }
+  LOG_EVENT_LIMITED(LogLevel::kWarn, answered_ ? "control_lost" : "control_not_reached",
+                    {"control", control}, {"error", error}, {"next_try_in_ms", wait_ms});
 }
 
 void AdsClient::ReportSoon() {

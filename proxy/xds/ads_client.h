@@ -4,7 +4,8 @@
 //   connect -> first request -> response -> Apply (every worker serves it) -> ACK or NACK -> ...
 //
 // The controls are tried in turn: the next at once when one that served for a while is gone, else,
-// when all were tried, after a jittered, doubling wait. What is in force stays while there is none.
+// when all were tried, after a jittered, doubling wait, which is short when one of them answered
+// last. What is in force stays while there is none.
 //
 // Created, used and destroyed on the thread of `loop`, where all of its callbacks run, too; gRPC's
 // threads only post there. It waits for those alone that are about to leave a stream that has
@@ -84,7 +85,10 @@ class AdsClient {
   void Connect();
   // Posted by the stream.
   void OnResponse(v1::DiscoveryResponse response);
-  void OnEnded(const std::string& error);
+  // `is_normal`: the control plane ended the stream with OK; the proxy is to come again.
+  void OnEnded(const std::string& error, bool is_normal = false);
+  void LogEnd(const std::string& control, const std::string& error, bool is_normal,
+              absl::Duration wait) const;
 
   void Perform(SubscriptionStep step);
   void Report();
@@ -95,6 +99,7 @@ class AdsClient {
   EventLoop& loop_;
   const AdsOptions options_;
   AdsHandler& handler_;
+  const std::string instance_;  // tells the control plane which process this is
   SubscriptionState state_;
   Backoff backoff_;
   size_t next_control_ = 0;

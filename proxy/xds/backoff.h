@@ -27,6 +27,8 @@ class Backoff {
   absl::Duration Jitter(absl::Duration longest) {
     return longest * std::uniform_real_distribution<double>(0.5, 1.0)(random_);
   }
+  // Something worked for a moment: the next wait is no longer than this.
+  void Limit(absl::Duration longest) { next_ = std::min(next_, longest); }
   // Something worked: from the beginning again.
   void Reset() { next_ = kFirst; }
 

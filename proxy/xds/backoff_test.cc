@@ -21,6 +21,16 @@ TEST(BackoffTest, WaitsDoubleUpToALimitAndBeginAgainAfterAReset) {
   EXPECT_LE(backoff.Next(), Backoff::kFirst);
 }
 
+TEST(BackoffTest, AControlPlaneThatAnswersForAMomentAgainAndAgainIsNotWaitedForLong) {
+  Backoff backoff(1);
+  constexpr absl::Duration kLimit = absl::Seconds(4);
+  for (int i = 0; i < 10; ++i) {
+    backoff.Limit(kLimit);
+    EXPECT_LE(backoff.Next(), kLimit) << i;
+  }
+  EXPECT_GT(backoff.Next(), kLimit / 2);  // without an answer waits grow on
+}
+
 TEST(BackoffTest, TwoProxiesWaitForDifferentTimes) {
   EXPECT_NE(Backoff(1).Next(), Backoff(2).Next());
 }

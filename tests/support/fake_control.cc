@@ -44,7 +44,7 @@ grpc::Status FakeControl::Stream(grpc::ServerContext*, Pipe* pipe) {
   }
   std::lock_guard lock(mutex_);
   if (pipe_ == pipe) pipe_ = nullptr;
-  return grpc::Status::OK;
+  return {grpc::StatusCode::UNAVAILABLE, "stopped"};  // OK would be the stream's end for its age
 }
 
 void FakeControl::Send(const std::vector<v1::Resource>& changed,
