@@ -10,16 +10,18 @@ namespace weir {
 
 std::vector<std::string> ControlUnderTest::Command(uint16_t discovery_port, uint16_t admin_port,
                                                    uint16_t http_port) const {
-  return {Program("WEIR_CONTROL"),
-          StrCat("--data-dir=", data_),
-          StrCat("--listen-discovery=127.0.0.1:", discovery_port),
-          StrCat("--listen-admin=127.0.0.1:", admin_port),
-          StrCat("--http=127.0.0.1:", http_port),
-          StrCat("--output=", directory_.path(), "/log")};
+  std::vector<std::string> command = {Program("WEIR_CONTROL"),
+                                      StrCat("--data-dir=", data_),
+                                      StrCat("--listen-discovery=127.0.0.1:", discovery_port),
+                                      StrCat("--listen-admin=127.0.0.1:", admin_port),
+                                      StrCat("--http=127.0.0.1:", http_port),
+                                      StrCat("--output=", directory_.path(), "/log")};
+  command.insert(command.end(), flags_.begin(), flags_.end());
+  return command;
 }
 
 void ControlUnderTest::Start() {
-  const Address admin = StrCat("127.0.0.1:", admin_port_);
+  const Address admin = admin_address();
   process_ = std::make_unique<Process>(Command(discovery_port_, admin_port_, http_port_),
                                        StrCat(directory_.path(), "/output"));
   CHECK(Eventually([&] { return static_cast<bool>(Connect(admin)); }));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "grpcpp/client_context.h"
@@ -22,7 +23,9 @@ namespace weir {
 // goes on with the data of the first. Killed when the object dies. One thread.
 class ControlUnderTest {
  public:
-  ControlUnderTest() { Start(); }
+  explicit ControlUnderTest(std::vector<std::string> flags = {}) : flags_(std::move(flags)) {
+    Start();
+  }
   // Over the data of another one, which may have them still: not started.
   ControlUnderTest(const ControlUnderTest& other, uint16_t discovery_port)
       : data_(other.data_), discovery_port_(discovery_port) {}
@@ -39,6 +42,8 @@ class ControlUnderTest {
   const std::string& data_directory() const { return data_; }
   // Where proxies come to.
   Address address() const { return StrCat("127.0.0.1:", discovery_port_); }
+  // Where the admin API is, over all starts: for clients of other threads.
+  Address admin_address() const { return StrCat("127.0.0.1:", admin_port_); }
   std::string Log() const { return ReadFile(StrCat(directory_.path(), "/log")); }
   // What a page of its HTTP port says.
   std::string Page(const std::string& path) const;
@@ -67,6 +72,7 @@ class ControlUnderTest {
   std::vector<std::string> Command(uint16_t discovery_port, uint16_t admin_port,
                                    uint16_t http_port) const;
 
+  const std::vector<std::string> flags_;  // besides those of Command
   TempDirectory directory_;
   const std::string data_ = StrCat(directory_.path(), "/data");
   const uint16_t discovery_port_ = FreePort();
