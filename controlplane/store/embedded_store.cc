@@ -365,6 +365,14 @@ absl::StatusOr<std::string> EmbeddedStore::DeclaredFor(
   const auto found = pools_.find(pool);
   const v1::PoolRecord* current =
       found != pools_.end() && found->second.in_force ? &found->second.in_force->record : nullptr;
+  // An edit that is held was undone, which nobody has been told of yet: its approval comes too
+  // late.
+  const bool is_withdrawn = current != nullptr && HoldsAnEdit(*current) &&
+                            IsSameSpec(record.spec(), current->held_content().spec());
+  if (is_withdrawn) {
+    return absl::FailedPreconditionError(
+        StrCat("pool '", pool, "': ", PathOf(pool), " does not declare any more what is held"));
+  }
   if (current != nullptr && on_disk.ok() && IsSameSpec(*on_disk, current->spec())) {
     return FormatDeclaredPart(record.spec(), pool, declared);
   }

@@ -196,6 +196,25 @@ TEST_F(EmbeddedStoreEditsTest, AnEditThatIsHeldCanBeUndoneInTheFile) {
   EXPECT_EQ(FileText("alpha"), good);
 }
 
+TEST_F(EmbeddedStoreEditsTest, AnApprovalWritesNoDeclarationThatWasTakenBackInTheFile) {
+  v1::PoolRecord record = TestRecord("alpha", 1);
+  record.mutable_held()->set_origin(kOriginFile);
+  *record.mutable_held_content()->mutable_spec() = TestSpec(5);
+  const std::string held = Write(record, "");  // the file declares what is in force: see above
+  const std::string undone = FileText("alpha");
+  v1::PoolRecord approved = TestRecord("alpha", 2);
+  *approved.mutable_spec() = TestSpec(5);
+  EXPECT_THAT(ErrorOfWrite(approved, held),
+              AllOf(HasSubstr("FAILED_PRECONDITION"),
+                    HasSubstr("alpha.yml does not declare any more what is held")));
+  EXPECT_EQ(FileText("alpha"), undone);
+  // Another declaration may come, and what is held as long as the file says so.
+  Save("alpha", Replaced(undone, "timeout: 1", "timeout: 5"));
+  const std::string revision = Write(approved, held);
+  EXPECT_EQ(Stored("alpha").spec().policy().timeout(), 5u);
+  Write(TestRecord("alpha", 3), revision);
+}
+
 TEST_F(EmbeddedStoreEditsTest, AnEditThatIsHeldCanBeUndoneWhileNothingRuns) {
   v1::PoolRecord record = TestRecord("alpha", 1);
   record.mutable_held()->set_origin(kOriginFile);
