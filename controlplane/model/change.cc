@@ -1,5 +1,8 @@
 #include "controlplane/model/change.h"
 
+#include <algorithm>
+#include <cstddef>
+
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -15,6 +18,15 @@ ChangeError InvalidFields(std::vector<FieldViolation> violations) {
 }
 
 bool IsPool(const v1::PoolRecord& record) { return record.shard_map().generation() > 0; }
+
+const v1::PoolRecord* FindSurplus(std::span<const v1::PoolRecord> deletions, size_t keep) {
+  for (const bool of_pools : {true, false}) {
+    const auto is_such = [of_pools](const auto& record) { return IsPool(record) == of_pools; };
+    if (std::ranges::count_if(deletions, is_such) <= static_cast<ptrdiff_t>(keep)) continue;
+    return &*std::ranges::find_if(deletions.rbegin(), deletions.rend(), is_such);
+  }
+  return nullptr;
+}
 
 ChangeError RequestIdTaken(const std::string& id) {
   return {.code = absl::StatusCode::kAlreadyExists,

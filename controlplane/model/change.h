@@ -2,8 +2,10 @@
 // in pool_changes.h, shard_changes.h and version_changes.h.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -95,6 +97,10 @@ class ChangeResult {
 
 // False for the record of a pool that was missing when it was to be deleted (kMissing).
 bool IsPool(const v1::PoolRecord& record);
+
+// Of deletions, newest first, of which the last `keep` of pools and as many of names that had none
+// are remembered: the oldest of a kind of which there are more. Null: none is to be forgotten.
+const v1::PoolRecord* FindSurplus(std::span<const v1::PoolRecord> deletions, size_t keep);
 
 // ALREADY_EXISTS: the request id is another request's.
 ChangeError RequestIdTaken(const std::string& id);

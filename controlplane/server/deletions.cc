@@ -9,6 +9,7 @@
 #include "controlplane/store/pool_store.h"
 
 namespace weir {
+
 std::vector<v1::PoolRecord> Deletions::Add(v1::PoolRecord last) {
   std::vector<v1::PoolRecord> forgotten;
   const auto same = std::ranges::find(records_, last.uid(), &v1::PoolRecord::uid);
@@ -16,10 +17,11 @@ std::vector<v1::PoolRecord> Deletions::Add(v1::PoolRecord last) {
     forgotten.push_back(std::move(*same));
     records_.erase(same);
   }
-  records_.push_front(std::move(last));
-  if (records_.size() > PoolStore::kMaxDeleted) {
-    forgotten.push_back(std::move(records_.back()));
-    records_.pop_back();
+  records_.insert(records_.begin(), std::move(last));
+  if (const v1::PoolRecord* const oldest = FindSurplus(records_, PoolStore::kMaxDeleted)) {
+    const auto place = records_.begin() + (oldest - records_.data());
+    forgotten.push_back(std::move(*place));
+    records_.erase(place);
   }
   return forgotten;
 }
@@ -54,14 +56,22 @@ std::optional<google::protobuf::Timestamp> Deletions::LastOf(const std::string& 
 std::vector<v1::RemovedResource> Deletions::Removals() const {
   std::vector<v1::RemovedResource> removals;
   for (const v1::PoolRecord& record : records_) {
-    if (!!IsPool(record)) removals.push_back(RemovalOf(record));
+    if (IsPool(record)) removals.push_back(RemovalOf(record));
   }
   return removals;
 }
 
 std::optional<google::protobuf::Timestamp> Deletions::ForgottenBefore() const {
-  if (records_.size() < PoolStore::kMaxDeleted) return std::nullopt;
-  return records_.back().changed();  // those that were forgotten are older
+  // Those that were forgotten are older than all.
+  const v1::PoolRecord* oldest = nullptr;
+  size_t pools = 0;
+  for (const v1::PoolRecord& record : records_) {
+    if (!IsPool(record)) continue;
+    oldest = &record;
+    ++pools;
+  }
+  if (pools < PoolStore::kMaxDeleted) return std::nullopt;
+  return oldest->changed();
 }
 
 }  // namespace weir

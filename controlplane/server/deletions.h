@@ -3,12 +3,12 @@
 // that is created again younger than the one before. A record of generation 0 is no pool's: it
 // remembers the deletions of a name that had no pool, all of them in one record.
 //
-// A plain value; not thread-safe. Bounded by PoolStore::kMaxDeleted.
+// A plain value; not thread-safe. Bounded by PoolStore::kMaxDeleted, pools and others apart.
 #pragma once
 
-#include <list>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "google/protobuf/timestamp.pb.h"
@@ -21,18 +21,17 @@ class Deletions {
  public:
   Deletions() = default;
   // `records`: newest first.
-  explicit Deletions(const std::vector<v1::PoolRecord>& records)
-      : records_(records.begin(), records.end()) {}
+  explicit Deletions(std::vector<v1::PoolRecord> records) : records_(std::move(records)) {}
 
-  // Returns what it forgets instead: the record of this uid, and the oldest when there are too
-  // many.
+  // Returns what it forgets instead: the record of this uid, and the oldest of its kind when there
+  // are too many.
   std::vector<v1::PoolRecord> Add(v1::PoolRecord last);
 
   // The record to add (and to store) in place of `missing`, which remembers one deletion of a name
   // that has no pool: with those that are remembered already.
   v1::PoolRecord JoinMissing(v1::PoolRecord missing) const;
 
-  const std::list<v1::PoolRecord>& records() const { return records_; }
+  const std::vector<v1::PoolRecord>& records() const { return records_; }
 
   // The last record of the pool of this name that remembers the request; null when none does.
   const v1::PoolRecord* FindRequest(const std::string& pool, const std::string& request_id) const;
@@ -45,7 +44,7 @@ class Deletions {
   std::optional<google::protobuf::Timestamp> ForgottenBefore() const;
 
  private:
-  std::list<v1::PoolRecord> records_;  // newest first
+  std::vector<v1::PoolRecord> records_;  // newest first
 };
 
 }  // namespace weir

@@ -70,5 +70,22 @@ TEST(DeletionsTest, ForgetsTheOldestAndSaysUntilWhen) {
   EXPECT_EQ(deletions.ForgottenBefore()->seconds(), 2);
 }
 
+TEST(DeletionsTest, DeletionsOfNamesWithoutAPoolPushNoneOfAPoolOut) {
+  Deletions deletions;
+  deletions.Add(Deleted("alpha", 1));
+  const int last = static_cast<int>(PoolStore::kMaxDeleted) + 2;
+  for (int second = 2; second <= last; ++second) {
+    v1::PoolRecord missing = Deleted(StrCat("name-", second), second);
+    missing.clear_shard_map();
+    const std::vector<v1::PoolRecord> forgotten = deletions.Add(deletions.JoinMissing(missing));
+    EXPECT_EQ(forgotten.size(), second == last ? 1u : 0u);
+  }
+  EXPECT_NE(deletions.FindRequest("alpha", "delete-1"), nullptr);
+  EXPECT_EQ(deletions.Removals().size(), 1u);
+  EXPECT_FALSE(deletions.ForgottenBefore().has_value());
+  EXPECT_EQ(deletions.FindRequest("name-2", "delete-2"), nullptr);
+  EXPECT_NE(deletions.FindRequest("name-3", "delete-3"), nullptr);
+}
+
 }  // namespace
 }  // namespace weir

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controlplane/model/change.h"
 #include "controlplane/store/pool_file.h"
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/time_util.h"
@@ -34,9 +35,9 @@ absl::Status DeletedPools::Read(const std::set<std::string>& existing) {
 }
 
 void DeletedPools::ForgetOldest() {
-  while (records_.size() > keep_) {
-    const std::string oldest = records_.back().uid();
-    Withdraw(oldest);
+  while (const v1::PoolRecord* const oldest = FindSurplus(records_, keep_)) {
+    const std::string uid = oldest->uid();
+    Withdraw(uid);
   }
 }
 

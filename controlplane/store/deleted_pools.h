@@ -1,5 +1,6 @@
-// The last records of deleted pools, DIRECTORY/UID.json: one file for each. They
-// hold what a restart must not forget of a deletion: that it was, and which requests it answered.
+// The last records of deleted pools, and of names that had none to delete, DIRECTORY/UID.json: one
+// file for each. They hold what a restart must not forget of a deletion: that it was, and which
+// requests it answered.
 //
 // Owned by EmbeddedStore, which calls it under its lock; blocks on the disk.
 #pragma once
@@ -16,7 +17,7 @@ namespace weir {
 
 class DeletedPools {
  public:
-  // The `keep` that were deleted last are kept.
+  // The `keep` pools that were deleted last are kept, and as many names that had none.
   DeletedPools(std::string directory, size_t keep)
       : directory_(std::move(directory)), keep_(keep) {}
 
@@ -24,8 +25,9 @@ class DeletedPools {
   // is forgotten. DATA_LOSS when a file cannot be read as a record.
   absl::Status Read(const std::set<std::string>& existing);
 
-  // Writes the file durably, in place of the one of this uid, then forgets the oldest beyond
-  // `keep`. REQUIRES: `record.changed` is when it was deleted, and its uid the name of a file.
+  // Writes the file durably, in place of the one of this uid, then forgets the oldest of its
+  // kind beyond `keep`. REQUIRES: `record.changed` is when it was deleted, and its uid the name of
+  // a file.
   absl::Status Add(const v1::PoolRecord& record);
   // Takes back the Add of a deletion that did not come.
   void Withdraw(const std::string& uid);

@@ -45,6 +45,21 @@ TEST(DeletedPoolsTest, KeepsTheLastOnesAndTheirFiles) {
   EXPECT_THAT(Uids(smaller), ElementsAre("uid-4"));
 }
 
+TEST(DeletedPoolsTest, NamesThatHadNoPoolTakeNoRoomOfPools) {
+  const TempDirectory directory;
+  DeletedPools deleted(directory.path(), 2);
+  for (const int second : {1, 2}) ASSERT_TRUE(deleted.Add(Deleted(second)).ok());
+  for (const int second : {3, 4, 5}) {
+    v1::PoolRecord missing = Deleted(second);
+    missing.clear_shard_map();
+    ASSERT_TRUE(deleted.Add(missing).ok());
+  }
+  EXPECT_THAT(Uids(deleted), ElementsAre("uid-5", "uid-4", "uid-2", "uid-1"));
+  DeletedPools read(directory.path(), 2);
+  ASSERT_TRUE(read.Read({}).ok());
+  EXPECT_THAT(Uids(read), ElementsAre("uid-5", "uid-4", "uid-2", "uid-1"));
+}
+
 TEST(DeletedPoolsTest, ForgetsWhatDidNotCome) {
   const TempDirectory directory;
   DeletedPools deleted(directory.path(), 9);

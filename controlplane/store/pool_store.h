@@ -77,7 +77,7 @@ class PoolStore {
   // or none. Durable when it returns OK, with the new revision. `expected_revision` is that of the
   // record it replaces, empty for a new pool; ABORTED when it is another one. FAILED_PRECONDITION
   // when `record` has a new spec while an edit of the declaration by hand waits that says something
-  // else.
+  // else, or while the edit that said so, and is held, was taken back.
   virtual WriteResult Write(const v1::PoolRecord& record, std::string_view expected_revision,
                             const v1::Version* version) = 0;
 
@@ -87,8 +87,9 @@ class PoolStore {
   // remembered alone, in place of the one of its uid that was.
   virtual absl::Status Delete(const v1::PoolRecord& last, std::string_view expected_revision) = 0;
 
-  // The last records of the pools that were deleted last, newest first, at most kMaxDeleted; a name
-  // may be there several times, and exist again.
+  // The last records of the pools that were deleted last, at most kMaxDeleted, and those of names
+  // that had no pool, as many besides (IsPool tells them apart), newest first. A name may be there
+  // several times, and exist again.
   virtual absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() = 0;
 
   // The history, newest first, at most kMaxVersions; empty for a pool that does not exist.
