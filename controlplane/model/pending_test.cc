@@ -43,6 +43,19 @@ class PendingTest : public testing::Test {
     *request.mutable_shard() = SpecWith(shard).servers(0);
     return AddShard(&pool_.record, request, pool_.context);
   }
+  ChangeResult Remove(const std::string& shard) {
+    v1::RemoveShardRequest request;
+    *request.mutable_options() = pool_.Fresh();
+    request.set_shard(shard);
+    return RemoveShard(&pool_.record, request, pool_.context);
+  }
+  ChangeResult Weigh(const std::string& shard, uint32_t weight) {
+    v1::UpdateShardRequest request;
+    *request.mutable_options() = pool_.Fresh();
+    request.set_shard(shard);
+    request.set_weight(weight);
+    return UpdateShard(&pool_.record, request, pool_.context);
+  }
   ChangeResult Declare(const std::string& shards) {
     v1::PoolSpec spec = pool_.record.spec();
     *spec.mutable_servers() = SpecWith(shards).servers();
@@ -103,6 +116,40 @@ TEST_F(PendingTest, AShardThatWaitsCannotSlipPastTheGuard) {
   // It has been approved.
   EXPECT_FALSE(FindsAndActivates("c").held);
   EXPECT_EQ(States(), "a b c");
+}
+
+TEST_F(PendingTest, RemovingAShardThatWaitsMovesNoKeyAndIsNotHeld) {
+  pool_.Made(Declare("a b c*9"));
+  pool_.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0);
+  const Change removed = pool_.Made(Remove("c"));
+  EXPECT_EQ(States(), "a b");
+  EXPECT_FALSE(removed.held);
+  EXPECT_EQ(removed.plan.moved_fraction(), 0);
+  EXPECT_THAT(removed.plan.moves(), IsEmpty());
+}
+
+TEST_F(PendingTest, AShardThatWaitsIsMadeLighterWithoutMovingAKey) {
+  pool_.Made(Declare("a b c*9"));
+  pool_.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0);
+  const Change lighter = pool_.Made(Weigh("c", 1));
+  EXPECT_EQ(States(), "a b c?");
+  EXPECT_FALSE(lighter.held);
+  EXPECT_EQ(lighter.plan.moved_fraction(), 0);
+}
+
+TEST_F(PendingTest, AShardThatWaitsCannotSlipPastTheGuardByItsWeight) {
+  pool_.Made(Add("c"));
+  pool_.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0.3);
+  const Change heavier = pool_.Made(Weigh("c", 9));
+  EXPECT_TRUE(heavier.held);
+  EXPECT_GT(heavier.plan.moved_fraction(), 0.3);
+}
+
+TEST_F(PendingTest, WhatElseAChangeMovesIsCountedBesideAShardThatWaits) {
+  pool_.Made(Add("c"));
+  const Change removed = pool_.Made(Remove("b"));
+  EXPECT_THAT(removed.plan.moves(), Contains(testing::Property(&v1::Move::from_shard, "b")));
+  EXPECT_GT(removed.plan.moved_fraction(), 0.1);
 }
 
 TEST_F(PendingTest, AnAddressIsFoundOnce) {
@@ -181,10 +228,7 @@ TEST_F(PendingTest, AShardThatWaitsCanBeRemovedAndNotDrained) {
   drain.set_shard("c");
   EXPECT_EQ(CodeOf(DrainShard(&pool_.record, drain, pool_.context)),
             absl::StatusCode::kFailedPrecondition);
-  v1::RemoveShardRequest remove;
-  *remove.mutable_options() = pool_.Fresh();
-  remove.set_shard("c");
-  pool_.Made(RemoveShard(&pool_.record, remove, pool_.context));
+  pool_.Made(Remove("c"));
   EXPECT_EQ(States(), "a b");
 }
 

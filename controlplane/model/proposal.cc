@@ -118,11 +118,37 @@ v1::Plan PlanBetween(const v1::PoolRecord& before, const Placement& ring_before,
   return plan;
 }
 
+bool IsToBeOnRing(const v1::Slot& slot) {
+  return slot.state() == v1::SLOT_ACTIVE || slot.state() == v1::SLOT_PENDING;
+}
+
+// The slots in force as a plan that leads to `after` counts them: those that wait are among them,
+// as if they had an address, as far as `after` keeps them. No key is theirs yet, so none moves when
+// one of them goes or gets lighter; what a heavier one gets beyond what was planned is counted.
+Slots AsPlanned(const Slots& before, const Slots& after) {
+  const SlotsByName kept = IndexByName(after);
+  Slots planned;
+  for (const v1::Slot& slot : before) {
+    if (slot.state() != v1::SLOT_PENDING) {
+      *planned.Add() = slot;
+      continue;
+    }
+    const auto found = kept.find(slot.name());
+    if (found == kept.end() || !IsToBeOnRing(*found->second)) continue;
+    v1::Slot& counted = *planned.Add();
+    counted = slot;
+    counted.set_state(v1::SLOT_ACTIVE);
+    counted.set_weight(std::min(slot.weight(), found->second->weight()));
+  }
+  return planned;
+}
+
 v1::Plan MakePlan(const v1::PoolRecord& before, const Proposal& proposal,
                   const v1::ChangeOptions& options) {
   v1::Plan plan = PlanBetween(
-      before, PlacementOf(before.spec().policy(), AsIfServed(before.shard_map().slots())), proposal,
-      PlacementOf(proposal.spec.policy(), AsIfServed(proposal.slots)));
+      before,
+      PlacementOf(before.spec().policy(), AsPlanned(before.shard_map().slots(), proposal.slots)),
+      proposal, PlacementOf(proposal.spec.policy(), AsIfServed(proposal.slots)));
   std::optional<double> requested;
   if (options.has_max_moved_fraction()) requested = options.max_moved_fraction();
   // The guard in force, so that a change cannot pass by loosening it.
