@@ -8,12 +8,15 @@
 
 #include "controlplane/server/control_process.h"
 #include "gmock/gmock.h"
+#include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
 #include "gtest/gtest.h"
 #include "httplib.h"
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
 #include "tests/integration/control_client.h"
+#include "tests/support/sockets.h"
 #include "tests/support/temp_directory.h"
 #include "tests/support/test_authority.h"
 
@@ -86,16 +89,20 @@ class ControlSecurityTest : public ::testing::Test {
     return text;
   }
 
-  // Over TLS; with a client certificate when `certificate` names one.
-  std::shared_ptr<grpc::Channel> Connect(std::string_view certificate = "") const {
+  // A connection of its own, over TLS, to a server that `authority` vouches for; with a client
+  // certificate when `certificate` names one.
+  std::shared_ptr<grpc::Channel> Connect(std::string_view certificate = "",
+                                         std::string_view authority = "ca.pem") const {
     grpc::SslCredentialsOptions options;
-    options.pem_root_certs = Read("ca.pem");
+    options.pem_root_certs = Read(authority);
     if (!certificate.empty()) {
       options.pem_cert_chain = Read(StrCat(certificate, ".pem"));
       options.pem_private_key = Read(StrCat(certificate, ".key"));
     }
-    return grpc::CreateChannel(StrCat("localhost:", process_->admin_port()),
-                               grpc::SslCredentials(options));
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(StrCat("localhost:", process_->admin_port()),
+                                     grpc::SslCredentials(options), arguments);
   }
 
   static grpc::StatusCode Creates(const std::shared_ptr<grpc::Channel>& channel,
@@ -120,9 +127,9 @@ class ControlSecurityTest : public ::testing::Test {
   }
 
   static grpc::StatusCode Lists(const std::shared_ptr<grpc::Channel>& channel,
-                                const std::string& token) {
+                                const std::string& token = "") {
     grpc::ClientContext context;
-    context.AddMetadata("authorization", StrCat("Bearer ", token));
+    if (!token.empty()) context.AddMetadata("authorization", StrCat("Bearer ", token));
     v1::ListPoolsResponse response;
     return v1::AdminService::NewStub(channel)
         ->ListPools(&context, v1::ListPoolsRequest(), &response)
@@ -194,6 +201,36 @@ TEST_F(ControlSecurityTest, AProxyGetsTheSecretsOfItsPools) {
     for (const v1::Resource& resource : response.changed()) secret += resource.secret().value();
   }
   EXPECT_EQ(secret, "hunter2");
+}
+
+TEST_F(ControlSecurityTest, AServerCertificateThatChangesOnDiskIsShownToNewConnections) {
+  const auto open = Connect();
+  EXPECT_EQ(Lists(open, "reader"), grpc::StatusCode::OK);
+  Shell("mkdir next");
+  const TestAuthority next(Path("next"));
+  next.Issue("server", "localhost");
+  EXPECT_EQ(Lists(Connect("", "next/ca.pem"), "reader"), grpc::StatusCode::UNAVAILABLE);
+
+  Shell("cp next/server.key server.key && cp next/server.pem server.pem");
+  EXPECT_TRUE(Eventually(
+      [&] { return Lists(Connect("", "next/ca.pem"), "reader") == grpc::StatusCode::OK; }));
+  EXPECT_EQ(Lists(Connect(), "reader"), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Lists(open, "reader"), grpc::StatusCode::OK);
+}
+
+TEST_F(ControlSecurityTest, AClientAuthorityThatChangesOnDiskDecidesWhoseCertificatesAreTaken) {
+  const auto open = Connect("carl");
+  EXPECT_EQ(Lists(open), grpc::StatusCode::OK);
+  Shell("mkdir next && cp ca.pem servers-ca.pem");
+  const TestAuthority next(Path("next"));
+  next.Issue("carl", "carl");
+  EXPECT_EQ(Lists(Connect("next/carl")), grpc::StatusCode::UNAVAILABLE);
+
+  Shell("cp next/ca.pem ca.pem");
+  EXPECT_TRUE(Eventually(
+      [&] { return Lists(Connect("next/carl", "servers-ca.pem")) == grpc::StatusCode::OK; }));
+  EXPECT_EQ(Lists(Connect("carl", "servers-ca.pem")), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Lists(open), grpc::StatusCode::OK);
 }
 
 TEST_F(ControlSecurityTest, PlainTextIsRefused) {

@@ -267,6 +267,24 @@ TEST_F(ControlTest, AProxyThatBreaksTheProtocolIsToldAndOthersAreServedOn) {
   EXPECT_THAT(RingOf(good.Takes()), ElementsAre("a"));
 }
 
+TEST_F(ControlTest, AMessageThatIsTooLargeIsRefusedAndHarmsNobodyNotEvenOnItsConnection) {
+  const std::string too_much(5 << 20, 'x');
+  StreamClient good(channel_);
+  good.Opens("p1");
+  good.Takes();
+  StreamClient bad(channel_);
+  bad.Opens(too_much);
+  EXPECT_EQ(bad.Ends().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  v1::CreatePoolRequest request;
+  request.set_name(too_much);
+  grpc::ClientContext context;
+  v1::ChangeResponse response;
+  EXPECT_EQ(admin_->CreatePool(&context, request, &response).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CreatesAlpha(v1::WAIT_NONE);
+  EXPECT_THAT(RingOf(good.Takes()), ElementsAre("a"));
+}
+
 TEST_F(ControlTest, AnErrorHasItsFieldsInTheDetails) {
   v1::CreatePoolRequest request;
   request.set_name("alpha");

@@ -48,7 +48,7 @@ class ControlUnderTest {
   // What a page of its HTTP port says.
   std::string Page(const std::string& path) const;
 
-  // Makes a call, for at most 30 s; expects it to succeed.
+  // Makes a call, for at most two minutes; expects it to succeed.
   template <typename Request, typename Response>
   Response Call(grpc::Status (v1::AdminService::Stub::*method)(grpc::ClientContext*, const Request&,
                                                                Response*),
@@ -64,7 +64,7 @@ class ControlUnderTest {
                                                                   const Request&, Response*),
                    const Request& request, Response& response) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(2));
     return (admin_.get()->*method)(&context, request, &response);
   }
 

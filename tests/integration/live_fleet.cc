@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 #include "gtest/gtest.h"
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
@@ -103,6 +105,19 @@ v1::Plan LiveFleet::DrainShard(const std::string& shard, bool undo) {
   request.set_undo(undo);
   SetOptions(*request.mutable_options());
   return ExpectAcked(asked_->Call(&v1::AdminService::Stub::DrainShard, request));
+}
+
+void LiveFleet::SetPolicy(const v1::PoolPolicy& policy) {
+  v1::UpdatePoolRequest request;
+  request.set_name(kPool);
+  *request.mutable_spec()->mutable_policy() = policy;
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  v1::PoolPolicy::GetReflection()->ListFields(policy, &fields);
+  for (const auto* field : fields) {
+    request.mutable_update_mask()->add_paths(StrCat("policy.", field->name()));
+  }
+  SetOptions(*request.mutable_options());
+  ExpectAcked(asked_->Call(&v1::AdminService::Stub::UpdatePool, request));
 }
 
 std::vector<v1::ProxyResult> LiveFleet::CreatePoolForOneProxy(const std::string& name,

@@ -45,6 +45,8 @@ class LiveFleet {
   v1::Plan RemoveShard(const std::string& shard);
   v1::Plan SetWeight(const std::string& shard, uint32_t weight);
   v1::Plan DrainShard(const std::string& shard, bool undo = false);
+  // Of the policy only the fields that are set.
+  void SetPolicy(const v1::PoolPolicy& policy);
 
   // Another pool, with a socket that only one process can have; what the proxies say to it.
   std::vector<v1::ProxyResult> CreatePoolForOneProxy(const std::string& name,

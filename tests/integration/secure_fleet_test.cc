@@ -199,6 +199,19 @@ TEST_F(SecureFleetTest, AProxyIsKnownByItsCertificate) {
   EXPECT_EQ(Ask(client, {"SET", "key", "value"}), "OK");
 }
 
+TEST_F(SecureFleetTest, AProxyComesAgainWithTheCertificateThatIsOnDiskThen) {
+  CreatePool();
+  authority_.Issue("proxy", "carl");
+  const WeirProcess proxy("", ProxyFlags({StrCat("--control-cert=", Path("proxy.pem")),
+                                          StrCat("--control-key=", Path("proxy.key"))}));
+  authority_.Issue("proxy", "dora");
+  // With carl's credential goes the stream that it opened.
+  Write("tokens", StrCat(kTokens.substr(0, kTokens.find("carl")), "dora discovery cn:dora\n"));
+  EXPECT_TRUE(proxy.Logs("control_connected", 2)) << proxy.Log();
+  const Outcome change = Weirctl({"set-weight", "alpha", "a", "2", "--yes"});
+  EXPECT_THAT(change.output, HasSubstr("1 of 1 proxies have acknowledged"));
+}
+
 TEST_F(SecureFleetTest,
        AnOperatorsTokenIsNoProxysAndAProxyWithTheWrongAuthorityTellsNobodyItsToken) {
   const WeirProcess operators("",
