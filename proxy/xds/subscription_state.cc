@@ -26,6 +26,17 @@ void AddError(const v1::Resource& resource, std::string_view field, std::string_
   error.set_error_detail(std::string(detail));
 }
 
+// `held` where `offered`, of the same version, is in the history. The body stays the one that is in
+// force, whatever a server sends under its version.
+HeldResourcePtr AtPlaceOf(const v1::Resource& offered, const v1::Resource& held) {
+  auto moved = std::make_shared<v1::Resource>(held);
+  moved->set_uid(offered.uid());
+  moved->set_generation(offered.generation());
+  moved->clear_created();
+  if (offered.has_created()) *moved->mutable_created() = offered.created();
+  return moved;
+}
+
 v1::RemovedResource LastStateOf(const v1::Resource& resource) {
   v1::RemovedResource last;
   *last.mutable_key() = resource.key();
@@ -123,7 +134,7 @@ SubscriptionStep SubscriptionState::Begin(const v1::DiscoveryResponse& response)
     const auto held = held_.find(id);
     if (held != held_.end() && held->second->version() == resource->version()) {
       // The content is in force; only its place in the history is another one.
-      Hold(std::move(resource));
+      Hold(AtPlaceOf(*resource, *held->second));
     } else {
       next.change.changed.push_back(std::move(resource));
     }
@@ -198,9 +209,13 @@ void SubscriptionState::Forget(const v1::RemovedResource& removal) {
 }
 
 void SubscriptionState::Retire(v1::RemovedResource last) {
-  std::erase_if(retired_, [&](const v1::RemovedResource& retired) {
+  const auto known = std::ranges::find_if(retired_, [&](const v1::RemovedResource& retired) {
     return IdOf(retired.key()) == IdOf(last.key()) && retired.uid() == last.uid();
   });
+  if (known != retired_.end()) {
+    if (IsOlder(last, *known)) return;  // a removal as of an older state
+    retired_.erase(known);
+  }
   if (retired_.size() == kMaxRetired) retired_.pop_front();
   retired_.push_back(std::move(last));
 }

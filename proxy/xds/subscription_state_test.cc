@@ -236,6 +236,28 @@ TEST_F(SubscriptionStateTest, ContentThatIsInForceIsNotBuiltAgain) {
               ElementsAre("ack 3", "stale pool alpha"));
 }
 
+// It was held without having been checked, and served after a restart instead of what is in force.
+TEST_F(SubscriptionStateTest, OtherContentUnderAVersionThatIsHeldReplacesNothing) {
+  state_.OnConnected(true);
+  Holds(NewPool("alpha", "p1"));
+  v1::Resource other = NewPool("alpha", "p2", {.generation = 3});
+  other.set_version("p1");
+  EXPECT_THAT(Gets(Response("2", {other})), ElementsAre("ack 2"));
+  EXPECT_THAT(HeldNow(), ElementsAre("pool alpha p1 of uid-1/3"));
+  EXPECT_EQ(state_.held().at(PoolId("alpha"))->pool().policy().listen(), "/p1");
+}
+
+// The older state took the place of the later one among those that are remembered.
+TEST_F(SubscriptionStateTest, ARemovalAsOfAnOlderStateOfAnEarlierUidLetsNoOlderOneBack) {
+  state_.OnConnected(true);
+  Holds(NewPool("alpha", "p7", {.generation = 7}));
+  Holds(NewPool("alpha", "p1", {.generation = 1, .uid = "uid-2"}));
+  Gets(Response("3", {}, {NewRemoval(PoolId("alpha"), {.generation = 2})}));
+  EXPECT_THAT(Applied(), ElementsAre("ack 3"));
+  EXPECT_THAT(Gets(Response("4", {NewPool("alpha", "p3", {.generation = 3})})),
+              ElementsAre("ack 4", "stale pool alpha"));
+}
+
 TEST_F(SubscriptionStateTest, AReconnectSaysWhatIsHeldAndTheChangeUnderWayGetsNoAck) {
   state_.OnConnected(true);
   Holds(NewPool("alpha", "p1"));
