@@ -1,9 +1,10 @@
 // A PoolStore in memory, for tests: what is written is there, and it fails when told to.
 //
-// Not thread-safe. Revisions are numbers.
+// Revisions are numbers. Thread-safe, but for the members of the test's thread.
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ namespace weir {
 class MemoryStore final : public PoolStore {
  public:
   absl::StatusOr<std::vector<StoredPool>> Load() override {
+    const std::lock_guard lock(mutex_);
     std::vector<StoredPool> result;
     for (const auto& [name, pool] : pools_) result.push_back(pool);
     return result;
@@ -28,6 +30,7 @@ class MemoryStore final : public PoolStore {
 
   WriteResult Write(const v1::PoolRecord& record, std::string_view expected,
                     const v1::Version* version) override {
+    const std::lock_guard lock(mutex_);
     if (!failure.ok() && !absl::IsDataLoss(failure)) return {failure};
     if (RevisionOf(record.name()) != expected) return {absl::AbortedError("another revision")};
     ++writes;
@@ -40,6 +43,7 @@ class MemoryStore final : public PoolStore {
   }
 
   absl::Status Delete(const v1::PoolRecord& last, std::string_view expected) override {
+    const std::lock_guard lock(mutex_);
     if (!failure.ok() && !absl::IsDataLoss(failure)) return failure;
     if (RevisionOf(last.name()) != expected) return absl::AbortedError("another revision");
     pools_.erase(last.name());
@@ -49,14 +53,19 @@ class MemoryStore final : public PoolStore {
     return failure;
   }
 
-  absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() override { return deleted_; }
+  absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() override {
+    const std::lock_guard lock(mutex_);
+    return deleted_;
+  }
 
   absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) override {
+    const std::lock_guard lock(mutex_);
     return versions_[pool];
   }
 
   PoolStoreObserver& observer() { return *observer_; }
 
+  // --- of the test's thread, while no other one calls ---
   absl::Status failure;  // of the next writes; DATA_LOSS: they are made all the same
   int writes = 0;
 
@@ -66,6 +75,7 @@ class MemoryStore final : public PoolStore {
     return found == pools_.end() ? "" : found->second.revision;
   }
 
+  std::mutex mutex_;  // of what follows
   std::map<std::string, StoredPool> pools_;
   std::map<std::string, std::vector<v1::Version>> versions_;
   std::vector<v1::PoolRecord> deleted_;
