@@ -20,7 +20,9 @@
 #include "grpcpp/support/client_callback.h"
 #include "proto/weir/v1/discovery.grpc.pb.h"
 #include "proxy/base/check.h"
+#include "proxy/base/endpoint.h"
 #include "proxy/base/log.h"
+#include "proxy/base/socket_address.h"
 #include "proxy/base/strings.h"
 #include "proxy/base/uuid.h"
 
@@ -86,8 +88,15 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsOf(
   return grpc::SslCredentials(ssl);
 }
 
-grpc::ChannelArguments ChannelArgumentsOf() {
+// `control` is who is to answer at the address of the channel.
+grpc::ChannelArguments ChannelArgumentsOf(const std::string& control) {
   grpc::ChannelArguments arguments;
+  const Endpoint endpoint = *ParseEndpoint(control);
+  if (!LiteralAddress(endpoint)) {
+    // The name that a certificate is to have.
+    arguments.SetSslTargetNameOverride(endpoint.host);
+    arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, control);
+  }
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -247,11 +256,12 @@ AdsClient::AdsClient(EventLoop& loop, AdsOptions options, AdsHandler& handler)
       instance_(RandomUuid()),
       state_(options_.node, {}),
       backoff_(std::random_device()()),
+      turns_(options_.controls, std::random_device()()),
       connect_timer_(loop.timers(), [this] { Connect(); }),
       answer_timer_(loop.timers(), [this] { GiveUp(); }),
       report_timer_(loop.timers(), [this] { Report(); }),
+      resolver_({.lookup = options_.lookup}),
       self_(std::make_shared<AdsClient*>(this)) {
-  CHECK(!options_.controls.empty());
   state_.Restore(options_.restored);
 }
 
@@ -264,16 +274,38 @@ AdsClient::~AdsClient() {
 
 void AdsClient::Start() { Connect(); }
 
+void AdsClient::LookUp() {
+  answer_timer_.ArmAt(loop_.now() + kAnswerLimit);
+  const auto done = [&loop = loop_, client = std::weak_ptr(self_),
+                     number = ++look_ups_](const absl::StatusOr<Addresses>& addresses) {
+    loop.Post([client, number, addresses] {
+      if (const std::shared_ptr<AdsClient*> there = client.lock()) {
+        (*there)->OnLookedUp(number, addresses);
+      }
+    });
+  };
+  resolver_.Resolve(*ParseEndpoint(turns_.control()), done);
+}
+
+void AdsClient::OnLookedUp(uint64_t number, const absl::StatusOr<Addresses>& addresses) {
+  if (number != look_ups_) return;  // it took too long
+  if (!addresses.ok()) return OnEnded(std::string(FromAbsl(addresses.status().message())));
+  std::vector<std::string> texts;
+  for (const ResolvedAddress& address : *addresses) texts.push_back(address.ToString());
+  turns_.SetAddresses(std::move(texts));
+  Connect();
+}
+
 void AdsClient::Connect() {
-  const std::string& control = options_.controls[next_control_];
+  if (turns_.address().empty()) return LookUp();
   const bool secure = !options_.credentials.ca_file.empty();
   const auto credentials = ChannelCredentialsOf(options_.credentials);
   const absl::StatusOr<std::string> token = ReadToken(options_.credentials.token_file);
   for (const absl::Status& status : {credentials.status(), token.status()}) {
     if (!status.ok()) return OnEnded(std::string(FromAbsl(status.message())));
   }
-  const std::shared_ptr<grpc::Channel> channel =
-      grpc::CreateCustomChannel(control, *credentials, ChannelArgumentsOf());
+  const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
+      turns_.address(), *credentials, ChannelArgumentsOf(turns_.control()));
   if (!ever_answered_) state_.Restore(handler_.RestoreMore(state_.held()));
   answered_ = false;
   stream_ = std::make_unique<Stream>(loop_, self_);
@@ -282,7 +314,9 @@ void AdsClient::Connect() {
 }
 
 void AdsClient::GiveUp() {
-  stream_->Cancel();  // OnEnded follows
+  if (stream_ != nullptr) return stream_->Cancel();  // OnEnded follows
+  ++look_ups_;
+  OnEnded("no answer from name servers");
 }
 
 void AdsClient::OnResponse(v1::DiscoveryResponse response) {
@@ -291,8 +325,8 @@ void AdsClient::OnResponse(v1::DiscoveryResponse response) {
     answer_timer_.Disarm();
     answered_at_ = loop_.now();
     report_timer_.ArmAt(loop_.now() + kLeastReportInterval);
-    LOG_EVENT(LogLevel::kNotice, "control_connected",
-              {"control", options_.controls[next_control_]});
+    LOG_EVENT(LogLevel::kNotice, "control_connected", {"control", turns_.control()},
+              {"address", turns_.address()});
   }
   Perform(state_.OnResponse(std::move(response)));
   stream_->ReadNext();
@@ -319,34 +353,31 @@ void AdsClient::OnEnded(const std::string& error, bool is_normal) {
     connect_timer_.ArmAt(loop_.now());
     return;
   }
-  const std::string& control = options_.controls[next_control_];
-  next_control_ = (next_control_ + 1) % options_.controls.size();
   const bool served = answered_ && loop_.now() - answered_at_ >= kSettled;
   if (served) {
     backoff_.Reset();
-    failed_controls_ = 0;
   } else if (answered_) {
     backoff_.Limit(kLongestAfterAnswer);
   }
-  // One after the other without a wait, but not round and round.
-  const bool at_once = served || ++failed_controls_ < options_.controls.size();
-  if (!at_once) failed_controls_ = 0;
+  const auto [control, address] = std::pair(turns_.control(), turns_.address());
+  const bool at_once = turns_.Advance(served);
   const absl::Duration wait = at_once ? backoff_.Jitter(kTurnDelay) : backoff_.Next();
-  LogEnd(control, error, is_normal, wait);
+  LogEnd(control, address, error, is_normal, wait);
   answered_ = false;
   connect_timer_.ArmAt(loop_.now() + absl::ToChronoNanoseconds(wait));
 }
 
-void AdsClient::LogEnd(const std::string& control, const std::string& error, bool is_normal,
-                       absl::Duration wait) const {
+void AdsClient::LogEnd(const std::string& control, const std::string& address,
+                       const std::string& error, bool is_normal, absl::Duration wait) const {
   const int64_t wait_ms = absl::ToInt64Milliseconds(wait);
   if (is_normal && answered_) {
     LOG_EVENT_LIMITED(LogLevel::kNotice, "control_stream_ended", {"control", control},
-                      {"next_try_in_ms", wait_ms});
+                      {"address", address}, {"next_try_in_ms", wait_ms});
     return;
   }
   LOG_EVENT_LIMITED(LogLevel::kWarn, answered_ ? "control_lost" : "control_not_reached",
-                    {"control", control}, {"error", error}, {"next_try_in_ms", wait_ms});
+                    {"control", control}, {"address", address}, {"error", error},
+                    {"next_try_in_ms", wait_ms});
 }
 
 void AdsClient::ReportSoon() {

@@ -3,9 +3,9 @@
 //
 //   connect -> first request -> response -> Apply (every worker serves it) -> ACK or NACK -> ...
 //
-// The controls are tried in turn: the next at once when one that served for a while is gone, else,
-// when all were tried, after a jittered, doubling wait, which is short when one of them answered
-// last. What is in force stays while there is none.
+// The controls are tried in turn, each address of a name as one of them: the next at once when one
+// that served for a while is gone, else, when all were tried, after a jittered, doubling wait,
+// which is short when one of them answered last. What is in force stays while there is none.
 //
 // Created, used and destroyed on the thread of `loop`, where all of its callbacks run, too; gRPC's
 // threads only post there. It waits for those alone that are about to leave a stream that has
@@ -21,9 +21,11 @@
 #include "absl/status/statusor.h"
 #include "proto/resource_id.h"
 #include "proto/weir/v1/discovery.pb.h"
+#include "proxy/base/resolver.h"
 #include "proxy/event/event_loop.h"
 #include "proxy/event/timer_queue.h"
 #include "proxy/xds/backoff.h"
+#include "proxy/xds/control_turns.h"
 #include "proxy/xds/snapshot_decoder.h"
 #include "proxy/xds/subscription_state.h"
 
@@ -40,10 +42,11 @@ struct ControlCredentials {
 };
 
 struct AdsOptions {
-  std::vector<std::string> controls;  // "host:port", tried in turn; never empty
+  std::vector<std::string> controls;  // "host:port", tried in turn; never empty, checked
   ControlCredentials credentials;
   v1::Node node;
-  std::vector<v1::Resource> restored;  // in force already
+  std::vector<v1::Resource> restored;      // in force already
+  Resolver::Lookup lookup = SystemLookup;  // of the names among `controls`
 };
 
 // What the client needs of the process. Called on the loop's thread; outlives the client.
@@ -82,18 +85,24 @@ class AdsClient {
  private:
   class Stream;
 
+  // At the address whose turn it is; looks for one first where there is none.
   void Connect();
+  void LookUp();
+  // Posted by the resolver. Only the last look-up counts.
+  void OnLookedUp(uint64_t number, const absl::StatusOr<Addresses>& addresses);
   // Posted by the stream.
   void OnResponse(v1::DiscoveryResponse response);
-  // `is_normal`: the control plane ended the stream with OK; the proxy is to come again.
+  // The attempt is over. `is_normal`: the control plane ended the stream with OK; the proxy is to
+  // come again.
   void OnEnded(const std::string& error, bool is_normal = false);
-  void LogEnd(const std::string& control, const std::string& error, bool is_normal,
-              absl::Duration wait) const;
+  // The attempt at `address` of `control` is over; empty: it has none.
+  void LogEnd(const std::string& control, const std::string& address, const std::string& error,
+              bool is_normal, absl::Duration wait) const;
 
   void Perform(SubscriptionStep step);
   void Report();
   void AddApplied(v1::Report& report);
-  // The stream takes too long to open.
+  // The addresses, or the first response, take too long.
   void GiveUp();
 
   EventLoop& loop_;
@@ -102,8 +111,8 @@ class AdsClient {
   const std::string instance_;  // tells the control plane which process this is
   SubscriptionState state_;
   Backoff backoff_;
-  size_t next_control_ = 0;
-  size_t failed_controls_ = 0;      // one after the other, since one served for a while
+  ControlTurns turns_;
+  uint64_t look_ups_ = 0;
   std::unique_ptr<Stream> stream_;  // null between two
   bool answered_ = false;           // the stream's server has
   bool ever_answered_ = false;
@@ -114,6 +123,7 @@ class AdsClient {
   Timer connect_timer_;
   Timer answer_timer_;
   Timer report_timer_;
+  Resolver resolver_;
   // Gone when the client is: what was posted to it then does nothing.
   std::shared_ptr<AdsClient*> self_;
 };

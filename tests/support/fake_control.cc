@@ -1,19 +1,22 @@
 #include "tests/support/fake_control.h"
 
-#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
 
-FakeControl::FakeControl(uint16_t port) : port_(port) { Start(); }
+FakeControl::FakeControl(uint16_t port, std::string host,
+                         std::shared_ptr<grpc::ServerCredentials> credentials)
+    : port_(port), host_(std::move(host)), credentials_(std::move(credentials)) {
+  Start();
+}
 
 FakeControl::~FakeControl() { Stop(); }
 
 void FakeControl::Start() {
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(StrCat("127.0.0.1:", port_), grpc::InsecureServerCredentials());
+  builder.AddListeningPort(StrCat(host_, ":", port_), credentials_);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // The proxy pings oftener than gRPC's servers permit by default.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
@@ -45,6 +48,11 @@ grpc::Status FakeControl::Stream(grpc::ServerContext*, Pipe* pipe) {
   std::lock_guard lock(mutex_);
   if (pipe_ == pipe) pipe_ = nullptr;
   return {grpc::StatusCode::UNAVAILABLE, "stopped"};  // OK would be the stream's end for its age
+}
+
+bool FakeControl::connected() {
+  const std::lock_guard lock(mutex_);
+  return pipe_ != nullptr;
 }
 
 void FakeControl::Send(const std::vector<v1::Resource>& changed,

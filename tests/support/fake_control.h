@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "proto/resource_id.h"
 #include "proto/weir/v1/discovery.grpc.pb.h"
@@ -22,12 +23,18 @@ namespace weir {
 // Serves one proxy at a time. Methods may be called from one thread; none waits longer than 20 s.
 class FakeControl final : public v1::DiscoveryService::Service {
  public:
-  explicit FakeControl(uint16_t port);
+  // `host` is an address of the loopback.
+  explicit FakeControl(
+      uint16_t port, std::string host = "127.0.0.1",
+      std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials());
   ~FakeControl() override;
 
   // As after a SIGKILL: the port is closed, streams are cut.
   void Stop();
   void Start();
+
+  // A proxy has a stream.
+  bool connected();
 
   // To the proxy that is connected, or the next one; the nonce is made up.
   void Send(const std::vector<v1::Resource>& changed, const std::vector<ResourceId>& removed = {});
@@ -53,6 +60,8 @@ class FakeControl final : public v1::DiscoveryService::Service {
   }
 
   const uint16_t port_;
+  const std::string host_;
+  const std::shared_ptr<grpc::ServerCredentials> credentials_;
   uint64_t nonce_ = 0;
   std::unique_ptr<grpc::Server> server_;
 
