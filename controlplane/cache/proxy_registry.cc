@@ -82,8 +82,9 @@ ProxyPtr ProxyRegistry::Join(ProxyPtr proxy, std::string instance) {
       Gone(*other->second.proxy);
       proxies_.erase(other);
     }
-    proxies_.emplace(std::tuple(proxy->fleet(), proxy->node_id(), proxy->address()),
-                     Connection{.proxy = proxy, .instance = std::move(instance)});
+    auto key = std::tuple(proxy->fleet(), proxy->node_id(), proxy->address());
+    proxies_.emplace(std::move(key),
+                     Connection{.proxy = std::move(proxy), .instance = std::move(instance)});
     finished = Finished();
   }
   Finish(finished);

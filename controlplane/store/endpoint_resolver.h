@@ -18,8 +18,8 @@ namespace weir {
 // Resolves a set of endpoints, "host:port", again and again on threads of its own.
 //
 // Owned by the server; every method may be called from any one thread at a time and never blocks
-// on a name server. `on_addresses` runs on one of the resolver's, one call at a time, with the first
-// addresses of an endpoint and whenever they are others: "ip:port" and "[ipv6]:port", without
+// on a name server. `on_addresses` runs on one of the resolver's, one call at a time, with the
+// first addresses of an endpoint and whenever they are others: "ip:port" and "[ipv6]:port", without
 // repetitions, sorted, so that a name server that rotates its answer changes nothing. A failed
 // lookup keeps the last addresses (and is logged); they never become none. Destroying it, or taking
 // an endpoint out, waits for a callback that is running (so no lock of the callback's may be held),
