@@ -110,6 +110,11 @@ void ResourceCache::RemoveSecret(std::string_view name) {
   Wake(watches);
 }
 
+bool ResourceCache::HasSecret(std::string_view name) const {
+  std::lock_guard lock(mutex_);
+  return secrets_.contains(name);
+}
+
 FleetViewPtr ResourceCache::View(std::string_view fleet) const {
   std::lock_guard lock(mutex_);
   const auto of = fleets_.find(fleet);

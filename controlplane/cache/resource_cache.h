@@ -66,6 +66,7 @@ class ResourceCache {
   // Secrets belong to no fleet: a fleet has those that its pools refer to.
   void SetSecret(v1::Resource secret);
   void RemoveSecret(std::string_view name);
+  bool HasSecret(std::string_view name) const;
 
   // Never null; of a fleet that has no pools it is empty.
   FleetViewPtr View(std::string_view fleet) const;

@@ -44,7 +44,7 @@ std::string Describe(const grpc::Status& error, std::string_view server) {
     case grpc::StatusCode::NOT_FOUND:
       return StrCat(said,
                     "\n`weirctl get pools` lists the pools, `weirctl get shards POOL` the shards "
-                    "of one.");
+                    "and `weirctl get versions POOL` the versions of one.");
     case grpc::StatusCode::ABORTED:
       return StrCat(said,
                     "\nLook at the pool as it is, then repeat the command; --force would "

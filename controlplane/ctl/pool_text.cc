@@ -130,9 +130,12 @@ std::string ShardsOnRing(const v1::Pool& pool) {
 std::string StatusText(const v1::Pool& pool) {
   const v1::PoolStatus& status = pool.status();
   std::vector<std::string> remarks;
-  if (const int waiting = status.waiting_size(); waiting > 0) {
-    remarks.push_back(StrCat(waiting, waiting == 1 ? " shard waits" : " shards wait"));
+  const auto secrets = std::ranges::count_if(
+      status.waiting(), [](const std::string& line) { return line.starts_with("secret "); });
+  if (const auto shards = status.waiting_size() - secrets; shards > 0) {
+    remarks.push_back(StrCat(shards, shards == 1 ? " shard waits" : " shards wait"));
   }
+  if (secrets > 0) remarks.emplace_back("secret missing");
   if (status.drifted()) remarks.emplace_back("drifted");
   if (status.has_held()) remarks.emplace_back("change held");
   if (!status.file_errors().empty()) remarks.emplace_back("file refused");
@@ -154,7 +157,11 @@ std::string PoolsTable(const v1::ListPoolsResponse& pools) {
   return table.Format();
 }
 
-std::string ShardsTable(const v1::Pool& pool) { return ShardRows(pool).Format(); }
+std::string ShardsTable(const v1::Pool& pool) {
+  std::string text = ShardRows(pool).Format();
+  for (const std::string& line : pool.status().waiting()) StrAppend(&text, Displayable(line), "\n");
+  return text;
+}
 
 std::string ProxiesTable(const v1::ListProxiesResponse& proxies) {
   if (proxies.proxies().empty()) return "no proxy is connected\n";

@@ -59,9 +59,14 @@ TEST(PoolTextTest, APoolThatNobodyServesOrWhoseFileIsRefusedIsNotOk) {
   proxies.set_up_to_date(1);
   EXPECT_EQ(StatusText(pool), "drifted, file refused, 2 of 3 proxies behind");
 
+  v1::Pool secret;
+  secret.mutable_status()->add_waiting("secret auth is not in the secrets directory");
+  EXPECT_EQ(StatusText(secret), "secret missing");
+  EXPECT_THAT(DescribePool(secret, {}), HasSubstr("\n  secret auth is not in the secrets"));
   v1::Pool waiting;
   waiting.mutable_status()->add_waiting("shard c waits for an address of c:6379");
   EXPECT_EQ(StatusText(waiting), "1 shard waits");
+  EXPECT_THAT(ShardsTable(waiting), HasSubstr("\nshard c waits for an address of c:6379\n"));
   EXPECT_THAT(DescribePool(waiting, {}), HasSubstr("\n  shard c waits for an address of c:6379\n"));
 
   v1::Pool alpha = Alpha();

@@ -1,6 +1,7 @@
 #include "controlplane/ctl/read_commands.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -67,17 +68,29 @@ absl::Status Propose(const CtlOptions& options, Session& session, v1::ExplainKey
   return absl::OkStatus();
 }
 
-void PrintChanges(const v1::WatchPoolsResponse& response, std::ostream& out) {
+// By pool, what was printed of it last.
+using PrintedPools = std::map<std::string, std::string>;
+
+// Leaves out a pool of which only the number of its proxies has changed.
+void PrintChanges(const v1::WatchPoolsResponse& response, PrintedPools& printed,
+                  std::ostream& out) {
   google::protobuf::Timestamp now;
   now.set_seconds(absl::ToUnixSeconds(absl::Now()));
   const std::string time = TimeText(now);
   for (const v1::Pool& pool : response.changed()) {
+    v1::Pool without_proxies = pool;
+    without_proxies.mutable_status()->clear_proxies();
+    std::string shown = StatusText(pool) + without_proxies.SerializeAsString();
+    std::string& before = printed[pool.name()];
+    if (shown == before) continue;
+    before = std::move(shown);
     out << time << "  " << Displayable(pool.name()) << ": generation "
         << pool.shard_map().generation() << ", " << ShardsOnRing(pool) << ", " << StatusText(pool)
         << '\n';
   }
   for (const std::string& name : response.removed()) {
     out << time << "  " << Displayable(name) << ": deleted\n";
+    printed.erase(name);
   }
   out << std::flush;
 }
@@ -134,12 +147,13 @@ ExitCode ExplainKeyCommand(const CtlOptions& options, Session& session) {
 ExitCode WatchPools(const CtlOptions& options, Session& session) {
   v1::WatchPoolsRequest request;
   request.set_fleet(options.fleet);
+  PrintedPools printed;
   const absl::Status ended =
       session.client.Watch(request, [&](const v1::WatchPoolsResponse& response) {
         std::ostream& out = session.console.out;
         switch (options.output) {
           case OutputFormat::kTable:
-            PrintChanges(response, out);
+            PrintChanges(response, printed, out);
             break;
           case OutputFormat::kJson:
             out << MessageLine(response) << std::flush;

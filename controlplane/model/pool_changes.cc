@@ -73,7 +73,8 @@ ChangeResult CreatePool(const v1::PoolRecord* record, const v1::CreatePoolReques
   }
   if (record != nullptr) {
     return ChangeError{.code = absl::StatusCode::kAlreadyExists,
-                       .message = StrCat("there is a pool '", request.name(), "' already")};
+                       .message = StrCat("there is a pool '", request.name(),
+                                         "' already; UpdatePool (`weirctl apply`) changes it")};
   }
   v1::PoolSpec spec = Normalised(request.spec());
   if (auto violations = CheckSpec(request.name(), spec, context); !violations.empty()) {

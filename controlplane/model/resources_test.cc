@@ -110,7 +110,7 @@ TEST(PoolViewTest, ShowsDriftVersionsAndWhatIsHeld) {
   v1::PoolRecord record = Record();
   record.mutable_held()->set_actor("bob");
   PoolResources resources = ResourcesOf(record, {});
-  v1::Pool pool = PoolView(record, resources);
+  v1::Pool pool = PoolView(record, resources, {});
   EXPECT_EQ(pool.name(), "alpha");
   EXPECT_EQ(pool.uid(), "uid-1");
   EXPECT_EQ(pool.declared_generation(), 3u);
@@ -123,6 +123,17 @@ TEST(PoolViewTest, ShowsDriftVersionsAndWhatIsHeld) {
   EXPECT_EQ(pool.status().version(), resources.pool.version());
   EXPECT_EQ(pool.status().endpoints_version(), resources.endpoints.version());
   EXPECT_FALSE(pool.etag().empty());
+}
+
+TEST(PoolViewTest, NamesTheSecretThatIsMissing) {
+  v1::PoolRecord record = Record();
+  record.mutable_spec()->mutable_policy()->set_redis_auth_secret("auth");
+  const PoolResources resources = ResourcesOf(record, {});
+  Knowledge known{.has_address = nullptr, .has_secret = [](const std::string&) { return false; }};
+  EXPECT_THAT(PoolView(record, resources, known).status().waiting(),
+              ElementsAre("secret auth is not in the secrets directory"));
+  known.has_secret = [](const std::string& name) { return name == "auth"; };
+  EXPECT_EQ(PoolView(record, resources, known).status().waiting_size(), 0);
 }
 
 }  // namespace

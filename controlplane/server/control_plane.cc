@@ -261,7 +261,7 @@ ControlPlane::Outcome ControlPlane::OutcomeOf(Change change, bool is_gone,
   if (IsPool(change.record)) {
     const std::string& pool = change.record.name();
     const PoolResources resources = ResourcesOf(change.record, addresses_.Of(change.record));
-    *outcome.response.mutable_pool() = PoolView(change.record, resources);
+    *outcome.response.mutable_pool() = PoolView(change.record, resources, KnowledgeNow());
     outcome.fleet = FleetOf(change.record.spec());
     // For what has become of a pool that is there again nobody waits.
     const bool is_back =
@@ -281,9 +281,9 @@ ControlPlane::Outcome ControlPlane::OutcomeOf(Change change, bool is_gone,
 std::set<std::string> ControlPlane::NamesToLookUp(const v1::PoolRecord* before,
                                                   const v1::PoolRecord& after) const {
   if (parts_.look_up == Duration::zero()) return {};
-  std::set<std::string> names = PendingEndpoints(after, /*known=*/false);
+  std::set<std::string> names = UnknownEndpoints(after);
   if (before == nullptr) return names;
-  for (const std::string& name : PendingEndpoints(*before, /*known=*/false)) names.erase(name);
+  for (const std::string& name : UnknownEndpoints(*before)) names.erase(name);
   return names;
 }
 
@@ -346,11 +346,12 @@ absl::Status ControlPlane::StoreFailed(const std::string& pool, const absl::Stat
 }
 
 void ControlPlane::Adopt(const std::string& pool, PoolPtr state) {
-  const bool found = state != nullptr && !PendingEndpoints(state->record(), /*known=*/true).empty();
+  const bool found = state != nullptr && HasFound(state->record());
   {
     const std::lock_guard lock(mutex_);
     if (state != nullptr) request_ids_.HoldAll(state->record());
     const PoolPtr before = std::exchange(pools_[pool], state);
+    unreported_.insert(pool);
     if (before != nullptr) request_ids_.ReleaseAll(before->record());
     // After a restart, a write that failed, or when another pool was told of the address before.
     if (found) refreshes_.try_emplace(pool, parts_.moment() + Publisher::kLongestDelay);
@@ -413,16 +414,6 @@ bool ControlPlane::ActivateFound(const PoolPtr& before) {
   return true;
 }
 
-std::set<std::string> ControlPlane::PendingEndpoints(const v1::PoolRecord& record,
-                                                     bool known) const {
-  std::set<std::string> endpoints;
-  for (const v1::Slot& slot : record.shard_map().slots()) {
-    if (slot.state() != v1::SLOT_PENDING) continue;
-    if (addresses_.Knows(slot.endpoint()) == known) endpoints.insert(slot.endpoint());
-  }
-  return endpoints;
-}
-
 ChangeContext ControlPlane::ContextOf(const std::string& pool, const Caller& caller) const {
   absl::Time now = parts_.now();
   {
@@ -431,13 +422,12 @@ ChangeContext ControlPlane::ContextOf(const std::string& pool, const Caller& cal
     const auto deleted = deletions_.LastOf(pool);
     if (deleted) now = std::max(now, FromProto(*deleted) + absl::Nanoseconds(1));
   }
-  return {
-      .now = ToProto(now),
-      .actor = caller.name,
-      .origin = caller.origin,
-      .new_uid = RandomUuid(),
-      .validate = Validate,
-      .has_address = [this](const std::string& endpoint) { return addresses_.Knows(endpoint); }};
+  return {.now = ToProto(now),
+          .actor = caller.name,
+          .origin = caller.origin,
+          .new_uid = RandomUuid(),
+          .validate = Validate,
+          .has_address = KnowledgeNow().has_address};
 }
 
 std::mutex& ControlPlane::LockOf(const std::string& pool) {

@@ -29,6 +29,7 @@
 #include "controlplane/cache/proxy_registry.h"
 #include "controlplane/cache/resource_cache.h"
 #include "controlplane/model/change.h"
+#include "controlplane/model/pool_view.h"
 #include "controlplane/server/address_book.h"
 #include "controlplane/server/deletions.h"
 #include "controlplane/server/metrics.h"
@@ -109,6 +110,13 @@ class ControlPlane final : private PoolStoreObserver {
   // What `watch` is to be told next; nothing until it is woken. One call at a time for a watch.
   std::optional<v1::WatchPoolsResponse> NextFor(PoolWatch& watch) const;
 
+  // Logs what pools have come to wait for, and wait for no more, and marks them for every watch. To
+  // be called about once a second, when names have been looked up.
+  void ReportWaits();
+  // Marks for every watch the pools whose proxies stand otherwise than it was told. Looks at every
+  // proxy of every pool while there is a watch: to be called about once a second.
+  void CompareWatches();
+
   // --- time and addresses ---
   Moment RunDue(Moment now) { return publisher_.RunDue(now); }
   // Changes wait for no proxy any longer.
@@ -149,7 +157,7 @@ class ControlPlane final : private PoolStoreObserver {
   absl::StatusOr<Outcome> TryCommit(const std::string& pool, const v1::ChangeOptions& options,
                                     const Caller& caller, const Apply& apply,
                                     std::set<std::string>* names);
-  // Those of `after`, and not of `before` (null: none), that wait for an address.
+  // Those of `after`, and not of `before` (null: none), that have no address.
   std::set<std::string> NamesToLookUp(const v1::PoolRecord* before,
                                       const v1::PoolRecord& after) const;
   // These need the pool's lock. `gone` is of a pool that is gone and remembers the request. With an
@@ -173,13 +181,22 @@ class ControlPlane final : private PoolStoreObserver {
   // The pool as the API shows it; `ViewWithProxies` looks at every proxy of its fleet.
   v1::Pool ViewOf(const PoolState& pool) const;
   v1::Pool ViewWithProxies(const PoolState& pool) const;
+  v1::PoolProxies ProxiesOf(const PoolState& pool) const;
 
   ChangeContext ContextOf(const std::string& pool, const Caller& caller) const;
   std::mutex& LockOf(const std::string& pool);
   PoolPtr Find(const std::string& pool) const;
   std::vector<std::string> TakeRefreshes(Moment now);
-  // Of the slots that wait for an address, those that have one, or have none.
-  std::set<std::string> PendingEndpoints(const v1::PoolRecord& record, bool known) const;
+  Knowledge KnowledgeNow() const {
+    return {.has_address = [this](const auto& endpoint) { return addresses_.Knows(endpoint); },
+            .has_secret = [this](const auto& name) { return parts_.cache.HasSecret(name); }};
+  }
+  void ReportWaitsOf(const PoolState& pool);
+  // Whether one of the slots that wait for an address has one.
+  bool HasFound(const v1::PoolRecord& record) const;
+  // Of slots that wait for an address, or keep their old one.
+  std::set<std::string> UnknownEndpoints(const v1::PoolRecord& record) const;
+  std::vector<std::shared_ptr<PoolWatch>> AliveWatches();
   void MarkWatches(const std::string& pool);
   std::optional<v1::PoolRecord> FindDeleted(const std::string& pool, const std::string& id) const;
   void RememberDeletion(const v1::PoolRecord& last);
@@ -197,8 +214,10 @@ class ControlPlane final : private PoolStoreObserver {
 
   mutable std::mutex mutex_;  // of what follows; taken after a pool's lock
   std::map<std::string, PoolPtr, std::less<>> pools_;
-  std::map<std::string, Moment> refreshes_;         // when due, by pool
-  std::map<std::string, std::string> file_errors_;  // by pool, of those that exist
+  std::map<std::string, Moment> refreshes_;             // when due, by pool
+  std::map<std::string, std::string> file_errors_;      // by pool, of those that exist
+  std::set<std::string, std::less<>> unreported_;       // pools that ReportWaits is to look at
+  std::map<std::string, std::set<std::string>> waits_;  // told of, by pool
   Deletions deletions_;
   RequestIds request_ids_;  // of pools_, deletions_ and the requests that are being made
   std::vector<std::weak_ptr<PoolWatch>> watches_;

@@ -26,6 +26,15 @@ class PendingShardTest : public ControlPlaneTest {
     request.mutable_shard()->set_endpoint(kName);
     return request;
   }
+  // Of alpha: a, moved to kName.
+  static v1::UpdateShardRequest Renamed() {
+    v1::UpdateShardRequest request;
+    request.set_pool("alpha");
+    request.set_shard("a");
+    request.set_endpoint(kName);
+    request.mutable_options()->set_force(true);
+    return request;
+  }
   void Finds() { control_.SetAddresses(kName, {"192.0.2.1:6379"}); }
   v1::Pool Alpha(ControlPlane& control) {
     v1::GetPoolRequest request;
@@ -122,6 +131,57 @@ TEST_F(PendingShardTest, AChangeThatFindsNoAddressIsMadeAllTheSame) {
     done = true;
   });
   EXPECT_TRUE(done);
+}
+
+TEST_F(PendingShardTest, AShardWhoseNewNameIsNotFoundIsSaidToKeepItsOldAddress) {
+  const absl::StatusOr<v1::ChangeResponse> made = Call(&ControlPlane::UpdateShard, Renamed());
+  ASSERT_TRUE(made.ok());
+  const auto keeps =
+      ElementsAre("shard a keeps its old address (127.0.0.1:6379) until c.example:6379 resolves");
+  EXPECT_THAT(made->pool().status().waiting(), keeps);
+  EXPECT_THAT(Alpha().status().waiting(), keeps);
+  Advance(absl::Seconds(1));
+  EXPECT_THAT(AddressesOf("alpha"), ElementsAre("127.0.0.1:6379"));
+
+  Finds();
+  Advance(absl::Seconds(1));
+  Advance(absl::Seconds(1));
+  EXPECT_THAT(Alpha().status().waiting(), IsEmpty());
+  EXPECT_THAT(AddressesOf("alpha"), ElementsAre("192.0.2.1:6379"));
+}
+
+TEST_F(PendingShardTest, ANewNameIsLookedUpBeforeTheAnswerSaysThatItIsNotFound) {
+  ResourceCache cache;
+  ControlPlane* control = nullptr;
+  ControlPlane::Parts parts = PartsWith(cache);
+  parts.look_up = std::chrono::hours(1);
+  parts.wake = [&control] {
+    if (control == nullptr) return;
+    for (const auto& [name, interval] : control->NamesToResolve()) {
+      control->SetAddresses(name, {"192.0.2.1:6379"});
+    }
+  };
+  ControlPlane looks_up(parts);
+  ASSERT_TRUE(looks_up.Load().ok());
+  ASSERT_TRUE(looks_up.Start().ok());
+  control = &looks_up;
+  bool done = false;
+  looks_up.UpdateShard(Renamed(), kAlice, [&done](const absl::StatusOr<v1::ChangeResponse>& made) {
+    ASSERT_TRUE(made.ok());
+    EXPECT_THAT(made->pool().status().waiting(), IsEmpty());
+    done = true;
+  });
+  EXPECT_TRUE(done);
+}
+
+TEST_F(PendingShardTest, AShardOnTheRingWithoutAnyAddressIsSaidToWait) {
+  ASSERT_TRUE(Call(&ControlPlane::UpdateShard, Renamed()).ok());
+  ResourceCache cache;
+  ControlPlane restarted(PartsWith(cache));  // which does not know where it was
+  ASSERT_TRUE(restarted.Load().ok());
+  ASSERT_TRUE(restarted.Start().ok());
+  EXPECT_THAT(Alpha(restarted).status().waiting(),
+              ElementsAre("shard a waits for an address of c.example:6379"));
 }
 
 TEST_F(PendingShardTest, AfterARestartAShardGoesOnWaitingAndComesToTheRingOnce) {

@@ -10,6 +10,7 @@
 #include "controlplane/server/control_plane.h"
 #include "controlplane/server/error_details.h"
 #include "controlplane/server/explain.h"
+#include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -87,7 +88,7 @@ absl::StatusOr<v1::Pool> ControlPlane::GetPool(const v1::GetPoolRequest& request
 }
 
 v1::Pool ControlPlane::ViewOf(const PoolState& pool) const {
-  v1::Pool view = pool.View();
+  v1::Pool view = PoolView(pool.record(), pool.resources, KnowledgeNow());
   const std::lock_guard lock(mutex_);
   const auto errors = file_errors_.find(view.name());
   if (errors == file_errors_.end()) return view;
@@ -100,18 +101,22 @@ v1::Pool ControlPlane::ViewOf(const PoolState& pool) const {
 
 v1::Pool ControlPlane::ViewWithProxies(const PoolState& pool) const {
   v1::Pool view = ViewOf(pool);
-  if (!pool.IsOnRing()) return view;
+  if (pool.IsOnRing()) *view.mutable_status()->mutable_proxies() = ProxiesOf(pool);
+  return view;
+}
+
+v1::PoolProxies ControlPlane::ProxiesOf(const PoolState& pool) const {
   const std::array targets = {AckTargetOf(pool.resources.pool),
                               AckTargetOf(pool.resources.endpoints)};
-  v1::PoolProxies& proxies = *view.mutable_status()->mutable_proxies();
-  for (const ProxyPtr& proxy : parts_.proxies.Connected(pool.fleet(), view.name())) {
+  v1::PoolProxies proxies;
+  for (const ProxyPtr& proxy : parts_.proxies.Connected(pool.fleet(), pool.record().name())) {
     proxies.set_connected(proxies.connected() + 1);
     const std::optional<v1::ProxyResult> result = proxy->OutcomeOf(targets);
     if (!result.has_value()) continue;
     if (result->outcome() == v1::PROXY_ACKED) proxies.set_up_to_date(proxies.up_to_date() + 1);
     if (result->outcome() == v1::PROXY_NACKED) proxies.set_refusing(proxies.refusing() + 1);
   }
-  return view;
+  return proxies;
 }
 
 absl::StatusOr<v1::ListVersionsResponse> ControlPlane::ListVersions(
@@ -184,16 +189,84 @@ std::shared_ptr<PoolWatch> ControlPlane::Watch(std::string fleet, std::function<
   return watch;
 }
 
-void ControlPlane::MarkWatches(const std::string& pool) {
+std::vector<std::shared_ptr<PoolWatch>> ControlPlane::AliveWatches() {
   std::vector<std::shared_ptr<PoolWatch>> watches;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(watches_, [](const std::weak_ptr<PoolWatch>& watch) { return watch.expired(); });
+  for (const std::weak_ptr<PoolWatch>& watch : watches_) {
+    if (auto alive = watch.lock()) watches.push_back(std::move(alive));
+  }
+  return watches;
+}
+
+void ControlPlane::MarkWatches(const std::string& pool) {
+  for (const std::shared_ptr<PoolWatch>& watch : AliveWatches()) watch->Mark(pool);
+}
+
+bool ControlPlane::HasFound(const v1::PoolRecord& record) const {
+  return std::ranges::any_of(record.shard_map().slots(), [this](const v1::Slot& slot) {
+    return slot.state() == v1::SLOT_PENDING && addresses_.Knows(slot.endpoint());
+  });
+}
+
+std::set<std::string> ControlPlane::UnknownEndpoints(const v1::PoolRecord& record) const {
+  std::set<std::string> endpoints;
+  for (const v1::Slot& slot : record.shard_map().slots()) {
+    if (!addresses_.Knows(slot.endpoint())) endpoints.insert(slot.endpoint());
+  }
+  return endpoints;
+}
+
+void ControlPlane::ReportWaits() {
+  std::vector<PoolPtr> pools;
   {
     const std::lock_guard lock(mutex_);
-    std::erase_if(watches_, [](const std::weak_ptr<PoolWatch>& watch) { return watch.expired(); });
-    for (const std::weak_ptr<PoolWatch>& watch : watches_) {
-      if (auto alive = watch.lock()) watches.push_back(std::move(alive));
+    for (const auto& [name, pool] : pools_) {
+      const bool names_secret = !pool->record().spec().policy().redis_auth_secret().empty();
+      if (names_secret || unreported_.contains(name)) pools.push_back(pool);
     }
+    unreported_.clear();
+    std::erase_if(waits_, [this](const auto& entry) { return !pools_.contains(entry.first); });
   }
-  for (const std::shared_ptr<PoolWatch>& watch : watches) watch->Mark(pool);
+  for (const PoolPtr& pool : pools) ReportWaitsOf(*pool);
+}
+
+void ControlPlane::ReportWaitsOf(const PoolState& pool) {
+  const std::string& name = pool.record().name();
+  const std::vector<std::string> lines = WaitLines(pool.record(), pool.resources, KnowledgeNow());
+  std::set<std::string> after(lines.begin(), lines.end());
+  std::set<std::string> before;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!pools_.contains(name)) return;
+    before = std::exchange(waits_[name], after);
+    if (after.empty()) waits_.erase(name);
+  }
+  if (before == after) return;
+  for (const std::string& line : after) {
+    if (before.contains(line)) continue;
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "pool_waits", {"pool", name}, {"reason", line});
+  }
+  for (const std::string& line : before) {
+    if (after.contains(line)) continue;
+    LOG_EVENT_LIMITED(LogLevel::kNotice, "pool_waits_no_more", {"pool", name}, {"reason", line});
+  }
+  MarkWatches(name);
+}
+
+void ControlPlane::CompareWatches() {
+  const std::vector<std::shared_ptr<PoolWatch>> watches = AliveWatches();
+  if (watches.empty()) return;
+  std::vector<PoolPtr> pools;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, pool] : pools_) pools.push_back(pool);
+  }
+  for (const PoolPtr& pool : pools) {
+    if (!pool->IsOnRing()) continue;
+    const std::string stand = ProxiesOf(*pool).SerializeAsString();
+    for (const auto& watch : watches) watch->Compare(pool->record().name(), stand);
+  }
 }
 
 std::optional<v1::WatchPoolsResponse> ControlPlane::NextFor(PoolWatch& watch) const {
@@ -207,10 +280,13 @@ std::optional<v1::WatchPoolsResponse> ControlPlane::NextFor(PoolWatch& watch) co
     const bool shown = pool != nullptr && (watch.fleet().empty() || pool->fleet() == watch.fleet());
     if (shown) {
       watch.sent.insert(name);
-      *response.add_changed() = ViewOf(*pool);
+      v1::Pool& view = *response.add_changed();
+      view = ViewWithProxies(*pool);
+      watch.Told(name, view.status().proxies().SerializeAsString());
       bytes += response.changed().rbegin()->ByteSizeLong();
     } else if (watch.sent.erase(name) > 0) {
       response.add_removed(name);
+      watch.ToldRemoved(name);
       bytes += name.size();
     }
   }

@@ -106,6 +106,55 @@ TEST_F(ControlPlaneReadsTest, AWatchSeesWhatIsThereThenEveryChangeThenNothing) {
   EXPECT_THAT(control_.NextFor(*watch)->removed(), ElementsAre("alpha"));
 }
 
+TEST_F(ControlPlaneReadsTest, AWatchSaysOfAPoolWhatListPoolsSaysOfItsProxies) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  Advance(absl::Seconds(1));
+  const auto watch = control_.Watch("", [] {});
+  auto news = control_.NextFor(*watch);
+  ASSERT_TRUE(news);
+  EXPECT_TRUE(news->changed(0).status().has_proxies());
+  EXPECT_EQ(news->changed(0).status().proxies().connected(), 0u);
+
+  FakeProxy proxy(proxies_, cache_, "p1");
+  control_.CompareWatches();
+  news = control_.NextFor(*watch);
+  ASSERT_TRUE(news);
+  EXPECT_EQ(news->changed(0).status().proxies().connected(), 1u);
+  EXPECT_EQ(news->changed(0).status().proxies().refusing(), 0u);
+
+  proxy.Answers("cannot listen");
+  control_.CompareWatches();
+  news = control_.NextFor(*watch);
+  ASSERT_TRUE(news);
+  EXPECT_EQ(news->changed(0).status().proxies().refusing(), 1u);
+  control_.CompareWatches();
+  EXPECT_FALSE(control_.NextFor(*watch));
+}
+
+TEST_F(ControlPlaneReadsTest, AMissingSecretIsShownAndToldUntilItIsThere) {
+  v1::PoolSpec spec = SpecWith({"a"});
+  spec.mutable_policy()->set_redis_auth_secret("auth");
+  const absl::StatusOr<v1::ChangeResponse> made = Create("alpha", spec);
+  ASSERT_TRUE(made.ok());
+  const auto missing = ElementsAre("secret auth is not in the secrets directory");
+  EXPECT_THAT(made->pool().status().waiting(), missing);
+  control_.ReportWaits();
+  const auto watch = control_.Watch("", [] {});
+  EXPECT_THAT(control_.NextFor(*watch)->changed(0).status().waiting(), missing);
+  control_.ReportWaits();
+  EXPECT_FALSE(control_.NextFor(*watch));
+
+  v1::Resource secret;
+  secret.mutable_key()->set_type(v1::RESOURCE_SECRET);
+  secret.mutable_key()->set_name("auth");
+  secret.mutable_secret()->set_value("password");
+  cache_.SetSecret(secret);
+  control_.ReportWaits();
+  const auto news = control_.NextFor(*watch);
+  ASSERT_TRUE(news);
+  EXPECT_EQ(news->changed(0).status().waiting_size(), 0);
+}
+
 TEST_F(ControlPlaneReadsTest, PoolsAreListedPageByPage) {
   for (const char* name : {"b", "a", "c"}) ASSERT_TRUE(Create(name, SpecWith({"s"})).ok());
   v1::ListPoolsRequest request;

@@ -24,7 +24,7 @@ constexpr size_t kMaxWatches = 10'000;
 constexpr absl::Duration kLongestLookUp = absl::Seconds(5);
 // Longest wait of a change for the addresses of its names.
 constexpr Duration kChangeLookUp = std::chrono::seconds(2);
-// Between two looks at who may call.
+// Between two looks at who may call, and at how proxies stand.
 constexpr Duration kLongestTick = std::chrono::seconds(1);
 // Between two looks at whether addresses have changed, which a process that is killed forgets.
 constexpr Duration kSaveInterval = std::chrono::seconds(1);
@@ -181,6 +181,11 @@ absl::Status ControlProcess::Serve() {
       PeerLimit::Limits{.in_all = kMaxWatches, .per_peer = options_.max_peer_watches});
   ticker_.Start([this](Moment now) { return Tick(now); });
   refresher_.Start([this](Moment now) { return control_->RefreshPools(now); });
+  watch_ticker_.Start([this](Moment now) {
+    control_->ReportWaits();
+    control_->CompareWatches();
+    return now + kLongestTick;
+  });
   saver_.Start([this](Moment now) {
     SaveAddresses();
     return now + kSaveInterval;
@@ -212,6 +217,7 @@ void ControlProcess::Shutdown() {
   ticker_.Stop();
   resolver_.reset();
   refresher_.Stop();
+  watch_ticker_.Stop();
   saver_.Stop();
   if (store_ != nullptr && control_ != nullptr) SaveAddresses();
   store_.reset();

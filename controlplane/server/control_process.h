@@ -68,8 +68,9 @@ class ControlProcess {
   ResourceCache cache_;
   ProxyRegistry proxies_;
   Ticker ticker_;
-  Ticker refresher_;  // of pools whose addresses change: waits for their changes under way
-  Ticker saver_;      // of addresses: a disk that hangs holds up no change
+  Ticker refresher_;     // of pools whose addresses change: waits for their changes under way
+  Ticker watch_ticker_;  // says how proxies stand, and what pools wait for
+  Ticker saver_;         // of addresses: a disk that hangs holds up no change
   std::unique_ptr<Access> access_;
   std::unique_ptr<SecretDirectory> secrets_;
   std::unique_ptr<EmbeddedStore> store_;

@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 
-#include "controlplane/model/pool_view.h"
 #include "controlplane/model/resources.h"
 #include "controlplane/store/pool_store.h"
 
@@ -18,7 +17,6 @@ struct PoolState {
   std::string fleet() const { return FleetOf(stored.record.spec()); }
   // Whether proxies are told of it: at least one shard has, or had, an address.
   bool IsOnRing() const { return !resources.pool.pool().slots().empty(); }
-  v1::Pool View() const { return PoolView(stored.record, resources); }
 };
 
 // Null: there is no such pool.

@@ -13,6 +13,25 @@ void PoolWatch::Mark(const std::string& pool) {
   wake_();
 }
 
+void PoolWatch::Told(const std::string& pool, std::string stand) {
+  const std::lock_guard lock(mutex_);
+  told_[pool] = std::move(stand);
+}
+
+void PoolWatch::ToldRemoved(const std::string& pool) {
+  const std::lock_guard lock(mutex_);
+  told_.erase(pool);
+}
+
+void PoolWatch::Compare(const std::string& pool, const std::string& stand) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto told = told_.find(pool);
+    if (told == told_.end() || told->second == stand) return;
+  }
+  Mark(pool);
+}
+
 std::vector<std::string> PoolWatch::Take(size_t count) {
   std::vector<std::string> names;
   const std::lock_guard lock(mutex_);

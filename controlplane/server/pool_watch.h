@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -24,6 +25,11 @@ class PoolWatch {
 
   // Something about the pool has changed.
   void Mark(const std::string& pool);
+  // The reader is told of the pool, and that its proxies stand so; any text that says how.
+  void Told(const std::string& pool, std::string stand);
+  void ToldRemoved(const std::string& pool);
+  // Marks the pool when the reader was told that its proxies stand otherwise.
+  void Compare(const std::string& pool, const std::string& stand);
   // Up to `count` names, forgotten here; empty: nothing has changed.
   std::vector<std::string> Take(size_t count);
   // Nothing is marked that has not been taken.
@@ -40,7 +46,8 @@ class PoolWatch {
   const std::function<void()> wake_;
   mutable std::mutex mutex_;
   std::set<std::string> marked_;
-  bool woken_ = true;  // until the first Take, which the call makes by itself
+  std::map<std::string, std::string> told_;  // how the proxies stood, by pool
+  bool woken_ = true;                        // until the first Take, which the call makes by itself
 };
 
 }  // namespace weir

@@ -41,5 +41,18 @@ TEST_F(PoolWatchTest, WhoTakesAPartComesAgainByItself) {
   EXPECT_EQ(wakes_, 1);
 }
 
+TEST_F(PoolWatchTest, MarksAPoolWhoseProxiesStandOtherwiseThanTheReaderWasTold) {
+  watch_.Compare("alpha", "1 of 1");  // the reader knows nothing of it yet
+  EXPECT_TRUE(watch_.empty());
+  watch_.Told("alpha", "0 of 1");
+  watch_.Compare("alpha", "0 of 1");
+  EXPECT_TRUE(watch_.empty());
+  watch_.Compare("alpha", "1 of 1");
+  EXPECT_THAT(watch_.Take(9), ElementsAre("alpha"));
+  watch_.ToldRemoved("alpha");
+  watch_.Compare("alpha", "1 of 1");
+  EXPECT_TRUE(watch_.empty());
+}
+
 }  // namespace
 }  // namespace weir
