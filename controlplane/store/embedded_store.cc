@@ -55,6 +55,14 @@ bool HoldsAnEdit(const v1::PoolRecord& record) {
          !IsSameSpec(record.held_content().spec(), record.spec());
 }
 
+// Whether the API declares something with `record` that is to be held, and was not before.
+bool HoldsAnotherSpec(const v1::PoolRecord& record, const v1::PoolRecord& before) {
+  if (!record.has_held() || record.held().origin() == kOriginFile) return false;
+  const v1::PoolSpec& held = record.held_content().spec();
+  return !IsSameSpec(held, record.spec()) &&
+         !(before.has_held() && IsSameSpec(held, before.held_content().spec()));
+}
+
 // Only a failure after which nothing has changed is one that can be taken back.
 bool IsDone(const absl::Status& status) { return status.ok() || absl::IsDataLoss(status); }
 
@@ -377,7 +385,11 @@ absl::StatusOr<std::string> EmbeddedStore::DeclaredFor(
     return FormatDeclaredPart(record.spec(), pool, declared);
   }
   const bool is_same_spec = current != nullptr && IsSameSpec(record.spec(), current->spec());
-  if (is_same_spec) return std::string(declared);
+  // What is held anew must be what the file says, or nobody could approve it.
+  const bool is_approvable =
+      is_same_spec && (!HoldsAnotherSpec(record, *current) ||
+                       (on_disk.ok() && IsSameSpec(*on_disk, record.held_content().spec())));
+  if (is_approvable) return std::string(declared);
   return absl::FailedPreconditionError(
       StrCat("pool '", pool, "': ", PathOf(pool),
              " was edited and is not applied; apply, correct or undo that first"));

@@ -236,6 +236,41 @@ TEST_F(EmbeddedStoreEditsTest, ACommentTakesBackNoHeldChangeOfTheApi) {
   ExpectNothingMore();
 }
 
+TEST_F(EmbeddedStoreEditsTest, AnEditThatIsHeldIsNotPushedOutByADeclarationThatIsHeld) {
+  v1::PoolRecord record = TestRecord("alpha", 1);
+  const std::string revision = Write(record, "");
+  Save("alpha", Replaced(FileText("alpha"), "timeout: 1", "timeout: 5"));
+  record.mutable_held()->set_origin(kOriginFile);
+  *record.mutable_held_content()->mutable_spec() = TestSpec(5);
+  const std::string held = Write(record, revision);
+  v1::PoolRecord other = record;
+  other.mutable_held()->set_origin("api 127.0.0.1:1");
+  *other.mutable_held_content()->mutable_spec() = TestSpec(7);
+  EXPECT_THAT(ErrorOfWrite(other, held),
+              AllOf(HasSubstr("FAILED_PRECONDITION"),
+                    HasSubstr("alpha.yml was edited and is not applied")));
+  EXPECT_EQ(Stored("alpha").held_content().spec().policy().timeout(), 5u);
+
+  // A live change goes on, held or not; so does the declaration once the edit is undone.
+  v1::PoolRecord live = record;
+  live.mutable_held()->set_origin("api 127.0.0.1:1");
+  *live.mutable_held_content()->mutable_spec() = TestSpec(1);
+  const std::string next = Write(live, held);
+  Save("alpha", Replaced(FileText("alpha"), "timeout: 5", "timeout: 1"));
+  Write(other, next);
+}
+
+TEST_F(EmbeddedStoreEditsTest, ADeclarationThatWasHeldBeforeTheEditStaysHeld) {
+  v1::PoolRecord record = TestRecord("alpha", 1);
+  record.mutable_held()->set_origin("api 127.0.0.1:1");
+  *record.mutable_held_content()->mutable_spec() = TestSpec(7);
+  const std::string revision = Write(record, "");
+  Save("alpha", Replaced(FileText("alpha"), "timeout: 1", "timeout: 5"));
+  record.mutable_shard_map()->set_generation(2);  // as when the address of a shard is found
+  Write(record, revision);
+  EXPECT_EQ(Stored("alpha").held_content().spec().policy().timeout(), 7u);
+}
+
 TEST_F(EmbeddedStoreEditsTest, TellsAfterARestartOfAnEditThatWasMadeMeanwhile) {
   Write(TestRecord("alpha", 1), "");
   store_.reset();
