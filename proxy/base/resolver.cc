@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -39,6 +40,29 @@ std::optional<absl::StatusOr<Addresses>> AnswerAtOnce(const Endpoint& endpoint) 
   if (endpoint.kind == EndpointKind::kTcp) return std::nullopt;
   return InvalidArgument("path of a Unix socket is too long: ", endpoint.path);
 }
+
+// Decides which failures are logged: a host's first, another error of it, and the same one once a
+// minute.
+class FailureLog {
+ public:
+  bool Admit(const std::string& host, std::string_view error) {
+    const absl::Time now = Log::Now();
+    std::erase_if(last_, [&](const auto& entry) { return now - entry.second.time >= kPause; });
+    const auto [entry, is_new] = last_.try_emplace(host);
+    if (!is_new && entry->second.error == error) return false;
+    entry->second = {.error = std::string(error), .time = now};
+    return true;
+  }
+  void Forget(const std::string& host) { last_.erase(host); }
+
+ private:
+  static constexpr absl::Duration kPause = absl::Minutes(1);
+  struct Failure {
+    std::string error;
+    absl::Time time;
+  };
+  std::map<std::string, Failure> last_;  // by host
+};
 
 }  // namespace
 
@@ -78,6 +102,7 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
   struct Job {
     std::string host;
     uint16_t port;
+    std::string user;  // for people; empty: nobody known
     bool once;
     absl::Duration interval;
     std::shared_ptr<Callback> callback;
@@ -93,7 +118,8 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
 
   explicit State(Options given) : options(std::move(given)) {}
 
-  uint64_t Add(const Endpoint& endpoint, bool once, absl::Duration interval, Callback callback);
+  uint64_t Add(const Endpoint& endpoint, std::string user, bool once, absl::Duration interval,
+               Callback callback);
   // Sees to it that a thread looks at what is due, unless all are busy.
   void Wake();
   // One more thread. Where the system has none left, those that run do the work.
@@ -105,6 +131,9 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
   Jobs::iterator WaitForDue(std::unique_lock<std::mutex>& lock);
   // The jobs of `host` that are due: one lookup is for all of them.
   std::vector<uint64_t> TakeDue(const std::string& host);
+  // Logs what became of a lookup for these jobs, unless it is the same again.
+  void NoteResult(const std::string& host, const std::vector<uint64_t>& waiters,
+                  const absl::Status& status);
   // Tells job `id`, if it is still there, what became of a lookup of its host.
   void Tell(std::unique_lock<std::mutex>& lock, uint64_t id,
             const absl::StatusOr<Addresses>& result);
@@ -124,19 +153,21 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
   Jobs jobs;  // by id, which rise
   uint64_t last_id = 0;
   std::list<Thread> threads;
-  size_t idle = 0;                  // threads that wait for something to be due
+  size_t idle = 0;  // threads that wait for something to be due
+  FailureLog failures;
   std::set<std::string> under_way;  // hosts whose waiters a thread asks for, until they are told
   uint64_t delivering = 0;          // job whose callback is running
   std::thread::id deliverer;        // on this thread
   bool closing = false;
 };
 
-uint64_t Resolver::State::Add(const Endpoint& endpoint, bool once, absl::Duration interval,
-                              Callback callback) {
+uint64_t Resolver::State::Add(const Endpoint& endpoint, std::string user, bool once,
+                              absl::Duration interval, Callback callback) {
   std::lock_guard lock(mutex);
   const uint64_t id = ++last_id;
   jobs.emplace(id, Job{.host = endpoint.host,
                        .port = endpoint.port,
+                       .user = std::move(user),
                        .once = once,
                        .interval = interval,
                        .callback = std::make_shared<Callback>(std::move(callback)),
@@ -181,13 +212,24 @@ void Resolver::State::Run(Thread& self) {
     lock.lock();
     self.looking_up = false;
     if (closing) return;
-    if (!result.ok()) {
-      LOG_EVENT_LIMITED(LogLevel::kWarn, "resolve_failed", {"host", host},
-                        {"error", FromAbsl(result.status().message())});
-    }
+    NoteResult(host, waiters, result.status());
     for (const uint64_t id : waiters) Tell(lock, id, result);
     under_way.erase(host);
   }
+}
+
+void Resolver::State::NoteResult(const std::string& host, const std::vector<uint64_t>& waiters,
+                                 const absl::Status& status) {
+  if (status.ok()) return failures.Forget(host);
+  if (!failures.Admit(host, FromAbsl(status.message()))) return;
+  std::string users;
+  for (const uint64_t id : waiters) {
+    const auto job = jobs.find(id);
+    if (job == jobs.end() || job->second.user.empty()) continue;
+    StrAppend(&users, users.empty() ? "" : ",", job->second.user);
+  }
+  LOG_EVENT_LIMITED(LogLevel::kWarn, "resolve_failed", {"host", host}, {"for", users},
+                    {"error", FromAbsl(status.message())});
 }
 
 Resolver::State::Jobs::iterator Resolver::State::Next() {
@@ -310,16 +352,17 @@ void Resolver::Resolve(const Endpoint& endpoint, Callback done) {
     done(*answer);
     return;
   }
-  state_->Add(endpoint, /*once=*/true, absl::ZeroDuration(), std::move(done));
+  state_->Add(endpoint, /*user=*/"", /*once=*/true, absl::ZeroDuration(), std::move(done));
 }
 
 Resolver::Watch Resolver::WatchEndpoint(const Endpoint& endpoint, absl::Duration interval,
-                                        Callback on_change) {
+                                        Callback on_change, std::string user) {
   if (const auto answer = AnswerAtOnce(endpoint)) {
     on_change(*answer);
     return Watch();
   }
-  return Watch(state_, state_->Add(endpoint, /*once=*/false, interval, std::move(on_change)));
+  return Watch(state_, state_->Add(endpoint, std::move(user), /*once=*/false, interval,
+                                   std::move(on_change)));
 }
 
 Resolver::Watch::Watch(std::weak_ptr<State> state, uint64_t id)

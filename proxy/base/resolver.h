@@ -72,10 +72,11 @@ class Resolver {
   // Resolves now and every `interval` (zero: only on Watch::Refresh). `on_change` runs with the
   // first addresses and whenever the set of addresses differs from the one last told; another order
   // of the same ones (as name servers rotate them) is no change. A failed lookup keeps the last
-  // good addresses, and is logged; as long as there are none, `on_change` runs with the error of
+  // good addresses, and is logged (`user` says for whom; one error of a host once a minute, another
+  // at once); as long as there are none, `on_change` runs with the error of
   // every attempt. A literal is told once and never changes.
   [[nodiscard]] Watch WatchEndpoint(const Endpoint& endpoint, absl::Duration interval,
-                                    Callback on_change);
+                                    Callback on_change, std::string user = {});
 
  private:
   struct State;

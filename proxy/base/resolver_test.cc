@@ -7,11 +7,13 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <fstream>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
 
+#include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -181,6 +183,43 @@ TEST(ResolverTest, AFailedLookupIsAnErrorToWhoAskedOnce) {
   EXPECT_THAT(told.Until("no such host"), ElementsAre("no such host"));
   resolver.Resolve(kRedis, told.Callback());
   told.Until("10.0.0.1:6379");
+}
+
+// A line a second for each name, for ever, drowned the log.
+TEST(ResolverTest, ANameThatGoesOnFailingIsLoggedOnceAMinuteOrWithAnotherError) {
+  static std::atomic<int64_t> seconds = 1'000'000'000;
+  Log::SetClockForTest([] { return absl::FromUnixSeconds(seconds.load()); });
+  const std::string file = testing::TempDir() + "/resolver.log";
+  ASSERT_TRUE(Log::Open(file).ok());
+  const absl::Status other = absl::UnavailableError("server failure");
+  const auto dns = std::make_shared<FakeDns>(
+      std::vector<Answer>{kFails, kFails, kFails, other, other, Ips({"10.0.0.1"}), kFails, kFails,
+                          Ips({"10.0.0.2"}), kFails});
+  Told told;
+  {
+    Resolver resolver(Asking(dns));
+    const Resolver::Watch watch =
+        resolver.WatchEndpoint(kRedis, kOften, told.Callback(), "cache/one");
+    told.Until("10.0.0.2:6379");
+    const auto asks = [&dns](size_t times) {
+      while (dns->asked().size() < times) std::this_thread::yield();
+    };
+    asks(11);  // what became of the last answer is logged
+    seconds += 61;
+    asks(dns->asked().size() + 3);
+  }
+  ASSERT_TRUE(Log::Open("").ok());
+  Log::SetClockForTest(nullptr);
+  std::ifstream log(file);
+  std::vector<std::string> errors;
+  for (std::string line; std::getline(log, line);) {
+    EXPECT_THAT(line, testing::HasSubstr("resolve_failed host=redis-0 for=cache/one"));
+    errors.push_back(line.substr(line.find("error=")));
+  }
+  EXPECT_THAT(errors,
+              ElementsAre(testing::HasSubstr("no such host"), testing::HasSubstr("server failure"),
+                          testing::HasSubstr("no such host"), testing::HasSubstr("no such host"),
+                          testing::HasSubstr("no such host")));
 }
 
 TEST(ResolverTest, AWatchTellsTheFirstAddressesAndThenOnlyChanges) {

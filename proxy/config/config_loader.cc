@@ -75,12 +75,14 @@ absl::Status CheckReadable(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<Config> LoadConfig(std::string_view text, std::string_view file_name) {
+absl::StatusOr<Config> LoadConfig(std::string_view text, std::string_view file_name,
+                                  NoPools no_pools) {
   absl::StatusOr<YamlNode> file = ParseYaml(text, file_name);
   if (!file.ok()) return file.status();
   ConfigErrors errors(file_name);
   const bool is_empty =
       file->kind == YamlKind::kNull || (file->kind == YamlKind::kMap && file->entries.empty());
+  if (is_empty && no_pools == NoPools::kAllowed) return Config();
   if (is_empty || file->kind != YamlKind::kMap) {
     errors.Add(
         is_empty ? 1 : file->line,
@@ -98,7 +100,7 @@ absl::StatusOr<Config> LoadConfig(std::string_view text, std::string_view file_n
   return config;
 }
 
-absl::StatusOr<Config> LoadConfigFile(const std::string& path) {
+absl::StatusOr<Config> LoadConfigFile(const std::string& path, NoPools no_pools) {
   if (absl::Status status = CheckReadable(path); !status.ok()) return status;
   std::ifstream stream(path, std::ios::binary);
   if (!stream) return InvalidArgument(path, ": cannot be read: ", std::strerror(errno));
@@ -110,7 +112,7 @@ absl::StatusOr<Config> LoadConfigFile(const std::string& path) {
     text.append(piece, static_cast<size_t>(stream.gcount()));
   }
   if (stream.bad()) return InvalidArgument(path, ": cannot be read: ", std::strerror(errno));
-  return LoadConfig(text, path);
+  return LoadConfig(text, path, no_pools);
 }
 
 }  // namespace weir

@@ -491,6 +491,15 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithTheFileAsAWhole) {
               StartsWith("f.yml:1: found 'a\\nb', expected the name of a pool"));
 }
 
+TEST(ConfigLoaderTest, AFileWithoutPoolsIsAllowedWherePoolsMayComeFromElsewhere) {
+  for (const char* text : {"", "# moved\n", "---\n", "{}"}) {
+    const absl::StatusOr<Config> config = LoadConfig(text, "f.yml", NoPools::kAllowed);
+    ASSERT_TRUE(config.ok()) << text;
+    EXPECT_TRUE(config->pools.empty());
+  }
+  EXPECT_FALSE(LoadConfig("- a\n", "f.yml", NoPools::kAllowed).ok());
+}
+
 TEST(ConfigLoaderTest, RefusesAliasesThatExpandWithoutBound) {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 9; ++i) {

@@ -1,7 +1,11 @@
 #include "proxy/server/control_link.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <random>
 #include <set>
 #include <utility>
@@ -37,6 +41,12 @@ AdsOptions AdsOptionsOf(const Options& options) {
   return ads;
 }
 
+// One that cannot be read later, perhaps while it is replaced, is logged and tried again.
+absl::Status CheckTokenFile(const std::string& path) {
+  if (path.empty() || access(path.c_str(), R_OK) == 0) return absl::OkStatus();
+  return Unavailable("--control-token-file: ", path, ": cannot be read: ", std::strerror(errno));
+}
+
 void LogErrors(const std::vector<v1::ResourceError>& errors) {
   for (const v1::ResourceError& error : errors) {
     LOG_EVENT(LogLevel::kError, "resource_refused",
@@ -63,6 +73,7 @@ ControlLink::~ControlLink() = default;
 absl::StatusOr<std::unique_ptr<ControlLink>> ControlLink::Start(const Options& options,
                                                                 EventLoop& loop, Server& server,
                                                                 LivePools& pools) {
+  if (absl::Status status = CheckTokenFile(options.control_token_file); !status.ok()) return status;
   std::unique_ptr<ControlLink> link(new ControlLink(options, loop, server, pools));
   AdsOptions ads = AdsOptionsOf(options);
   if (!options.state_dir.empty()) {

@@ -36,6 +36,8 @@ class ControlLink final : private AdsHandler {
 
   // A shard was ejected, or is back.
   void OnHealthChanged();
+  // The file's pools are others: what one of them stood in the way of is asked for at once.
+  void OnFileChanged() { RetryBlocked(); }
 
  private:
   ControlLink(const Options& options, EventLoop& loop, Server& server, LivePools& pools);

@@ -45,14 +45,19 @@ std::vector<std::string> Lines(const absl::Status& status) {
   return absl::StrSplit(status.message(), '\n', absl::SkipEmpty());
 }
 
-// Without a file there are no pools of its own.
-absl::StatusOr<Config> LoadOwnConfig(const std::string& file) {
-  if (file.empty()) return Config();
-  return LoadConfigFile(file);
+// Without a file there are no pools of its own. A control plane may have them all.
+absl::StatusOr<Config> LoadOwnConfig(const Options& options) {
+  if (options.conf_file.empty()) return Config();
+  return LoadConfigFile(options.conf_file,
+                        options.controls.empty() ? NoPools::kRefused : NoPools::kAllowed);
 }
 
-int TestConfiguration(const std::string& file) {
-  const absl::StatusOr<Config> config = LoadOwnConfig(file);
+int TestConfiguration(const Options& options) {
+  if (options.conf_file.empty()) {
+    Print(stderr, "weir-proxy: no configuration file: pools come from --control alone\n");
+    return 0;
+  }
+  const absl::StatusOr<Config> config = LoadOwnConfig(options);
   absl::Status status = config.status();
   if (config.ok()) status = BuildSnapshot(*config, nullptr).status();
   if (!status.ok()) {
@@ -60,7 +65,7 @@ int TestConfiguration(const std::string& file) {
   } else {
     for (const std::string& warning : config->warnings) Print(stderr, StrCat(warning, "\n"));
   }
-  Print(stderr, StrCat("weir-proxy: configuration file '", file, "' syntax is ",
+  Print(stderr, StrCat("weir-proxy: configuration file '", options.conf_file, "' syntax is ",
                        status.ok() ? "ok" : "invalid", "\n"));
   return status.ok() ? 0 : 1;
 }
@@ -108,7 +113,7 @@ int ProxyProcess::Main(const Options& options) {
   if (options.show_help) return Print(stdout, UsageText()), 0;
   if (options.show_version) return Print(stdout, VersionText()), 0;
   if (options.describe_stats) return Print(stdout, DescribeStatsText()), 0;
-  if (options.test_conf) return TestConfiguration(options.conf_file);
+  if (options.test_conf) return TestConfiguration(options);
 
   std::optional<Daemon> daemon;
   if (options.daemonize) {
@@ -141,7 +146,7 @@ ProxyProcess::ProxyProcess(const Options& options)
              [this](ListenerSet::Pools pools) { return server_->CheckListen(pools); }) {}
 
 absl::Status ProxyProcess::Start() {
-  absl::StatusOr<Config> config = LoadOwnConfig(options_.conf_file);
+  absl::StatusOr<Config> config = LoadOwnConfig(options_);
   if (!config.ok()) return config.status();
   if (absl::Status built = BuildSnapshot(*config, nullptr).status(); !built.ok()) return built;
   if (absl::Status opened = Log::Open(options_.output); !opened.ok()) {
@@ -199,7 +204,7 @@ void ProxyProcess::OnSignal(int signal) {
 
 void ProxyProcess::Reload() {
   if (options_.conf_file.empty()) return;
-  absl::StatusOr<Config> config = LoadOwnConfig(options_.conf_file);
+  absl::StatusOr<Config> config = LoadOwnConfig(options_);
   const SnapshotPtr before = pools_.snapshot();
   const std::vector<std::string> warnings =
       config.ok() ? config->warnings : std::vector<std::string>();
@@ -220,6 +225,7 @@ void ProxyProcess::Reload() {
             {"changed", Others(after, *before, /*known_there=*/true)},
             {"removed", Others(*before, after, /*known_there=*/false)});
   LogWarnings(warnings);
+  if (control_ != nullptr) control_->OnFileChanged();
 }
 
 void ProxyProcess::BeginDrain(int signal) {

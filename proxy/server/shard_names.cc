@@ -41,6 +41,7 @@ void ShardNames::Apply(const Snapshot& snapshot) {
       }
       auto [it, is_new] = next.try_emplace(FormatEndpoint(shard.endpoint));
       it->second.endpoint = shard.endpoint;
+      if (is_new) it->second.user = StrCat(pool->config.name, "/", shard.name);
       it->second.interval = is_new ? interval : ShorterInterval(it->second.interval, interval);
     }
   }
@@ -55,7 +56,8 @@ void ShardNames::Apply(const Snapshot& snapshot) {
       } else {
         name.watch = resolver_->WatchEndpoint(
             name.endpoint, name.interval,
-            [this, key = key](const absl::StatusOr<Addresses>& answer) { OnAnswer(key, answer); });
+            [this, key = key](const absl::StatusOr<Addresses>& answer) { OnAnswer(key, answer); },
+            name.user);
       }
       if (!name.addresses.empty()) on_addresses_(name.endpoint, name.addresses);
     }

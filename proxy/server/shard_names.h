@@ -41,6 +41,7 @@ class ShardNames {
   struct Name {
     Endpoint endpoint;
     absl::Duration interval;
+    std::string user;  // POOL/SHARD, the first that has it
     Addresses addresses;
     Resolver::Watch watch;
   };

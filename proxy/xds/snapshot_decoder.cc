@@ -176,8 +176,8 @@ std::optional<SnapshotDecoder::Mistake> SnapshotDecoder::Read(const std::string&
     if (found == nullptr) {
       return Mistake{PoolId(name), std::string(kSecretField),
                      StrCat("found '", secret,
-                            "', expected a secret that the control plane has sent before; it "
-                            "sends secrets over TLS only")};
+                            "', expected a secret that the control plane has sent: there is no "
+                            "such file in its --secrets-dir, or the connection has no TLS")};
     }
     password = *found;
   }

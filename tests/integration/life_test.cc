@@ -76,6 +76,30 @@ TEST(LifeTest, TestsAConfigurationAndSaysEveryMistake) {
   EXPECT_THAT(bad.output, HasSubstr("' syntax is invalid\n"));
 }
 
+TEST(LifeTest, WithAControlPlaneAFileMayBeWithoutPoolsOrMissing) {
+  TempDirectory directory;
+  const std::string file = directory.path() + "/weir.yml";
+  std::ofstream(file) << "# moved to the control plane\n";
+  const Outcome empty = RunToEnd({WeirProgram(), "-t", "-c", file, "--control", "127.0.0.1:1"});
+  EXPECT_EQ(empty.exit_code, 0);
+  EXPECT_THAT(empty.output, HasSubstr("' syntax is ok\n"));
+  const Outcome alone = RunToEnd({WeirProgram(), "-t", "-c", file});
+  EXPECT_EQ(alone.exit_code, 1);
+  EXPECT_THAT(alone.output, HasSubstr("expected at least one pool"));
+  const Outcome none = RunToEnd({WeirProgram(), "-t", "--control", "127.0.0.1:1"});
+  EXPECT_EQ(none.exit_code, 0);
+  EXPECT_EQ(none.output, "weir-proxy: no configuration file: pools come from --control alone\n");
+}
+
+TEST(LifeTest, ATokenFileThatCannotBeReadEndsItAtTheStartAndIsNamed) {
+  TempDirectory directory;
+  const std::string token = directory.path() + "/token";
+  const Outcome ended = RunToEnd({WeirProgram(), "-s", StrCat(FreePort()), "--control",
+                                  "127.0.0.1:1", "--control-token-file", token});
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_THAT(ended.output, HasSubstr(StrCat("weir-proxy: --control-token-file: ", token)));
+}
+
 TEST(LifeTest, WarnsOfWhatWorksHereAndNotInTwemproxyWhenItTestsAConfiguration) {
   TempDirectory directory;
   const std::string file = directory.path() + "/weir.yml";

@@ -250,7 +250,7 @@ TEST_F(WeirctlProcessTest, WatchesPoolsUntilTheServerEnds) {
   ASSERT_THAT(CreatesAlpha(), Ends(0, testing::_));
   Process table({Program("WEIRCTL"), "--server", socket(), "watch"}, Path("table"));
   Process json({Program("WEIRCTL"), "--server", socket(), "watch", "-o", "json"}, Path("json"));
-  EXPECT_TRUE(Prints(table, "table", "alpha: generation 1, 2 shards on the ring, ok"));
+  EXPECT_TRUE(Prints(table, "table", "alpha: generation 1, 2 shards on the ring, no proxy"));
   EXPECT_TRUE(Prints(json, "json", "{\"changed\":[{\"name\":\"alpha\""));
   ASSERT_THAT(Runs({"delete", "alpha", "--yes"}), Ends(0, testing::_));
   EXPECT_TRUE(Prints(table, "table", "alpha: deleted"));
