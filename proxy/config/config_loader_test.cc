@@ -258,6 +258,8 @@ TEST(ConfigLoaderTest, SaysWhatIsWrongWithAValueAndWhatWasExpected) {
     const char* error;  // behind "f.yml:5: pool 'alpha'"
   } cases[] = {
       {"  timeout: abc", ", key 'timeout': found 'abc', expected milliseconds >= 0"},
+      {"  timeout: 99999999999999999999",
+       ", key 'timeout': found '99999999999999999999', expected milliseconds from 0 to 2147483647"},
       {"  timeout: -1", ", key 'timeout': found '-1', expected milliseconds >= 0"},
       {"  timeout: 1.5", ", key 'timeout': found '1.5', expected milliseconds >= 0"},
       {"  timeout: +5", ", key 'timeout': found '+5', expected milliseconds >= 0"},

@@ -88,6 +88,7 @@ struct PoolConfig {
   // The pool's key in the file. Unique.
   std::string name;
   ConfigPlace place;
+  ConfigPlace listen_place;  // of the key `listen`
 
   // --- twemproxy's keys ---
 

@@ -35,6 +35,12 @@ std::optional<int64_t> ParseDecimal(const YamlNode& value) {
   return ParseInt<int64_t>(value.text);
 }
 
+// Digits alone, which is a number also when it is too large for any type.
+bool IsDecimal(const YamlNode& value) {
+  return value.kind == YamlKind::kScalar && !value.text.empty() &&
+         value.text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 // Reads the keys of one pool, then looks at those that depend on each other.
 class PoolReader {
  public:
@@ -225,11 +231,12 @@ std::optional<std::string_view> PoolReader::Scalar(const YamlNode& value,
 std::optional<int64_t> PoolReader::Number(const YamlNode& value, std::string_view kind, int64_t min,
                                           int64_t max) {
   const std::optional<int64_t> number = ParseDecimal(value);
-  if (!number || *number < min) {
+  const bool too_large = number ? *number > max : IsDecimal(value);
+  if (!too_large && (!number || *number < min)) {
     Expected(value, StrCat(kind, " >= ", min));
     return std::nullopt;
   }
-  if (*number > max) {
+  if (too_large) {
     Expected(value, StrCat(kind, " from ", min, " to ", max));
     return std::nullopt;
   }
@@ -303,6 +310,7 @@ void PoolReader::Listen(const YamlNode& value) {
   absl::StatusOr<ListenConfig> listen = ParseListen(*text);
   if (!listen.ok()) return Expected(value, FromAbsl(listen.status().message()));
   pool_.listen = *std::move(listen);
+  pool_.listen_place.text = errors_.Place(value.line);
 }
 
 void PoolReader::Hash(const YamlNode& value) {

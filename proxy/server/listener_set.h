@@ -32,7 +32,7 @@ namespace weir {
 // A pool whose address cannot be had.
 struct ListenError {
   std::string pool;
-  std::string place;  // where the pool was said (ConfigPlace)
+  std::string place;  // where its address was said (ConfigPlace)
   std::string what;
 };
 

@@ -143,10 +143,11 @@ TEST(LifeTest, RefusesToStartOnAnAddressThatIsTaken) {
   FakeShards shards(1);
   TempDirectory directory;
   const std::string file = directory.path() + "/weir.yml";
-  std::ofstream(file) << OnePool(shards.address(0), "127.0.0.1:2");
+  std::ofstream(file) << "alpha:\n  redis: true\n  servers: ['127.0.0.1:2:1']\n  listen: "
+                      << shards.address(0) << "\n";
   Outcome outcome = RunToEnd({WeirProgram(), "-c", file, "-s", std::to_string(FreePort())});
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.output, HasSubstr("pool 'alpha', key 'listen'"));
+  EXPECT_THAT(outcome.output, HasSubstr(StrCat(file, ":4: pool 'alpha', key 'listen'")));
 }
 
 // A daemon started with -d; ended with the object.
