@@ -81,7 +81,8 @@ std::vector<ListenError> ListenerSet::TryUnopened(Pools pools, const Attempt& at
     const absl::Status status = attempt(*pool, pool->reuseport || !in_the_way.empty());
     for (const Socket* socket : in_the_way) SetReusePort(socket->fd, socket->reuseport);
     if (status.ok()) continue;
-    errors.push_back({pool->name, pool->listen_place.text, std::string(FromAbsl(status.message()))});
+    errors.push_back(
+        {pool->name, pool->listen_place.text, std::string(FromAbsl(status.message()))});
   }
   return errors;
 }
