@@ -19,13 +19,14 @@ ChangeError InvalidFields(std::vector<FieldViolation> violations) {
 
 bool IsPool(const v1::PoolRecord& record) { return record.shard_map().generation() > 0; }
 
-const v1::PoolRecord* FindSurplus(std::span<const v1::PoolRecord> deletions, size_t keep) {
+std::optional<size_t> FindSurplus(std::span<const v1::PoolRecord> deletions, size_t keep) {
   for (const bool of_pools : {true, false}) {
     const auto is_such = [of_pools](const auto& record) { return IsPool(record) == of_pools; };
     if (std::ranges::count_if(deletions, is_such) <= static_cast<ptrdiff_t>(keep)) continue;
-    return &*std::ranges::find_if(deletions.rbegin(), deletions.rend(), is_such);
+    const auto oldest = std::ranges::find_if(deletions.rbegin(), deletions.rend(), is_such);
+    return static_cast<size_t>(deletions.rend() - oldest) - 1;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 ChangeError RequestIdTaken(const std::string& id) {

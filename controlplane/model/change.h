@@ -99,8 +99,8 @@ class ChangeResult {
 bool IsPool(const v1::PoolRecord& record);
 
 // Of deletions, newest first, of which the last `keep` of pools and as many of names that had none
-// are remembered: the oldest of a kind of which there are more. Null: none is to be forgotten.
-const v1::PoolRecord* FindSurplus(std::span<const v1::PoolRecord> deletions, size_t keep);
+// are remembered: the index of the oldest of a kind of which there are more, if there is one.
+std::optional<size_t> FindSurplus(std::span<const v1::PoolRecord> deletions, size_t keep);
 
 // ALREADY_EXISTS: the request id is another request's.
 ChangeError RequestIdTaken(const std::string& id);

@@ -3,13 +3,10 @@
 #include "proxy/base/strings.h"
 
 namespace weir {
-namespace {
 
 bool BelongsOnRing(const v1::Slot& slot) {
   return slot.state() == v1::SLOT_ACTIVE || slot.state() == v1::SLOT_PENDING;
 }
-
-}  // namespace
 
 void SettleStates(const Slots& before, const HasAddress& has_address, Slots& slots) {
   const SlotsByName old_slots = IndexByName(before);

@@ -13,6 +13,9 @@ namespace weir {
 // Whether an address is known behind an endpoint, "host:port". Null: behind each.
 using HasAddress = std::function<bool(const std::string& endpoint)>;
 
+// It is on the ring, or waits to be.
+bool BelongsOnRing(const v1::Slot& slot);
+
 // Decides which of `slots`, of those that belong on the ring, are on it: what has been there
 // before, whatever became of its address, and what has an address. The others wait (SLOT_PENDING).
 // `before` are the slots in force.

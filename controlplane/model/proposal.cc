@@ -118,10 +118,6 @@ v1::Plan PlanBetween(const v1::PoolRecord& before, const Placement& ring_before,
   return plan;
 }
 
-bool IsToBeOnRing(const v1::Slot& slot) {
-  return slot.state() == v1::SLOT_ACTIVE || slot.state() == v1::SLOT_PENDING;
-}
-
 // The slots in force as a plan that leads to `after` counts them: those that wait are among them,
 // as if they had an address, as far as `after` keeps them. No key is theirs yet, so none moves when
 // one of them goes or gets lighter; what a heavier one gets beyond what was planned is counted.
@@ -134,7 +130,7 @@ Slots AsPlanned(const Slots& before, const Slots& after) {
       continue;
     }
     const auto found = kept.find(slot.name());
-    if (found == kept.end() || !IsToBeOnRing(*found->second)) continue;
+    if (found == kept.end() || !BelongsOnRing(*found->second)) continue;
     v1::Slot& counted = *planned.Add();
     counted = slot;
     counted.set_state(v1::SLOT_ACTIVE);

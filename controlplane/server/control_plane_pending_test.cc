@@ -1,5 +1,6 @@
 // Shards whose names have no address yet: off the ring, until one is found.
 #include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,22 @@ class PendingShardTest : public ControlPlaneTest {
     return request;
   }
   void Finds() { control_.SetAddresses(kName, {"192.0.2.1:6379"}); }
+  // Over the same store, with a name server that answers at once and knows every name.
+  std::unique_ptr<ControlPlane> StartedWithNameServer(ResourceCache& cache) {
+    ControlPlane::Parts parts = PartsWith(cache);
+    parts.look_up = std::chrono::hours(1);
+    parts.wake = [this] {
+      if (with_names_ == nullptr) return;
+      for (const auto& [name, interval] : with_names_->NamesToResolve()) {
+        with_names_->SetAddresses(name, {"192.0.2.1:6379"});
+      }
+    };
+    auto control = std::make_unique<ControlPlane>(parts);
+    CHECK(control->Load().ok());
+    CHECK(control->Start().ok());
+    with_names_ = control.get();
+    return control;
+  }
   v1::Pool Alpha(ControlPlane& control) {
     v1::GetPoolRequest request;
     request.set_name("alpha");
@@ -54,6 +71,7 @@ class PendingShardTest : public ControlPlaneTest {
     return lines;
   }
   const std::string by_alice_ = kAlice.name + ": " + kAlice.origin;
+  ControlPlane* with_names_ = nullptr;  // StartedWithNameServer's, which starts without its names
   const std::string by_itself_ = "weir-control: address found";
 };
 
@@ -92,21 +110,9 @@ TEST_F(PendingShardTest, AnAddressPutsAShardOnTheRingOnceAndItStaysWhateverComes
 
 TEST_F(PendingShardTest, AChangeWaitsForTheAddressesOfItsNames) {
   ResourceCache cache;
-  ControlPlane* control = nullptr;
-  ControlPlane::Parts parts = PartsWith(cache);
-  parts.look_up = std::chrono::hours(1);
-  parts.wake = [&control] {
-    if (control == nullptr) return;
-    for (const auto& [name, interval] : control->NamesToResolve()) {
-      control->SetAddresses(name, {"192.0.2.1:6379"});
-    }
-  };
-  ControlPlane looks_up(parts);
-  ASSERT_TRUE(looks_up.Load().ok());
-  ASSERT_TRUE(looks_up.Start().ok());
-  control = &looks_up;
+  const std::unique_ptr<ControlPlane> control = StartedWithNameServer(cache);
   bool done = false;
-  looks_up.AddShard(NamedShard(), kAlice, [&done](const absl::StatusOr<v1::ChangeResponse>& made) {
+  control->AddShard(NamedShard(), kAlice, [&done](const absl::StatusOr<v1::ChangeResponse>& made) {
     ASSERT_TRUE(made.ok());
     EXPECT_THAT(made->pool().status().waiting(), IsEmpty());
     EXPECT_EQ(made->pool().shard_map().slots(1).state(), v1::SLOT_ACTIVE);
@@ -152,21 +158,9 @@ TEST_F(PendingShardTest, AShardWhoseNewNameIsNotFoundIsSaidToKeepItsOldAddress) 
 
 TEST_F(PendingShardTest, ANewNameIsLookedUpBeforeTheAnswerSaysThatItIsNotFound) {
   ResourceCache cache;
-  ControlPlane* control = nullptr;
-  ControlPlane::Parts parts = PartsWith(cache);
-  parts.look_up = std::chrono::hours(1);
-  parts.wake = [&control] {
-    if (control == nullptr) return;
-    for (const auto& [name, interval] : control->NamesToResolve()) {
-      control->SetAddresses(name, {"192.0.2.1:6379"});
-    }
-  };
-  ControlPlane looks_up(parts);
-  ASSERT_TRUE(looks_up.Load().ok());
-  ASSERT_TRUE(looks_up.Start().ok());
-  control = &looks_up;
+  const std::unique_ptr<ControlPlane> control = StartedWithNameServer(cache);
   bool done = false;
-  looks_up.UpdateShard(Renamed(), kAlice, [&done](const absl::StatusOr<v1::ChangeResponse>& made) {
+  control->UpdateShard(Renamed(), kAlice, [&done](const absl::StatusOr<v1::ChangeResponse>& made) {
     ASSERT_TRUE(made.ok());
     EXPECT_THAT(made->pool().status().waiting(), IsEmpty());
     done = true;

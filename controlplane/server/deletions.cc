@@ -18,9 +18,8 @@ std::vector<v1::PoolRecord> Deletions::Add(v1::PoolRecord last) {
     records_.erase(same);
   }
   records_.insert(records_.begin(), std::move(last));
-  if (const v1::PoolRecord* const oldest = FindSurplus(records_, PoolStore::kMaxDeleted)) {
-    const auto place = std::ranges::find_if(
-        records_, [oldest](const v1::PoolRecord& record) { return &record == oldest; });
+  if (const std::optional<size_t> oldest = FindSurplus(records_, PoolStore::kMaxDeleted)) {
+    const auto place = records_.begin() + static_cast<ptrdiff_t>(*oldest);
     forgotten.push_back(std::move(*place));
     records_.erase(place);
   }

@@ -18,9 +18,9 @@ void PoolWatch::Told(const std::string& pool, std::string stand) {
   told_[pool] = std::move(stand);
 }
 
-void PoolWatch::ToldRemoved(const std::string& pool) {
+bool PoolWatch::Forget(const std::string& pool) {
   const std::lock_guard lock(mutex_);
-  told_.erase(pool);
+  return told_.erase(pool) > 0;
 }
 
 void PoolWatch::Compare(const std::string& pool, const std::string& stand) {

@@ -27,7 +27,8 @@ class PoolWatch {
   void Mark(const std::string& pool);
   // The reader is told of the pool, and that its proxies stand so; any text that says how.
   void Told(const std::string& pool, std::string stand);
-  void ToldRemoved(const std::string& pool);
+  // The pool is none that the reader is to see. True when it was told of it, and has to be told.
+  bool Forget(const std::string& pool);
   // Marks the pool when the reader was told that its proxies stand otherwise.
   void Compare(const std::string& pool, const std::string& stand);
   // Up to `count` names, forgotten here; empty: nothing has changed.
@@ -38,16 +39,16 @@ class PoolWatch {
   const std::string& fleet() const { return fleet_; }
 
   // --- of the call that sends, one at a time ---
-  std::set<std::string> sent;  // pools that the reader believes to exist
-  bool synced = false;         // it has been told that it has everything
+  bool synced = false;  // it has been told that it has everything
 
  private:
   const std::string fleet_;
   const std::function<void()> wake_;
   mutable std::mutex mutex_;
   std::set<std::string> marked_;
-  std::map<std::string, std::string> told_;  // how the proxies stood, by pool
-  bool woken_ = true;                        // until the first Take, which the call makes by itself
+  std::map<std::string, std::string>
+      told_;           // by pool that the reader believes to exist: how its proxies stood
+  bool woken_ = true;  // until the first Take, which the call makes by itself
 };
 
 }  // namespace weir

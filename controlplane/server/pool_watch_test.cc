@@ -49,7 +49,8 @@ TEST_F(PoolWatchTest, MarksAPoolWhoseProxiesStandOtherwiseThanTheReaderWasTold) 
   EXPECT_TRUE(watch_.empty());
   watch_.Compare("alpha", "1 of 1");
   EXPECT_THAT(watch_.Take(9), ElementsAre("alpha"));
-  watch_.ToldRemoved("alpha");
+  EXPECT_TRUE(watch_.Forget("alpha"));
+  EXPECT_FALSE(watch_.Forget("alpha"));
   watch_.Compare("alpha", "1 of 1");
   EXPECT_TRUE(watch_.empty());
 }

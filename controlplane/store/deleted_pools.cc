@@ -35,8 +35,8 @@ absl::Status DeletedPools::Read(const std::set<std::string>& existing) {
 }
 
 void DeletedPools::ForgetOldest() {
-  while (const v1::PoolRecord* const oldest = FindSurplus(records_, keep_)) {
-    const std::string uid = oldest->uid();
+  while (const std::optional<size_t> oldest = FindSurplus(records_, keep_)) {
+    const std::string uid = records_[*oldest].uid();
     Withdraw(uid);
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -29,16 +30,14 @@ namespace {
 // Numbers of a configuration are C ints in twemproxy; 2^31 - 1 ms are 24 days.
 constexpr int64_t kMaxInt = INT32_MAX;
 constexpr int64_t kMaxBytes = int64_t{1} << 50;
+// For digits that no type holds; beyond what any key takes.
+constexpr int64_t kTooLarge = std::numeric_limits<int64_t>::max();
 
 std::optional<int64_t> ParseDecimal(const YamlNode& value) {
   if (value.kind != YamlKind::kScalar || value.text.empty()) return std::nullopt;
-  return ParseInt<int64_t>(value.text);
-}
-
-// Digits alone, which is a number also when it is too large for any type.
-bool IsDecimal(const YamlNode& value) {
-  return value.kind == YamlKind::kScalar && !value.text.empty() &&
-         value.text.find_first_not_of("0123456789") == std::string::npos;
+  const std::optional<int64_t> number = ParseInt<int64_t>(value.text);
+  const bool is_digits = value.text.find_first_not_of("0123456789") == std::string::npos;
+  return !number && is_digits ? kTooLarge : number;
 }
 
 // Reads the keys of one pool, then looks at those that depend on each other.
@@ -231,12 +230,11 @@ std::optional<std::string_view> PoolReader::Scalar(const YamlNode& value,
 std::optional<int64_t> PoolReader::Number(const YamlNode& value, std::string_view kind, int64_t min,
                                           int64_t max) {
   const std::optional<int64_t> number = ParseDecimal(value);
-  const bool too_large = number ? *number > max : IsDecimal(value);
-  if (!too_large && (!number || *number < min)) {
+  if (!number || *number < min) {
     Expected(value, StrCat(kind, " >= ", min));
     return std::nullopt;
   }
-  if (too_large) {
+  if (*number > max) {
     Expected(value, StrCat(kind, " from ", min, " to ", max));
     return std::nullopt;
   }

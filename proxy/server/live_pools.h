@@ -58,6 +58,8 @@ class LivePools {
   // wanted and were refused because something else was in the way.
   bool MayServeSomeOf(const Pools& wanted) const;
 
+  // The file as it was when its pools changed last.
+  const Config& file() const { return file_; }
   // What is in force; null before the first change.
   const SnapshotPtr& snapshot() const { return snapshot_; }
   // The control plane's part of it.

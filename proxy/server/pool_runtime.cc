@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
+#include "proxy/base/socket_ends.h"
 #include "proxy/config/snapshot_builder.h"
 #include "proxy/downstream/redis_handler.h"
 #include "proxy/event/socket.h"
@@ -199,7 +200,8 @@ void PoolRuntime::KeepOutputLimit(uint64_t bytes_in_use) {
     const size_t unsent = largest.unsent();
     context_.stats.closed_by_pool_output_limit.Add();
     LOG_EVENT_LIMITED(LogLevel::kWarn, "pool_output_limit", {"pool", context_.pool->config.name},
-                      {"session", largest.id()}, {"unsent_bytes", unsent}, {"limit", limit});
+                      {"session", largest.id()}, {"client", PeerOf(largest.fd())},
+                      {"unsent_bytes", unsent}, {"limit", limit});
     largest.Close();
     own -= unsent;
     counts_->SetUnsent(worker, own);

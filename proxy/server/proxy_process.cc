@@ -70,8 +70,8 @@ int TestConfiguration(const Options& options) {
   return status.ok() ? 0 : 1;
 }
 
-void LogWarnings(const std::vector<std::string>& warnings) {
-  for (const std::string& warning : warnings) {
+void LogWarnings(const Config& file) {
+  for (const std::string& warning : file.warnings) {
     LOG_EVENT(LogLevel::kWarn, "config_warning", {"warning", warning});
   }
 }
@@ -159,9 +159,8 @@ absl::Status ProxyProcess::Start() {
   });
   if (!server.ok()) return Unavailable(FromAbsl(server.status().message()));
   server_ = *std::move(server);
-  const std::vector<std::string> warnings = config->warnings;
   if (absl::Status applied = pools_.SetFile(*std::move(config)); !applied.ok()) return applied;
-  LogWarnings(warnings);
+  LogWarnings(pools_.file());
   if (!options_.controls.empty()) {
     absl::StatusOr<std::unique_ptr<ControlLink>> control =
         ControlLink::Start(options_, *loop_, *server_, pools_);
@@ -206,8 +205,6 @@ void ProxyProcess::Reload() {
   if (options_.conf_file.empty()) return;
   absl::StatusOr<Config> config = LoadOwnConfig(options_);
   const SnapshotPtr before = pools_.snapshot();
-  const std::vector<std::string> warnings =
-      config.ok() ? config->warnings : std::vector<std::string>();
   const absl::Status status =
       config.ok() ? pools_.SetFile(*std::move(config)) : absl::Status(config.status());
   if (!status.ok()) {
@@ -224,7 +221,7 @@ void ProxyProcess::Reload() {
             {"added", Others(after, *before, /*known_there=*/false)},
             {"changed", Others(after, *before, /*known_there=*/true)},
             {"removed", Others(*before, after, /*known_there=*/false)});
-  LogWarnings(warnings);
+  LogWarnings(pools_.file());
   if (control_ != nullptr) control_->OnFileChanged();
 }
 
