@@ -61,7 +61,7 @@ std::optional<ChangeResult> FindReplay(const v1::PoolRecord& record, const Reque
   return Change{.effect = ChangeEffect::kReplayed,
                 .held = request->held(),
                 .record = record,
-                .plan = request->plan()};
+                .plan = AnsweredPlan(*request)};
 }
 
 std::optional<ChangeError> CheckEtag(const v1::PoolRecord& record, const RequestTerms& terms) {
@@ -309,7 +309,7 @@ Change Finish(Change change, const RequestTerms& terms) {
   request.set_id(terms.options.request_id());
   request.set_fingerprint(terms.fingerprint);
   request.set_generation(change.record.shard_map().generation());
-  *request.mutable_plan() = change.plan;
+  request.set_plan(change.plan.SerializeAsString());
   request.set_held(change.held);
   RememberRequest(std::move(request), change.record);
   change.write = true;

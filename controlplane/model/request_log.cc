@@ -39,6 +39,13 @@ const v1::RecordedRequest* FindRequest(const v1::PoolRecord& record, const std::
   return found == record.requests().end() ? nullptr : &*found;
 }
 
+v1::Plan AnsweredPlan(const v1::RecordedRequest& request) {
+  v1::Plan plan;
+  // It fails only where somebody changed a record together with its checksum.
+  if (!plan.ParseFromString(request.plan())) return {};
+  return plan;
+}
+
 void RememberRequest(v1::RecordedRequest request, v1::PoolRecord& record) {
   DCHECK(FindRequest(record, request.id()) == nullptr);
   auto& requests = *record.mutable_requests();

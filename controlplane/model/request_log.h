@@ -18,6 +18,9 @@ std::string RequestFingerprint(const google::protobuf::Message& request);
 // Null when the id is not remembered.
 const v1::RecordedRequest* FindRequest(const v1::PoolRecord& record, const std::string& id);
 
+// What the request was answered with; empty when its bytes are no plan.
+v1::Plan AnsweredPlan(const v1::RecordedRequest& request);
+
 // Adds it as the newest, forgetting the oldest beyond kRememberedRequests. REQUIRES: its id is not
 // remembered.
 void RememberRequest(v1::RecordedRequest request, v1::PoolRecord& record);

@@ -18,7 +18,7 @@ constexpr std::string_view kInForceKey = "in_force:";
 constexpr std::string_view kDeclaredKey = "declared:";
 constexpr std::string_view kHashKey = "\n  sha256: ";
 constexpr std::string_view kRecordKey = "\n  record:\n    ";
-constexpr int kRecordIndent = 4;
+constexpr size_t kRecordIndent = 4;
 constexpr size_t kLineLength = 100;
 
 // The offset of the line that begins with `key`; npos when there is none.
@@ -32,12 +32,34 @@ std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-void AppendJson(const Json& json, int indent, size_t used, std::string& to) {
-  const std::string line = Dump(json);
-  if (json.is_primitive() || json.empty() || indent + used + line.size() <= kLineLength) {
-    to += line;
+// Appends it without line breaks, or nothing, when `to` would be longer than `limit` then.
+bool AppendLine(const Json& json, size_t limit, std::string& to) {
+  const size_t begin = to.size();
+  bool fits = !json.is_string() || begin + json.get_ref<const std::string&>().size() <= limit;
+  if (json.is_primitive()) {
+    if (fits) to += Dump(json);
+  } else {
+    to += json.is_object() ? '{' : '[';
+    for (const auto& [key, value] : json.items()) {
+      if (to.size() > begin + 1) to += ',';
+      if (json.is_object()) StrAppend(&to, Dump(key), ":");
+      fits = AppendLine(value, limit, to);
+      if (!fits) break;
+    }
+    to += json.is_object() ? '}' : ']';
+  }
+  fits = fits && to.size() <= limit;
+  if (!fits) to.resize(begin);
+  return fits;
+}
+
+void AppendJson(const Json& json, size_t indent, size_t used, std::string& to) {
+  if (json.is_primitive() || json.empty()) {
+    to += Dump(json);
     return;
   }
+  const size_t before = indent + used;
+  if (before < kLineLength && AppendLine(json, to.size() + kLineLength - before, to)) return;
   to += json.is_object() ? "{" : "[";
   bool is_first = true;
   for (const auto& [key, value] : json.items()) {
@@ -117,7 +139,7 @@ std::string JoinPoolFile(std::string_view declared, std::string_view in_force) {
   return StrCat(declared, has_end ? "" : "\n", in_force);
 }
 
-std::string FormatJson(const google::protobuf::Message& message, int indent) {
+std::string FormatJson(const google::protobuf::Message& message, size_t indent) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string compact;

@@ -52,6 +52,6 @@ std::string JoinPoolFile(std::string_view declared, std::string_view in_force);
 
 // JSON as people like to read it: what fits on a line is on a line. One line, or several that begin
 // with `indent` spaces (the first has none).
-std::string FormatJson(const google::protobuf::Message& message, int indent);
+std::string FormatJson(const google::protobuf::Message& message, size_t indent);
 
 }  // namespace weir

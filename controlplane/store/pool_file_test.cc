@@ -27,9 +27,7 @@ TEST(PoolFileTest, ReadsBackTheRecordThatItWrote) {
   for (int i = 0; i < 64; ++i) {
     v1::RecordedRequest& request = *record.add_requests();
     request.set_id(StrCat("request \"", i, "\" \\ \n \x01 </script> \xc3\xa4"));
-    v1::Move& move = *request.mutable_plan()->add_moves();
-    move.set_from_shard("one");
-    move.set_fraction(1.0 / 3);
+    request.set_plan(std::string("\0\xff\x80\n", 4));
   }
   const InForce written = FormatInForce(record);
   const absl::StatusOr<InForce> read = ParseInForce(written.text, "f", 1);
@@ -91,6 +89,18 @@ TEST(PoolFileTest, WritesJsonThatPeopleCanRead) {
             "      ]\n"
             "    }\n"
             "  }");
+}
+
+TEST(PoolFileTest, JsonIsOnOneLineUpToAHundredBytes) {
+  v1::PoolRecord record;
+  const std::string line = "{\"name\":\"\"}";
+  record.set_name(std::string(100 - line.size(), 'x'));
+  EXPECT_EQ(FormatJson(record, 0), StrCat("{\"name\":\"", record.name(), "\"}"));
+  EXPECT_EQ(FormatJson(record, 1), StrCat("{\n   \"name\": \"", record.name(), "\"\n }"));
+  record.set_name(std::string(101 - line.size(), 'x'));
+  EXPECT_EQ(FormatJson(record, 0), StrCat("{\n  \"name\": \"", record.name(), "\"\n}"));
+  record.set_name(std::string(49, '\n'));  // two bytes each
+  EXPECT_TRUE(FormatJson(record, 0).starts_with("{\n"));
 }
 
 }  // namespace
