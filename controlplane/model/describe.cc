@@ -126,6 +126,11 @@ std::vector<std::string> DescribeChange(const v1::PoolSpec& spec_before, const S
       CanonicalEncoding(OnlyServers(spec_before)) != CanonicalEncoding(OnlyServers(spec_after))) {
     lines.push_back("servers: declared anew; no shard in force changes");
   }
+  if (lines.size() > kMostLines) {
+    const size_t more = lines.size() - (kMostLines - 1);
+    lines.resize(kMostLines - 1);
+    lines.push_back(StrCat("and ", more, " more"));
+  }
   return lines;
 }
 

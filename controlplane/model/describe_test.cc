@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
+#include "proxy/base/strings.h"
+
 namespace weir {
 namespace {
 
@@ -40,6 +45,17 @@ TEST(DescribeTest, SaysWhatHappensToEachShard) {
       ElementsAre("shard a: weight 1 -> 3", "shard a: endpoint 10.0.0.1:6379 -> 10.0.0.9:6379",
                   "shard b: active -> draining", "remove shard c",
                   "add shard d (10.0.0.1:6379, weight 2)"));
+}
+
+TEST(DescribeTest, TwoHundredLinesAreTheMost) {
+  Slots slots;
+  for (int i = 0; i < 200; ++i) Add(slots, StrCat("s", 1000 + i).c_str());
+  EXPECT_EQ(DescribeChange({}, {}, {}, slots).back(), "add shard s1199 (10.0.0.1:6379, weight 1)");
+  Add(slots, "s1200");
+  const std::vector<std::string> lines = DescribeChange({}, {}, {}, slots);
+  EXPECT_EQ(lines.size(), 200u);
+  EXPECT_EQ(lines[198], "add shard s1198 (10.0.0.1:6379, weight 1)");
+  EXPECT_EQ(lines.back(), "and 2 more");
 }
 
 TEST(DescribeTest, SaysWhichKeysOfThePolicyChange) {

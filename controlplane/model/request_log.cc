@@ -50,8 +50,15 @@ void RememberRequest(v1::RecordedRequest request, v1::PoolRecord& record) {
   DCHECK(FindRequest(record, request.id()) == nullptr);
   auto& requests = *record.mutable_requests();
   *requests.Add() = std::move(request);
-  const int surplus = requests.size() - static_cast<int>(kRememberedRequests);
-  if (surplus > 0) requests.DeleteSubrange(0, surplus);
+  size_t bytes = 0;
+  int kept = 0;
+  for (auto newest = requests.rbegin(); newest != requests.rend(); ++newest) {
+    bytes += newest->ByteSizeLong();
+    const bool fits = kept < static_cast<int>(kRememberedRequests) && bytes <= kRememberedBytes;
+    if (kept > 0 && !fits) break;
+    ++kept;
+  }
+  requests.DeleteSubrange(0, requests.size() - kept);
 }
 
 bool IsUuid(const std::string& text) {

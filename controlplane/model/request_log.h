@@ -9,7 +9,10 @@
 
 namespace weir {
 
+// At most so many, and so many bytes, with the plans that they were answered with: they are written
+// with every change. The newest is remembered whatever its size.
 inline constexpr size_t kRememberedRequests = 64;
+inline constexpr size_t kRememberedBytes = size_t{1} << 20;
 
 // Names `request`, its type included, save how it waits for the proxies: `options.wait` and
 // `options.wait_timeout` make no other request of it.
@@ -21,7 +24,7 @@ const v1::RecordedRequest* FindRequest(const v1::PoolRecord& record, const std::
 // What the request was answered with; empty when its bytes are no plan.
 v1::Plan AnsweredPlan(const v1::RecordedRequest& request);
 
-// Adds it as the newest, forgetting the oldest beyond kRememberedRequests. REQUIRES: its id is not
+// Adds it as the newest, forgetting the oldest beyond these limits. REQUIRES: its id is not
 // remembered.
 void RememberRequest(v1::RecordedRequest request, v1::PoolRecord& record);
 

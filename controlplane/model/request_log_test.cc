@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+
 #include "proto/weir/v1/admin.pb.h"
 
 namespace weir {
@@ -42,6 +45,22 @@ TEST(RequestLogTest, TheLastSixtyFourAreRemembered) {
   EXPECT_EQ(FindRequest(record, "0"), nullptr);
   ASSERT_NE(FindRequest(record, "1"), nullptr);
   EXPECT_EQ(FindRequest(record, "64")->id(), "64");
+}
+
+TEST(RequestLogTest, OfLargePlansFewerAreRememberedAndTheNewestAlways) {
+  v1::PoolRecord record;
+  for (int i = 0; i < 5; ++i) {
+    v1::RecordedRequest request = WithId(std::to_string(i));
+    request.set_plan(std::string(kRememberedBytes / 3, 'x'));
+    RememberRequest(std::move(request), record);
+  }
+  EXPECT_EQ(record.requests_size(), 2);
+  EXPECT_EQ(record.requests(0).id(), "3");
+  v1::RecordedRequest larger = WithId("5");
+  larger.set_plan(std::string(kRememberedBytes + 1, 'x'));
+  RememberRequest(std::move(larger), record);
+  ASSERT_EQ(record.requests_size(), 1);
+  EXPECT_EQ(record.requests(0).id(), "5");
 }
 
 TEST(RequestLogTest, KnowsAUuid) {

@@ -1,5 +1,8 @@
 #include "proxy/base/endpoint.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 
 #include "proxy/base/strings.h"
@@ -9,6 +12,12 @@ namespace {
 
 bool IsHostCharacter(char c) {
   return static_cast<unsigned char>(c) > ' ' && c != '/' && c != '[' && c != ']' && c != '\x7f';
+}
+
+// With or without a zone, as in fe80::1%eth0.
+bool IsIpv6(std::string_view text) {
+  in6_addr address;
+  return inet_pton(AF_INET6, std::string(text.substr(0, text.find('%'))).c_str(), &address) == 1;
 }
 
 }  // namespace
@@ -28,6 +37,9 @@ absl::StatusOr<std::string> ParseHost(std::string_view text) {
   }
   if (text.empty() || !std::ranges::all_of(text, IsHostCharacter)) {
     return InvalidArgument("a host name or address before the port");
+  }
+  if (text.find(':') != text.npos && !IsIpv6(text)) {
+    return InvalidArgument("a host name, an IPv4 or an IPv6 address, then ':' and a port");
   }
   return std::string(text);
 }

@@ -30,7 +30,8 @@ Endpoint UnixEndpoint(std::string_view path);
 inline constexpr size_t kMaxUnixPath = 107;
 
 // Parses `HOST:PORT` from its end (so a bare IPv6 address works: `::1:6379`), `[IPV6]:PORT`, or
-// `/PATH`. The error says what was expected, without repeating the text.
+// `/PATH`. The error says what was expected, without repeating the text. A host
+// with ':' in it that is no IPv6 address is refused: `127.0.0.1:6379:1` has a weight behind it.
 absl::StatusOr<Endpoint> ParseEndpoint(std::string_view text);
 
 // A host as written in a configuration, without the brackets of an IPv6 address. Fails when it is

@@ -39,6 +39,9 @@ TEST(EndpointTest, SaysWhatWasExpectedOfABadText) {
       {":6379", "a host name or address before the port"},
       {"a b:6379", "a host name or address before the port"},
       {"[::1:6379", "a host name or address before the port"},
+      // A server of twemproxy's files, with its weight.
+      {"127.0.0.1:6379:1", "a host name, an IPv4 or an IPv6 address, then ':' and a port"},
+      {"cache:6379:1", "a host name, an IPv4 or an IPv6 address, then ':' and a port"},
       {"[host]:6379", "an IPv6 address between [ and ]"},
       {"host:", "a port from 1 to 65535"},
       {"host:0", "a port from 1 to 65535"},

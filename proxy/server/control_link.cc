@@ -30,6 +30,7 @@ constexpr Duration kRetryInterval = std::chrono::seconds(1);
 AdsOptions AdsOptionsOf(const Options& options) {
   AdsOptions ads;
   ads.controls = options.controls;
+  ads.pools = options.pools;
   ads.credentials = {.ca_file = options.control_ca,
                      .cert_file = options.control_cert,
                      .key_file = options.control_key,
@@ -39,6 +40,12 @@ AdsOptions AdsOptionsOf(const Options& options) {
   ads.node.set_zone(options.zone);
   ads.node.set_build(StrCat("weir-proxy ", kVersion));
   return ads;
+}
+
+// A state may be of a time with other --pools.
+bool IsWanted(const v1::Resource& resource, const Options& options) {
+  if (options.pools.empty() || resource.has_secret()) return true;
+  return std::ranges::find(options.pools, resource.key().name()) != options.pools.end();
 }
 
 // One that cannot be read later, perhaps while it is replaced, is logged and tried again.
@@ -103,6 +110,7 @@ std::vector<v1::Resource> ControlLink::Restore() {
     return {};
   }
   for (const v1::Resource& resource : state->resources()) {
+    if (!IsWanted(resource, options_)) continue;
     unrestored_.changed.push_back(std::make_shared<v1::Resource>(resource));
   }
   std::vector<v1::Resource> restored = TryRestoring({});

@@ -47,6 +47,7 @@ constexpr FlagSpec kFlags[] = {
      "Control planes, host:port[,host:port]..., tried in turn; without -c, all pools come there."},
     {0, "node-id", "ID", "host name:stats port", "This proxy's name, unique in its fleet."},
     {0, "fleet", "NAME", "default", "Whose pools it serves."},
+    {0, "pools", "NAME[,...]", "all", "Those of the fleet's pools that it serves."},
     {0, "zone", "NAME", "none", "Where it runs, for people."},
     {0, "control-ca", "FILE", "none", "Authorities (PEM) of the control planes; switches TLS on."},
     {0, "control-cert", "FILE", "none", "Its certificate (PEM) towards them; with --control-key."},
@@ -179,6 +180,17 @@ absl::Status SetFleet(std::string_view argument, Options& options) {
   return absl::OkStatus();
 }
 
+absl::Status SetPools(std::string_view argument, Options& options) {
+  options.pools.clear();
+  for (const absl::string_view name : absl::StrSplit(ToAbsl(argument), ',')) {
+    if (!IsResourceName(FromAbsl(name))) {
+      return InvalidArgument("names with ',' between them, each ", kResourceNameForm);
+    }
+    options.pools.emplace_back(name);
+  }
+  return absl::OkStatus();
+}
+
 template <std::string Options::* field>
 absl::Status SetPath(std::string_view argument, Options& options) {
   if (argument.empty()) return InvalidArgument("a path");
@@ -208,6 +220,7 @@ constexpr Apply kApply[] = {
     SetControls,
     SetNodeText<&Options::node_id>,
     SetFleet,
+    SetPools,
     SetNodeText<&Options::zone>,
     SetPath<&Options::control_ca>,
     SetPath<&Options::control_cert>,

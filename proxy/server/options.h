@@ -47,6 +47,7 @@ struct Options {
   std::vector<std::string> controls;  // host:port, tried in turn; none: the file's pools are all
   std::string node_id;                // default when parsed: the host's name and the stats port
   std::string fleet = "default";
+  std::vector<std::string> pools;  // of the fleet, to be served; none: all
   std::string zone;
   std::string control_ca;  // PEM; empty: plain text
   std::string control_cert;

@@ -101,13 +101,14 @@ TEST(OptionsTest, ReadsMemoryLimits) {
 
 TEST(OptionsTest, ReadsTheFlagsOfTheControlPlane) {
   const absl::StatusOr<Options> options =
-      Parse({"--control=control-1:18000,[::1]:18000", "--node-id=n", "--fleet=blue", "--zone=z",
-             "--control-ca=ca", "--control-cert=cert", "--control-key=key",
+      Parse({"--control=control-1:18000,[::1]:18000", "--node-id=n", "--fleet=blue", "--pools=a,b",
+             "--zone=z", "--control-ca=ca", "--control-cert=cert", "--control-key=key",
              "--control-token-file=token", "--state-dir=/state", "--state-secrets"});
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_THAT(options->controls, ElementsAre("control-1:18000", "[::1]:18000"));
   EXPECT_EQ(options->node_id, "n");
   EXPECT_EQ(options->fleet, "blue");
+  EXPECT_THAT(options->pools, ElementsAre("a", "b"));
   EXPECT_EQ(options->zone, "z");
   EXPECT_EQ(options->control_ca, "ca");
   EXPECT_EQ(options->control_cert, "cert");
@@ -179,6 +180,9 @@ TEST(OptionsTest, SaysWhatIsWrongAndWhatWasExpected) {
        "as 1073741824, 1024M or 1G; 0 for none"},
       {{"--control=a:1,"},
        "option --control: found 'a:1,', expected host:port, or several with ',' between them"},
+      {{"--pools=a,,b"},
+       "option --pools: found 'a,,b', expected names with ',' between them, each 1 to 63 of a-z, "
+       "0-9, '-', '_', '.', beginning and ending with a letter or digit"},
       {{"--control=a:1", "--control-ca=c", "--control-cert=c"},
        "found one of --control-cert and --control-key, expected both or none"},
       {{"-Z"}, "unknown option '-Z'; -h lists them all"},

@@ -254,7 +254,7 @@ AdsClient::AdsClient(EventLoop& loop, AdsOptions options, AdsHandler& handler)
       options_(std::move(options)),
       handler_(handler),
       instance_(RandomUuid()),
-      state_(options_.node, {}),
+      state_(options_.node, options_.pools),
       backoff_(std::random_device()()),
       turns_(options_.controls, std::random_device()()),
       connect_timer_(loop.timers(), [this] { Connect(); }),

@@ -45,6 +45,7 @@ struct AdsOptions {
   std::vector<std::string> controls;  // "host:port", tried in turn; never empty, checked
   ControlCredentials credentials;
   v1::Node node;
+  std::vector<std::string> pools;          // of the node's fleet, to subscribe to; none: all
   std::vector<v1::Resource> restored;      // in force already
   Resolver::Lookup lookup = SystemLookup;  // of the names among `controls`
 };

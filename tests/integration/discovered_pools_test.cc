@@ -300,6 +300,29 @@ TEST_F(DiscoveredPoolsTest, AProxyStartsFromItsLastGoodStateAndGoesOnFromTheStre
   EXPECT_THAT(Shards(client), ElementsAre("2"));
 }
 
+TEST_F(DiscoveredPoolsTest, NamedPoolsAreAskedForAndOthersOfTheLastGoodStateAreNotServed) {
+  const TempDirectory directory;
+  const std::string state = StrCat("--state-dir=", directory.path(), "/state");
+  const Address alpha = NewAddress();
+  const Address beta = NewAddress();
+  {
+    const auto proxy = StartProxy("", {state});
+    ASSERT_TRUE(control_.NextFirstRequest().has_value());
+    EXPECT_THAT(Answer({Pool("alpha", alpha, 1), Places("alpha", shards_, {0}),
+                        Pool("beta", beta, 1), Places("beta", shards_, {1})}),
+                IsEmpty());
+    EXPECT_EQ(proxy->Terminate(), 0);
+  }
+  const auto proxy = StartProxy("", {state, "--pools=beta,gamma"});
+  const std::optional<v1::DiscoveryRequest> first = control_.NextFirstRequest();
+  ASSERT_TRUE(first.has_value());
+  EXPECT_THAT(first->subscription().pools(), ElementsAre("beta", "gamma"));
+  EXPECT_THAT(HeldLines(*first), ElementsAre("pool beta p1", "endpoints beta e1"));
+  RespClient client(beta);
+  EXPECT_THAT(Shards(client), ElementsAre("1"));
+  EXPECT_FALSE(Connect(alpha));
+}
+
 TEST_F(DiscoveredPoolsTest, APoolOfTheLastGoodStateWhoseAddressIsTakenIsServedOnceItIsFree) {
   const TempDirectory directory;
   const std::vector<std::string> flags = {StrCat("--state-dir=", directory.path(), "/state")};
