@@ -1,6 +1,9 @@
 #include "controlplane/server/http_server.h"
 
+#include <array>
 #include <atomic>
+#include <cstddef>
+#include <new>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -11,6 +14,7 @@
 namespace weir {
 namespace {
 
+using ::testing::Each;
 using ::testing::HasSubstr;
 
 TEST(HttpServerTest, TellsHealthReadinessAndMetrics) {
@@ -53,6 +57,18 @@ TEST(HttpServerTest, TwoServersNeverShareAPort) {
       HttpServer::Start(TcpEndpoint("127.0.0.1", port), metrics, [] { return true; });
   EXPECT_EQ(second.status().message(),
             StrCat("HTTP: cannot listen at 127.0.0.1:", port, ": Address already in use"));
+}
+
+// It did where the library was compiled with other macros than its header here.
+TEST(HttpLibraryTest, AClientWritesNoFurtherThanItsSize) {
+  struct {
+    alignas(httplib::Client) std::array<std::byte, sizeof(httplib::Client)> room;
+    std::array<std::byte, 64> behind;
+  } place;
+  place.behind.fill(std::byte{0xaa});
+  auto* const client = new (place.room.data()) httplib::Client("127.0.0.1", 1);
+  EXPECT_THAT(place.behind, Each(std::byte{0xaa}));
+  client->~Client();
 }
 
 TEST(HttpServerTest, APortCanBeHadAgainAtOnceAfterItsConnections) {

@@ -21,7 +21,12 @@ def _link_flags(words):
 def _pkg_config_repository_impl(ctx):
     lines = ['package(default_visibility = ["//visibility:public"])']
     for name, packages in ctx.attr.libraries.items():
-        lines.append("cc_library(name = %s, linkopts = %s)" % (repr(name), repr(_link_flags(_words(ctx, "--libs", packages)))))
+        linkopts = _link_flags(_words(ctx, "--libs", packages))
+        defines = []
+        if name in ctx.attr.with_defines:
+            defines = [word[len("-D"):] for word in _words(ctx, "--cflags", packages) if word.startswith("-D")]
+        lines.append("cc_library(name = %s, linkopts = %s, defines = %s)" %
+                     (repr(name), repr(linkopts), repr(defines)))
     lines.append('exports_files(["installed_packages"])')
     ctx.file("BUILD.bazel", "\n".join(lines) + "\n")
 
@@ -30,6 +35,9 @@ def _pkg_config_repository_impl(ctx):
 
 pkg_config_repository = repository_rule(
     implementation = _pkg_config_repository_impl,
-    attrs = {"libraries": attr.string_list_dict(mandatory = True)},
+    attrs = {
+        "libraries": attr.string_list_dict(mandatory = True, doc = "Name here -> names that pkg-config knows."),
+        "with_defines": attr.string_list(doc = "Names here whose users need the macros that pkg-config gives."),
+    },
     local = True,
 )
