@@ -22,11 +22,14 @@ def _pkg_config_repository_impl(ctx):
     lines = ['package(default_visibility = ["//visibility:public"])']
     for name, packages in ctx.attr.libraries.items():
         linkopts = _link_flags(_words(ctx, "--libs", packages))
+        deps = "[]"
+        if name in ctx.attr.under_tsan:
+            deps = 'select({"@weir//deploy/bazel:tsan": [%s], "//conditions:default": []})' % repr(ctx.attr.under_tsan[name])
         defines = []
         if name in ctx.attr.with_defines:
             defines = [word[len("-D"):] for word in _words(ctx, "--cflags", packages) if word.startswith("-D")]
-        lines.append("cc_library(name = %s, linkopts = %s, defines = %s)" %
-                     (repr(name), repr(linkopts), repr(defines)))
+        lines.append("cc_library(name = %s, linkopts = %s, defines = %s, deps = %s)" %
+                     (repr(name), repr(linkopts), repr(defines), deps))
     lines.append('exports_files(["installed_packages"])')
     ctx.file("BUILD.bazel", "\n".join(lines) + "\n")
 
@@ -38,6 +41,7 @@ pkg_config_repository = repository_rule(
     attrs = {
         "libraries": attr.string_list_dict(mandatory = True, doc = "Name here -> names that pkg-config knows."),
         "with_defines": attr.string_list(doc = "Names here whose users need the macros that pkg-config gives."),
+        "under_tsan": attr.string_dict(doc = "Name here -> what its users link, too, under the thread sanitizer."),
     },
     local = True,
 )

@@ -76,7 +76,8 @@ class EventLoop {
   // Any thread. Runs `message` on the loop's thread, in the order of posting. What is still unrun
   // when the loop ends is destroyed unrun, so whatever a message carries must own itself.
   void Post(Message message);
-  // Any thread. Run returns after the turn in progress.
+  // Any thread. Run returns after the turn in progress, perhaps before Stop does: the loop outlives
+  // both.
   void Stop();
 
   // Turns until Stop.

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cstdint>
 #include <fstream>
-#include <future>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -39,22 +38,17 @@ class Handler final : public AdsHandler {
   v1::Report MakeReport() override { return {}; }
 };
 
-// A client on a loop and a thread of its own, from construction to destruction.
+// A client on a loop, and from construction to destruction on a thread of its own.
 class RunningClient {
  public:
   explicit RunningClient(AdsOptions options) {
     options.node.set_id("p1");
-    std::promise<EventLoop*> running;
-    std::future<EventLoop*> loop = running.get_future();
-    thread_ = std::thread([options = std::move(options), running = std::move(running)]() mutable {
-      const std::unique_ptr<EventLoop> own_loop = CreateEventLoop();
+    thread_ = std::thread([this, options = std::move(options)]() mutable {
       Handler handler;
-      AdsClient client(*own_loop, std::move(options), handler);
+      AdsClient client(*loop_, std::move(options), handler);
       client.Start();
-      running.set_value(own_loop.get());
-      own_loop->Run();
+      loop_->Run();
     });
-    loop_ = loop.get();
   }
   ~RunningClient() {
     loop_->Stop();
@@ -62,7 +56,7 @@ class RunningClient {
   }
 
  private:
-  EventLoop* loop_;
+  const std::unique_ptr<EventLoop> loop_ = CreateEventLoop();  // Stop may still be in it after Run
   std::thread thread_;
 };
 
