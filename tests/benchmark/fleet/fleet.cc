@@ -5,7 +5,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
 
@@ -15,12 +14,12 @@ namespace {
 constexpr absl::Duration kLongestEnd = absl::Seconds(30);
 constexpr absl::Duration kPoll = absl::Milliseconds(10);
 
-std::unique_ptr<grpc::GenericStub> NewConnection(const std::string& target) {
+std::unique_ptr<grpc::GenericStub> NewConnection(const std::string& target, const Access& access) {
   grpc::ChannelArguments arguments;
   // Else channels with one target share a connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return std::make_unique<grpc::GenericStub>(
-      grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
+      grpc::CreateCustomChannel(target, access.Credentials(), arguments));
 }
 
 }  // namespace
@@ -28,7 +27,7 @@ std::unique_ptr<grpc::GenericStub> NewConnection(const std::string& target) {
 Fleet::Fleet(const Options& options, const Catalog& catalog) : options_(options) {
   CHECK(options_.proxies > 0 && options_.connections > 0 && options_.ramp > 0);
   for (size_t i = 0; i < std::min(options_.connections, options_.proxies); ++i) {
-    stubs_.push_back(NewConnection(options_.target));
+    stubs_.push_back(NewConnection(options_.target, options_.access));
   }
   for (size_t i = 0; i < options_.proxies; ++i) {
     // One of them spends the time to look closer.
@@ -51,7 +50,7 @@ absl::Status Fleet::Open(absl::Duration longest) {
           progress_.Await(&FleetCounts::synced, i + 1 - options_.ramp, deadline - absl::Now());
       if (!synced.ok()) return synced;
     }
-    streams_[i]->Begin(*stubs_[i % stubs_.size()]);
+    streams_[i]->Begin(*stubs_[i % stubs_.size()], options_.access);
     begun_ = i + 1;
   }
   return progress_.Await(&FleetCounts::synced, streams_.size(), deadline - absl::Now());

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "grpcpp/generic/generic_stub.h"
+#include "tests/benchmark/fleet/access.h"
 #include "tests/benchmark/fleet/catalog.h"
 #include "tests/benchmark/fleet/fleet_progress.h"
 #include "tests/benchmark/fleet/proxy_stream.h"
@@ -21,7 +22,8 @@ namespace weir::benchmark {
 class Fleet {
  public:
   struct Options {
-    std::string target;       // host:port of the discovery service
+    std::string target;  // host:port of the discovery service
+    Access access;
     size_t proxies = 1000;    // each a stream and a node of its own
     size_t connections = 20;  // that share the streams; at most `proxies` of them are made
     size_t ramp = 100;        // streams that are opened and not in sync yet, at most

@@ -48,7 +48,8 @@ absl::Status CheckAnswer(const v1::ChangeResponse& response, size_t proxies) {
 
 }  // namespace
 
-FleetRun::FleetRun(const Options& options) : options_(options), writer_(options.admin) {}
+FleetRun::FleetRun(const Options& options)
+    : options_(options), writer_(options.admin, options.admin_access) {}
 
 absl::StatusOr<RunFigures> FleetRun::Run() {
   using Step = absl::Status (FleetRun::*)();

@@ -16,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "tests/benchmark/fleet/access.h"
 #include "tests/benchmark/fleet/catalog.h"
 #include "tests/benchmark/fleet/fleet.h"
 #include "tests/benchmark/fleet/pool_writer.h"
@@ -54,6 +55,7 @@ class FleetRun {
  public:
   struct Options {
     std::string admin;  // host:port
+    Access admin_access;
     Fleet::Options fleet;
     pid_t pid = 0;        // weir-control's
     size_t changes = 50;  // of each kind

@@ -12,7 +12,9 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
+#include "proxy/base/durable_file.h"
 #include "proxy/base/strings.h"
 #include "proxy/config/flag_parser.h"
 #include "tests/benchmark/fleet/fleet_run.h"
@@ -34,6 +36,9 @@ constexpr FlagSpec kFlags[] = {
     {0, "admin", "ADDR", "", "weir-control's admin address."},
     {0, "discovery", "ADDR", "", "Its discovery address."},
     {0, "pid", "N", "", "Its process."},
+    {0, "ca", "FILE", "", "Authorities (PEM) that vouch for it; TLS. Plain text without."},
+    {0, "admin-token", "TOKEN", "", "Credential of role write."},
+    {0, "discovery-token", "TOKEN", "", "... of role discovery."},
     {0, "create-pools", "N", "0", "Only create so many pools."},
     {0, "shards", "N", "100", "Shards of each of them."},
     {0, "proxies", "N", "1000", "Simulated proxies: streams."},
@@ -50,11 +55,23 @@ absl::Status SetNumber(std::string_view argument, auto& number) {
   return absl::OkStatus();
 }
 
+absl::Status ReadAuthorities(std::string_view path, Options& options) {
+  constexpr size_t kMaxBytes = 1 << 20;
+  absl::StatusOr<std::string> authorities = ReadWholeFile(std::string(path), kMaxBytes);
+  if (!authorities.ok()) return authorities.status();
+  options.run.admin_access.authorities = *authorities;
+  options.run.fleet.access.authorities = *std::move(authorities);
+  return absl::OkStatus();
+}
+
 absl::Status Apply(std::string_view flag, std::string_view argument, Options& options) {
   if (flag == "help") options.help = true;
   if (flag == "admin") options.run.admin = argument;
   if (flag == "discovery") options.run.fleet.target = argument;
   if (flag == "pid") return SetNumber(argument, options.run.pid);
+  if (flag == "ca") return ReadAuthorities(argument, options);
+  if (flag == "admin-token") options.run.admin_access.token = argument;
+  if (flag == "discovery-token") options.run.fleet.access.token = argument;
   if (flag == "create-pools") return SetNumber(argument, options.create_pools);
   if (flag == "shards") return SetNumber(argument, options.shards);
   if (flag == "proxies") return SetNumber(argument, options.run.fleet.proxies);
@@ -98,7 +115,8 @@ Json ToJson(const RunFigures& figures) {
 
 absl::Status Run(const Options& options) {
   if (options.create_pools > 0) {
-    return PoolWriter(options.run.admin).Create(options.create_pools, options.shards);
+    return PoolWriter(options.run.admin, options.run.admin_access)
+        .Create(options.create_pools, options.shards);
   }
   const absl::StatusOr<RunFigures> figures = FleetRun(options.run).Run();
   if (figures.ok()) std::cout << ToJson(*figures).dump() << "\n";

@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_format.h"
 #include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "proxy/base/strings.h"
 
 namespace weir::benchmark {
@@ -16,16 +15,6 @@ constexpr std::chrono::seconds kLongestCall(60);
 constexpr int kLongestWaitSeconds = 30;
 constexpr int kPoolsOfPage = 20;
 constexpr int kFirstPort = 20000;
-
-// `call` with a deadline, as a status that says what was called.
-template <typename Call>
-absl::Status Make(std::string_view what, Call call) {
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kLongestCall);
-  const grpc::Status status = call(&context);
-  if (status.ok()) return absl::OkStatus();
-  return Internal(what, ": ", status.error_message());
-}
 
 v1::CreatePoolRequest NewPool(size_t number, size_t shards) {
   v1::CreatePoolRequest request;
@@ -46,9 +35,19 @@ v1::CreatePoolRequest NewPool(size_t number, size_t shards) {
 
 }  // namespace
 
-PoolWriter::PoolWriter(const std::string& target)
-    : stub_(v1::AdminService::NewStub(
-          grpc::CreateChannel(target, grpc::InsecureChannelCredentials()))) {}
+PoolWriter::PoolWriter(const std::string& target, Access access)
+    : access_(std::move(access)),
+      stub_(v1::AdminService::NewStub(grpc::CreateChannel(target, access_.Credentials()))) {}
+
+template <typename Call>
+absl::Status PoolWriter::Make(std::string_view what, Call call) const {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kLongestCall);
+  access_.Authorize(context);
+  const grpc::Status status = call(&context);
+  if (status.ok()) return absl::OkStatus();
+  return Internal(what, ": ", status.error_message());
+}
 
 absl::Status PoolWriter::Create(size_t pools, size_t shards) {
   for (size_t i = 0; i < pools; ++i) {

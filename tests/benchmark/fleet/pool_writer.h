@@ -11,12 +11,14 @@
 
 #include "absl/status/statusor.h"
 #include "proto/weir/v1/admin.grpc.pb.h"
+#include "tests/benchmark/fleet/access.h"
 
 namespace weir::benchmark {
 
 class PoolWriter {
  public:
-  explicit PoolWriter(const std::string& target);  // host:port of the admin service
+  // `target`: host:port of the admin service.
+  PoolWriter(const std::string& target, Access access);
 
   // Pools of the default fleet, each with `shards` shards of weight 1 at addresses that nobody
   // connects to.
@@ -34,6 +36,11 @@ class PoolWriter {
   absl::StatusOr<v1::ChangeResponse> Update(v1::UpdateShardRequest request, const v1::Pool& pool,
                                             size_t slot, bool wait);
 
+  // `call` with a deadline, as a status that says `what` was called.
+  template <typename Call>
+  absl::Status Make(std::string_view what, Call call) const;
+
+  const Access access_;
   const std::unique_ptr<v1::AdminService::Stub> stub_;
 };
 

@@ -11,7 +11,8 @@ ProxyStream::ProxyStream(std::string node_id, const Catalog& catalog, FleetProgr
                          bool checks_content)
     : node_id_(std::move(node_id)), progress_(progress), held_(catalog, checks_content) {}
 
-void ProxyStream::Begin(grpc::GenericStub& stub) {
+void ProxyStream::Begin(grpc::GenericStub& stub, const Access& access) {
+  access.Authorize(context_);
   stub.PrepareBidiStreamingCall(&context_, "/weir.v1.DiscoveryService/Stream", {}, this);
   AddHold();  // until nothing can be read any more: ACKs may be sent by other threads
   v1::DiscoveryRequest first;

@@ -12,6 +12,7 @@
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "tests/benchmark/fleet/access.h"
 #include "tests/benchmark/fleet/fleet_progress.h"
 #include "tests/benchmark/fleet/held_versions.h"
 #include "weir/v1/discovery.pb.h"
@@ -24,8 +25,8 @@ class ProxyStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc:
   ProxyStream(std::string node_id, const Catalog& catalog, FleetProgress& progress,
               bool checks_content);
 
-  // Once; `stub` is used until it returns.
-  void Begin(grpc::GenericStub& stub);
+  // Once; both are used until it returns.
+  void Begin(grpc::GenericStub& stub, const Access& access);
   // Ends the stream as a proxy that is killed would. After Begin.
   void End();
 
