@@ -28,7 +28,8 @@ constexpr Command kCommands[] = {
      .arguments = "POOL",
      .least = 1,
      .most = 1,
-     .summary = "List a pool's shards with their endpoints, weights and states.",
+     .summary = "List a pool's shards with their endpoints, weights and states, and which proxy "
+                "has ejected one.",
      .examples = "weirctl get shards alpha\n",
      .run = GetShards},
     {.name = "get proxies",

@@ -76,12 +76,13 @@ std::string RefusedLines(const v1::ListProxiesResponse& proxies) {
 }
 
 // A line for each shard that a proxy has ejected.
-std::string EjectedLines(const v1::Pool& pool, const v1::ListProxiesResponse& proxies) {
+std::string EjectedLines(const v1::Pool& pool, const v1::ListProxiesResponse& proxies,
+                         std::string_view indent) {
   std::string text;
   for (const v1::Proxy& proxy : proxies.proxies()) {
     for (const v1::ShardReport& shard : proxy.report().shards()) {
       if (shard.pool() != pool.name() || !shard.ejected()) continue;
-      StrAppend(&text, "  shard '", Displayable(shard.shard()), "' is ejected by proxy '",
+      StrAppend(&text, indent, "shard '", Displayable(shard.shard()), "' is ejected by proxy '",
                 Displayable(proxy.node().id()), "' since ", TimeText(shard.ejected_since()), "\n");
     }
   }
@@ -157,8 +158,8 @@ std::string PoolsTable(const v1::ListPoolsResponse& pools) {
   return table.Format();
 }
 
-std::string ShardsTable(const v1::Pool& pool) {
-  std::string text = ShardRows(pool).Format();
+std::string ShardsTable(const v1::Pool& pool, const v1::ListProxiesResponse& proxies) {
+  std::string text = StrCat(ShardRows(pool).Format(), EjectedLines(pool, proxies, ""));
   for (const std::string& line : pool.status().waiting()) StrAppend(&text, Displayable(line), "\n");
   return text;
 }
@@ -192,7 +193,7 @@ std::string DescribePool(const v1::Pool& pool, const v1::ListProxiesResponse& pr
            StrCat("pool ", status.version(), ", endpoints ", status.endpoints_version())) +
       Line("Etag", pool.etag());
   StrAppend(&text, "\nIn force, ", ShardsOnRing(pool), ":\n", ShardRows(pool).Format(2),
-            EjectedLines(pool, proxies));
+            EjectedLines(pool, proxies, "  "));
   for (const std::string& line : status.waiting()) StrAppend(&text, "  ", Displayable(line), "\n");
   if (!status.file_errors().empty()) {
     text += "\nThe pool's file was edited, and is not in force:\n";

@@ -9,7 +9,8 @@ namespace weir {
 
 // Tables, a row for each.
 std::string PoolsTable(const v1::ListPoolsResponse& pools);
-std::string ShardsTable(const v1::Pool& pool);
+// With what the pool waits for, and which of `proxies` has ejected which shard.
+std::string ShardsTable(const v1::Pool& pool, const v1::ListProxiesResponse& proxies);
 std::string ProxiesTable(const v1::ListProxiesResponse& proxies);
 std::string VersionsTable(const v1::ListVersionsResponse& versions);
 

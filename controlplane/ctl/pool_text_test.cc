@@ -7,6 +7,7 @@
 namespace weir {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -66,7 +67,7 @@ TEST(PoolTextTest, APoolThatNobodyServesOrWhoseFileIsRefusedIsNotOk) {
   v1::Pool waiting;
   waiting.mutable_status()->add_waiting("shard c waits for an address of c:6379");
   EXPECT_EQ(StatusText(waiting), "1 shard waits");
-  EXPECT_THAT(ShardsTable(waiting), HasSubstr("\nshard c waits for an address of c:6379\n"));
+  EXPECT_THAT(ShardsTable(waiting, {}), HasSubstr("\nshard c waits for an address of c:6379\n"));
   EXPECT_THAT(DescribePool(waiting, {}), HasSubstr("\n  shard c waits for an address of c:6379\n"));
 
   v1::Pool alpha = Alpha();
@@ -77,10 +78,18 @@ TEST(PoolTextTest, APoolThatNobodyServesOrWhoseFileIsRefusedIsNotOk) {
 }
 
 TEST(PoolTextTest, ListsShards) {
-  EXPECT_EQ(ShardsTable(Alpha()),
+  EXPECT_EQ(ShardsTable(Alpha(), {}),
             "SHARD  ENDPOINT     WEIGHT  STATE     SOURCE\n"
             "a      127.0.0.1:1  1       active    spec\n"
             "b      127.0.0.1:2  2       draining  api\n");
+}
+
+TEST(PoolTextTest, TheTableOfShardsSaysWhichProxyHasEjectedOne) {
+  const auto proxies = Read<v1::ListProxiesResponse>(
+      "proxies { node { id: 'p1' } report { shards { pool: 'alpha' shard: 'a' ejected: true "
+      "  ejected_since { seconds: 1700000000 } } shards { pool: 'alpha' shard: 'b' } } }");
+  EXPECT_THAT(ShardsTable(Alpha(), proxies),
+              EndsWith("\nshard 'a' is ejected by proxy 'p1' since 2023-11-14 22:13:20Z\n"));
 }
 
 TEST(PoolTextTest, ShowsWhichProxyRefusesWhat) {

@@ -105,11 +105,13 @@ ExitCode GetPools(const CtlOptions& options, Session& session) {
 ExitCode GetShards(const CtlOptions& options, Session& session) {
   const absl::StatusOr<v1::Pool> pool = GetPool(session.client, options.words[0]);
   if (!pool.ok()) return Fail(pool.status(), session.console);
-  if (options.output == OutputFormat::kTable) {
-    session.console.out << ShardsTable(*pool);
-  } else {
+  if (options.output != OutputFormat::kTable) {
     session.console.out << FormatMessage(pool->shard_map(), options.output);
+    return ExitCode::kDone;
   }
+  const auto proxies = ListAllProxies(session.client, "", pool->name());
+  if (!proxies.ok()) return Fail(proxies.status(), session.console);
+  session.console.out << ShardsTable(*pool, *proxies);
   return ExitCode::kDone;
 }
 

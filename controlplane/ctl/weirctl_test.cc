@@ -62,6 +62,10 @@ class FakeAdmin : public v1::AdminService::Service {
     }
     return grpc::Status::OK;
   }
+  grpc::Status ListProxies(grpc::ServerContext*, const v1::ListProxiesRequest*,
+                           v1::ListProxiesResponse*) override {
+    return grpc::Status::OK;  // none is connected
+  }
   grpc::Status ListVersions(grpc::ServerContext*, const v1::ListVersionsRequest* request,
                             v1::ListVersionsResponse* response) override {
     // Two pages of one version.
