@@ -13,7 +13,6 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kSuffix = ".json";
-constexpr size_t kMaxBytes = 64 << 20;
 
 std::string FileName(const std::string& uid) { return StrCat(uid, kSuffix); }
 
@@ -47,7 +46,7 @@ absl::Status DeletedPools::ReadFile(const std::string& name,
     return RemoveFileDurably(directory_, name);
   }
   const std::string path = StrCat(directory_, "/", name);
-  const absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxBytes);
+  const absl::StatusOr<std::string> text = ReadWholeFile(path, max_bytes_);
   if (!text.ok()) return text.status();
   v1::PoolRecord record;
   const auto status = google::protobuf::util::JsonStringToMessage(*text, &record);
@@ -68,8 +67,10 @@ void DeletedPools::Insert(v1::PoolRecord record) {
 }
 
 absl::Status DeletedPools::Add(const v1::PoolRecord& record) {
-  const absl::Status status =
-      WriteFileDurably(directory_, FileName(record.uid()), StrCat(FormatJson(record, 0), "\n"));
+  const std::string name = FileName(record.uid());
+  const std::string text = StrCat(FormatJson(record, 0), "\n");
+  if (text.size() > max_bytes_) return TooLong(StrCat(directory_, "/", name), max_bytes_);
+  const absl::Status status = WriteFileDurably(directory_, name, text);
   if (!status.ok() && !absl::IsDataLoss(status)) return status;
   std::erase_if(records_, [&record](const auto& other) { return other.uid() == record.uid(); });
   Insert(record);

@@ -5,21 +5,24 @@
 // Owned by EmbeddedStore, which calls it under its lock; blocks on the disk.
 #pragma once
 
+#include <cstddef>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "controlplane/store/pool_file.h"
 #include "proto/weir/v1/record.pb.h"
 
 namespace weir {
 
 class DeletedPools {
  public:
-  // The `keep` pools that were deleted last are kept, and as many names that had none.
-  DeletedPools(std::string directory, size_t keep)
-      : directory_(std::move(directory)), keep_(keep) {}
+  // The `keep` pools that were deleted last are kept, and as many names that had none. No
+  // file is longer than `max_bytes`.
+  DeletedPools(std::string directory, size_t keep, size_t max_bytes = kMaxStoredBytes)
+      : directory_(std::move(directory)), keep_(keep), max_bytes_(max_bytes) {}
 
   // Reads the files, once. `existing`: the uids of pools that exist; their deletion never came, and
   // is forgotten. DATA_LOSS when a file cannot be read as a record.
@@ -27,7 +30,7 @@ class DeletedPools {
 
   // Writes the file durably, in place of the one of this uid, then forgets the oldest of its
   // kind beyond `keep`. REQUIRES: `record.changed` is when it was deleted, and its uid the name of
-  // a file.
+  // a file. RESOURCE_EXHAUSTED when it could not be read again.
   absl::Status Add(const v1::PoolRecord& record);
   // Takes back the Add of a deletion that did not come.
   void Withdraw(const std::string& uid);
@@ -42,6 +45,7 @@ class DeletedPools {
 
   const std::string directory_;
   const size_t keep_;
+  const size_t max_bytes_;
   std::vector<v1::PoolRecord> records_;
 };
 

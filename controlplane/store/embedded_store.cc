@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "controlplane/model/change.h"
 #include "controlplane/model/pool_spec.h"
 #include "proxy/base/check.h"
 #include "proxy/base/durable_file.h"
@@ -21,7 +20,8 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kSuffix = ".yml";
-constexpr size_t kMaxFileBytes = 64 << 20;
+// How often a write looks at a file that may be being saved, over Options::quiet.
+constexpr int kLooks = 10;
 
 std::string FileName(std::string_view pool) { return StrCat(pool, kSuffix); }
 
@@ -48,21 +48,6 @@ absl::StatusOr<UniqueFd> TakeLock(const std::string& directory) {
   return fd;
 }
 
-// Whether what is held is another declaration, and came from the pool's file. A file that declares
-// what is in force takes it back, but no change that somebody asked for by the API.
-bool HoldsAnEdit(const v1::PoolRecord& record) {
-  return record.has_held() && record.held().origin() == kOriginFile &&
-         !IsSameSpec(record.held_content().spec(), record.spec());
-}
-
-// Whether the API declares something with `record` that is to be held, and was not before.
-bool HoldsAnotherSpec(const v1::PoolRecord& record, const v1::PoolRecord& before) {
-  if (!record.has_held() || record.held().origin() == kOriginFile) return false;
-  const v1::PoolSpec& held = record.held_content().spec();
-  return !IsSameSpec(held, record.spec()) &&
-         !(before.has_held() && IsSameSpec(held, before.held_content().spec()));
-}
-
 // Only a failure after which nothing has changed is one that can be taken back.
 bool IsDone(const absl::Status& status) { return status.ok() || absl::IsDataLoss(status); }
 
@@ -82,8 +67,8 @@ EmbeddedStore::EmbeddedStore(Options options, UniqueFd lock)
     : options_(std::move(options)),
       pools_directory_(StrCat(options_.directory, "/pools")),
       lock_(std::move(lock)),
-      history_(StrCat(options_.directory, "/history")),
-      deleted_(StrCat(options_.directory, "/deleted"), kMaxDeleted) {}
+      history_(StrCat(options_.directory, "/history"), options_.max_file_bytes),
+      deleted_(StrCat(options_.directory, "/deleted"), kMaxDeleted, options_.max_file_bytes) {}
 
 EmbeddedStore::~EmbeddedStore() = default;
 
@@ -114,7 +99,7 @@ absl::Status EmbeddedStore::ReadAll() {
 
 absl::Status EmbeddedStore::ReadPool(const std::string& pool) {
   const std::string path = PathOf(pool);
-  const absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxFileBytes);
+  const absl::StatusOr<std::string> text = ReadWholeFile(path, options_.max_file_bytes);
   if (!text.ok()) return text.status();
   const PoolFileParts parts = SplitPoolFile(*text);
   if (parts.in_force.empty()) return absl::OkStatus();  // added by hand: Watch tells of it
@@ -128,9 +113,10 @@ absl::Status EmbeddedStore::ReadPool(const std::string& pool) {
   const uint64_t generation = in_force->record.shard_map().generation();
   PoolState& state = pools_[pool];
   const absl::StatusOr<v1::PoolSpec> declared = ParseDeclaredPool(parts.declared, path, pool);
-  const bool is_settled = declared.ok() && IsSameSpec(*declared, in_force->record.spec()) &&
-                          !HoldsAnEdit(in_force->record);
-  if (is_settled) state.judged = *text;
+  if (declared.ok() && IsSameSpec(*declared, in_force->record.spec())) {
+    state.accepted = parts.declared;
+    if (!HoldsAnEdit(in_force->record)) state.judged = *text;
+  }
   state.in_force = *std::move(in_force);
   return history_.Trim(pool, generation, kMaxVersions);
 }
@@ -201,95 +187,73 @@ std::optional<EmbeddedStore::News> EmbeddedStore::Examine(const std::string& fil
   const auto found = pools_.find(pool);
   if (found == pools_.end()) return news;
   PoolState& state = found->second;
+  if (!state.untold.empty()) {
+    again = true;
+    if (!news) news = News{pool, std::nullopt, std::exchange(state.untold, {})};
+  }
   if (news) {
     state.is_refused |= !news->refused.empty();
-  } else if (state.is_refused && !again && DeclaresWhatIsInForce(pool, state)) {
+  } else if (state.is_refused && !again && IsInOrder(pool, state)) {
     state.is_refused = false;
     return News{pool, std::nullopt, {}};
   }
   return news;
 }
 
-bool EmbeddedStore::DeclaresWhatIsInForce(const std::string& pool, const PoolState& state) const {
+bool EmbeddedStore::IsInOrder(const std::string& pool, const PoolState& state) const {
   if (!state.in_force || state.judged.empty()) return false;
-  const absl::StatusOr<v1::PoolSpec> spec =
-      ParseDeclaredPool(SplitPoolFile(state.judged).declared, PathOf(pool), pool);
+  const std::string_view declared = SplitPoolFile(state.judged).declared;
+  if (declared != state.refused) return true;
+  const absl::StatusOr<v1::PoolSpec> spec = ParseDeclaredPool(declared, PathOf(pool), pool);
   return spec.ok() && IsSameSpec(*spec, state.in_force->record.spec());
 }
 
 std::optional<EmbeddedStore::News> EmbeddedStore::ExamineFile(const std::string& pool,
                                                               bool& again) {
-  const absl::StatusOr<std::string> text = ReadWholeFile(PathOf(pool), kMaxFileBytes);
-  if (text.ok()) return ExamineText(pool, *text, again);
+  const absl::StatusOr<std::optional<std::string>> text = ReadText(pool);
+  if (!text.ok()) return News{pool, std::nullopt, std::string(FromAbsl(text.status().message()))};
   const auto found = pools_.find(pool);
-  if (!absl::IsNotFound(text.status())) {
-    return News{pool, std::nullopt, std::string(FromAbsl(text.status().message()))};
+  if (found != pools_.end() && found->second.in_force) {
+    return ExamineStored(pool, found->second, *text, again);
   }
-  if (found == pools_.end()) return std::nullopt;
-  if (!found->second.in_force) {
-    pools_.erase(found);
-    return std::nullopt;
-  }
-  PoolState& state = found->second;
-  if (!IsSettled(state, "", again)) return std::nullopt;
-  const std::string declared = state.judged.empty()
-                                   ? FormatDeclaredPart(state.in_force->record.spec(), pool, "")
-                                   : std::string(SplitPoolFile(state.judged).declared);
-  return Undo(pool, state, declared,
-              StrCat(PathOf(pool),
-                     ":1: found no file, expected it to stay (it is put back); "
-                     "delete the pool with `weirctl delete`"));
+  if (*text) return ExamineAdded(pool, pools_[pool], **text);
+  pools_.erase(pool);
+  return std::nullopt;
 }
 
-std::optional<EmbeddedStore::News> EmbeddedStore::ExamineText(const std::string& pool,
-                                                              const std::string& text,
-                                                              bool& again) {
-  PoolState& state = pools_[pool];
+std::optional<EmbeddedStore::News> EmbeddedStore::ExamineAdded(const std::string& pool,
+                                                               PoolState& state,
+                                                               const std::string& text) {
+  if (text == state.judged) return std::nullopt;
+  state.judged = text;
   const PoolFileParts parts = SplitPoolFile(text);
-  if (text == state.judged) {
+  if (parts.in_force.empty()) return ExamineDeclared(pool, state, parts.declared);
+  return News{pool, std::nullopt,
+              StrCat(PathOf(pool), ":", parts.in_force_line,
+                     ": found in_force, expected `declared` alone in a file that is added; to "
+                     "restore a backup, stop weir-control first")};
+}
+
+std::optional<EmbeddedStore::News> EmbeddedStore::ExamineStored(
+    const std::string& pool, PoolState& state, const std::optional<std::string>& text,
+    bool& again) {
+  if (text && *text == state.judged) {
     state.is_suspect = false;
     return std::nullopt;
   }
-  if (!state.in_force && !parts.in_force.empty()) {
-    state.judged = text;
-    return News{pool, std::nullopt,
-                StrCat(PathOf(pool), ":", parts.in_force_line,
-                       ": found in_force, expected `declared` alone in a file that is added; to "
-                       "restore a backup, stop weir-control first")};
+  FoundFile found = LookAtFile(text, *state.in_force, Remembered(pool, state), PathOf(pool));
+  if (!found.is_whole) {
+    if (!IsSettled(state, text.value_or(""), again)) return std::nullopt;
+    return Undo(pool, state, text, std::move(found), again);
   }
-  if (state.in_force && parts.in_force != state.in_force->text) {
-    if (!IsSettled(state, text, again)) return std::nullopt;
-    return ExamineOtherInForce(pool, state, parts);
-  }
-  state.judged = text;
-  return ExamineDeclared(pool, state, parts.declared);
+  state.judged = *text;
+  return ExamineDeclared(pool, state, found.declared);
 }
 
-std::optional<EmbeddedStore::News> EmbeddedStore::ExamineOtherInForce(const std::string& pool,
-                                                                      PoolState& state,
-                                                                      const PoolFileParts& parts) {
-  const std::string place = StrCat(PathOf(pool), ":", std::max(parts.in_force_line, 1));
-  const v1::PoolRecord& current = state.in_force->record;
-  const absl::StatusOr<InForce> theirs =
-      ParseInForce(parts.in_force, PathOf(pool), parts.in_force_line);
-  if (!theirs.ok() || theirs->record.uid() != current.uid()) {
-    state.refused = parts.declared;
-    return Undo(pool, state, parts.declared,
-                StrCat(place,
-                       ": found another in_force, expected what weir-control wrote; it is put "
-                       "back, and `declared` not looked at until it is changed once more"));
-  }
-  if (!IsSameSpec(theirs->record.spec(), current.spec())) {
-    state.refused = parts.declared;
-    return Undo(pool, state, parts.declared,
-                StrCat(place,
-                       ": the pool was declared anew while the file was edited; compare "
-                       "`declared` with `weirctl export`, and change it once more to apply it"));
-  }
-  // Only live changes came between: the edit is made on the declaration as it is.
-  std::optional<News> failed = Undo(pool, state, parts.declared, "");
-  if (!failed->refused.empty()) return failed;
-  return ExamineDeclared(pool, state, parts.declared);
+std::string EmbeddedStore::Remembered(const std::string& pool, const PoolState& state) const {
+  if (!state.judged.empty()) return std::string(SplitPoolFile(state.judged).declared);
+  if (!state.accepted.empty()) return state.accepted;
+  return FormatDeclaredPart(state.in_force->record.spec(), pool, "");
 }
 
 bool EmbeddedStore::IsSettled(PoolState& state, const std::string& text, bool& again) {
@@ -303,25 +267,46 @@ bool EmbeddedStore::IsSettled(PoolState& state, const std::string& text, bool& a
 }
 
 std::optional<EmbeddedStore::News> EmbeddedStore::Undo(const std::string& pool, PoolState& state,
-                                                       std::string_view declared,
-                                                       std::string what) {
-  const std::string text = JoinPoolFile(declared, state.in_force->text);
+                                                       const std::optional<std::string>& text,
+                                                       FoundFile found, bool& again) {
+  const bool was_judged = !state.judged.empty();
+  const std::string undone = JoinPoolFile(found.declared, state.in_force->text);
   absl::Status status = CheckLock();
-  if (status.ok()) status = WriteFileDurably(pools_directory_, FileName(pool), text);
-  if (IsDone(status)) state.judged = text;
-  if (!status.ok()) StrAppend(&what, what.empty() ? "" : "\n", FromAbsl(status.message()));
-  return News{pool, std::nullopt, std::move(what)};
+  if (status.ok()) status = ReplaceFile(pool, text, undone);
+  if (absl::IsAborted(status)) {  // it was saved once more
+    again = true;
+    return std::nullopt;
+  }
+  if (!status.ok()) {
+    StrAppend(&found.error, found.error.empty() ? "" : "\n", FromAbsl(status.message()));
+  }
+  if (!IsDone(status)) return News{pool, std::nullopt, std::move(found.error)};
+  if (found.error.empty()) {
+    state.judged = undone;
+    return ExamineDeclared(pool, state, found.declared);
+  }
+  if (found.is_refused) {
+    state.refused = found.declared;
+    state.refused_because = found.error;
+  } else if (found.declared == state.refused && state.refused_because != found.error) {
+    StrAppend(&found.error, "\n", state.refused_because);
+  }
+  // What nobody has been told of is told of next.
+  state.judged = found.is_refused || was_judged ? undone : "";
+  return News{pool, std::nullopt, std::move(found.error)};
 }
 
 std::optional<EmbeddedStore::News> EmbeddedStore::ExamineDeclared(const std::string& pool,
                                                                   PoolState& state,
                                                                   std::string_view declared) {
   state.refused.clear();
+  state.refused_because.clear();
   const absl::StatusOr<v1::PoolSpec> spec = ParseDeclaredPool(declared, PathOf(pool), pool);
   std::string errors;
   if (!spec.ok()) {
     errors = FromAbsl(spec.status().message());
   } else if (state.in_force && IsSameSpec(*spec, state.in_force->record.spec())) {
+    state.accepted = declared;
     if (HoldsAnEdit(state.in_force->record)) return News{pool, *spec, {}};  // it was undone
     return std::nullopt;
   } else {
@@ -333,6 +318,7 @@ std::optional<EmbeddedStore::News> EmbeddedStore::ExamineDeclared(const std::str
     }
   }
   state.refused = declared;
+  state.refused_because = errors;
   return News{pool, std::nullopt, std::move(errors)};
 }
 
@@ -352,94 +338,126 @@ absl::Status EmbeddedStore::CheckLock() const {
              "writes nothing any more: end it"));
 }
 
+const InForce* EmbeddedStore::InForceOf(const std::string& pool) const {
+  const auto found = pools_.find(pool);
+  return found != pools_.end() && found->second.in_force ? &*found->second.in_force : nullptr;
+}
+
 absl::Status EmbeddedStore::CheckRevision(const std::string& pool,
                                           std::string_view expected) const {
-  const auto found = pools_.find(pool);
-  const bool exists = found != pools_.end() && found->second.in_force;
-  if ((exists ? found->second.in_force->sha256 : "") == expected) return absl::OkStatus();
+  const InForce* const in_force = InForceOf(pool);
+  const bool exists = in_force != nullptr;
+  if ((exists ? in_force->sha256 : "") == expected) return absl::OkStatus();
   return absl::AbortedError(StrCat("pool '", pool, "': ",
                                    !exists            ? "it does not exist any more"
                                    : expected.empty() ? "it exists"
                                                       : "it has changed since it was read"));
 }
 
-absl::StatusOr<std::string> EmbeddedStore::DeclaredFor(
-    const v1::PoolRecord& record, const std::optional<std::string>& text) const {
-  const std::string& pool = record.name();
-  if (!text) return FormatDeclaredPart(record.spec(), pool, "");
-  const std::string_view declared = SplitPoolFile(*text).declared;
-  const absl::StatusOr<v1::PoolSpec> on_disk = ParseDeclaredPool(declared, PathOf(pool), pool);
-  if (on_disk.ok() && IsSameSpec(*on_disk, record.spec())) return std::string(declared);
-  const auto found = pools_.find(pool);
-  const v1::PoolRecord* current =
-      found != pools_.end() && found->second.in_force ? &found->second.in_force->record : nullptr;
-  // An edit that is held was undone, which nobody has been told of yet: its approval comes too
-  // late.
-  const bool is_withdrawn = current != nullptr && HoldsAnEdit(*current) &&
-                            IsSameSpec(record.spec(), current->held_content().spec());
-  if (is_withdrawn) {
-    return absl::FailedPreconditionError(
-        StrCat("pool '", pool, "': ", PathOf(pool), " does not declare any more what is held"));
-  }
-  if (current != nullptr && on_disk.ok() && IsSameSpec(*on_disk, current->spec())) {
-    return FormatDeclaredPart(record.spec(), pool, declared);
-  }
-  const bool is_same_spec = current != nullptr && IsSameSpec(record.spec(), current->spec());
-  // What is held anew must be what the file says, or nobody could approve it.
-  const bool is_approvable =
-      is_same_spec && (!HoldsAnotherSpec(record, *current) ||
-                       (on_disk.ok() && IsSameSpec(*on_disk, record.held_content().spec())));
-  if (is_approvable) return std::string(declared);
-  return absl::FailedPreconditionError(
-      StrCat("pool '", pool, "': ", PathOf(pool),
-             " was edited and is not applied; apply, correct or undo that first"));
+absl::StatusOr<std::optional<std::string>> EmbeddedStore::ReadText(const std::string& pool) const {
+  absl::StatusOr<std::string> text = ReadWholeFile(PathOf(pool), options_.max_file_bytes);
+  if (text.ok()) return *std::move(text);
+  if (absl::IsNotFound(text.status())) return std::nullopt;
+  return text.status();
 }
 
 WriteResult EmbeddedStore::Write(const v1::PoolRecord& record, std::string_view expected_revision,
                                  const v1::Version* version) {
-  const std::string& pool = record.name();
-  const CheckedPool checked = ReadPoolSpec(pool, record.spec());
+  const CheckedPool checked = ReadPoolSpec(record.name(), record.spec());
   if (!checked.ok()) return {ToStatus(checked.errors)};
-  const uint64_t generation = record.shard_map().generation();
-  CHECK(version == nullptr || version->generation() == generation);
+  CHECK(version == nullptr || version->generation() == record.shard_map().generation());
+  for (int look = 1;; ++look) {
+    const bool is_last = look == kLooks;
+    if (auto result = TryWrite(record, expected_revision, version, is_last)) return *result;
+    absl::SleepFor(options_.quiet / kLooks);
+  }
+}
 
+std::optional<WriteResult> EmbeddedStore::TryWrite(const v1::PoolRecord& record,
+                                                   std::string_view expected_revision,
+                                                   const v1::Version* version, bool is_last) {
+  const std::string& pool = record.name();
   const std::lock_guard lock(mutex_);
-  if (absl::Status status = CheckLock(); !status.ok()) return {status};
-  if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) return {status};
-  const absl::StatusOr<std::string> text = ReadWholeFile(PathOf(pool), kMaxFileBytes);
-  if (!text.ok() && !absl::IsNotFound(text.status())) return {text.status()};
+  if (absl::Status status = CheckLock(); !status.ok()) return WriteResult{status};
+  if (absl::Status status = CheckRevision(pool, expected_revision); !status.ok()) {
+    return WriteResult{status};
+  }
+  const absl::StatusOr<std::optional<std::string>> text = ReadText(pool);
+  if (!text.ok()) return WriteResult{text.status()};
+  const InForce* const old = InForceOf(pool);
+  FoundFile found = Look(pool, *text);
+  if (!found.error.empty() && !is_last) return std::nullopt;
   absl::StatusOr<std::string> declared =
-      DeclaredFor(record, text.ok() ? std::make_optional(*text) : std::nullopt);
-  if (!declared.ok()) return {declared.status()};
+      old == nullptr && !*text ? FormatDeclaredPart(record.spec(), pool, "")
+                               : DeclaredFor(record, old == nullptr ? nullptr : &old->record,
+                                             found.declared, PathOf(pool));
+  if (!declared.ok()) return WriteResult{declared.status()};
+  found.declared = *std::move(declared);
 
-  const auto found = pools_.find(pool);
-  const uint64_t old_generation = found != pools_.end() && found->second.in_force
-                                      ? found->second.in_force->record.shard_map().generation()
-                                      : 0;
   InForce in_force = FormatInForce(record);
   WriteResult result{.status = absl::OkStatus(), .revision = in_force.sha256};
-  if (expected_revision.empty()) result.status = history_.Forget(pool);
-  if (result.ok() && version != nullptr) result.status = history_.Add(pool, *version);
-  if (result.ok()) result.status = WritePoolFile(pool, *declared, std::move(in_force));
-  // Nothing is lost when this fails: it is done again at the next write, or on opening.
-  const uint64_t last = result.is_made() ? generation : old_generation;
-  if (version != nullptr) history_.Trim(pool, last, kMaxVersions).IgnoreError();
+  result.status = WriteAll(pool, *text, std::move(found), std::move(in_force), version);
+  if (absl::IsAborted(result.status)) {
+    if (!is_last) return std::nullopt;
+    result.status = absl::UnavailableError(result.status.message());
+  }
   return result;
 }
 
-absl::Status EmbeddedStore::WritePoolFile(const std::string& pool, std::string_view declared,
+FoundFile EmbeddedStore::Look(const std::string& pool,
+                              const std::optional<std::string>& text) const {
+  const InForce* const in_force = InForceOf(pool);
+  if (in_force == nullptr) {
+    return {.declared = std::string(SplitPoolFile(text.value_or("")).declared)};
+  }
+  return LookAtFile(text, *in_force, Remembered(pool, pools_.at(pool)), PathOf(pool));
+}
+
+absl::Status EmbeddedStore::WriteAll(const std::string& pool,
+                                     const std::optional<std::string>& text, FoundFile found,
+                                     InForce in_force, const v1::Version* version) {
+  const InForce* const old = InForceOf(pool);
+  const uint64_t generation = in_force.record.shard_map().generation();
+  const uint64_t old_generation = old == nullptr ? 0 : old->record.shard_map().generation();
+  absl::Status status;
+  if (old == nullptr) status = history_.Forget(pool);
+  if (status.ok() && version != nullptr) status = history_.Add(pool, *version);
+  if (status.ok()) status = WritePoolFile(pool, text, std::move(found), std::move(in_force));
+  // Nothing is lost when this fails: it is done again at the next write, or on opening.
+  const uint64_t last = IsDone(status) ? generation : old_generation;
+  if (version != nullptr) history_.Trim(pool, last, kMaxVersions).IgnoreError();
+  return status;
+}
+
+absl::Status EmbeddedStore::ReplaceFile(const std::string& pool,
+                                        const std::optional<std::string>& expected,
+                                        const std::string& text) const {
+  if (text.size() > options_.max_file_bytes) return TooLong(PathOf(pool), options_.max_file_bytes);
+  return ReplaceFileDurably(pools_directory_, FileName(pool), expected ? &*expected : nullptr,
+                            text);
+}
+
+absl::Status EmbeddedStore::WritePoolFile(const std::string& pool,
+                                          const std::optional<std::string>& before, FoundFile found,
                                           InForce in_force) {
+  const std::string& declared = found.declared;
   const std::string text = JoinPoolFile(declared, in_force.text);
-  const absl::Status status = WriteFileDurably(pools_directory_, FileName(pool), text);
+  const absl::Status status = ReplaceFile(pool, before, text);
   if (!IsDone(status)) return status;
   PoolState& state = pools_[pool];
   const absl::StatusOr<v1::PoolSpec> spec = ParseDeclaredPool(declared, PathOf(pool), pool);
   const bool is_applied = spec.ok() && IsSameSpec(*spec, in_force.record.spec());
+  if (is_applied) state.accepted = declared;
+  if (found.is_refused && !is_applied) {
+    state.refused = declared;
+    state.refused_because = found.error;
+  }
   // An edit that waits is found by this write's own event: one that nobody was told of, and one
   // whose held change this write has dropped. While anything is held it would push that out.
-  const bool is_told = SplitPoolFile(state.judged).declared == declared;
+  const bool is_told = found.is_refused || SplitPoolFile(state.judged).declared == declared;
   const bool is_settled = is_told && (in_force.record.has_held() || state.refused == declared);
   state.judged = is_applied || is_settled ? text : "";
+  if (!found.error.empty()) state.untold = std::move(found.error);
   state.in_force = std::move(in_force);
   return status;
 }
@@ -470,8 +488,7 @@ absl::StatusOr<std::vector<v1::PoolRecord>> EmbeddedStore::ListDeleted() {
 
 absl::StatusOr<std::vector<v1::Version>> EmbeddedStore::ListVersions(const std::string& pool) {
   const std::lock_guard lock(mutex_);
-  const auto found = pools_.find(pool);
-  if (found == pools_.end() || !found->second.in_force) return std::vector<v1::Version>();
+  if (InForceOf(pool) == nullptr) return std::vector<v1::Version>();
   return history_.List(pool);
 }
 

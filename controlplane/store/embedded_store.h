@@ -24,8 +24,16 @@
 // before a live change: `in_force` is put back, and `declared` is an edit like others unless the
 // declaration changed, too. Until it is put back (twice Options::quiet), a crash would leave the
 // older state.
+//
+// A write replaces the text that it has read, and no other one: what is saved in the meantime stays
+// and is looked at first (durable_file.h, ReplaceFileDurably). A crash in the moment when the two
+// are told apart may leave the write, unanswered, and lose what was saved in that same moment. A
+// file that is empty or cut short may be being saved: a write waits for it for Options::quiet. Then
+// it puts back what was declared last, and the observer is told; only what an editor that goes on
+// after that writes into the old file is lost.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -41,6 +49,7 @@
 #include "controlplane/store/address_file.h"
 #include "controlplane/store/deleted_pools.h"
 #include "controlplane/store/directory_watcher.h"
+#include "controlplane/store/pool_edit.h"
 #include "controlplane/store/pool_file.h"
 #include "controlplane/store/pool_store.h"
 #include "controlplane/store/version_history.h"
@@ -56,6 +65,7 @@ class EmbeddedStore : public PoolStore {
     absl::Duration quiet = absl::Milliseconds(100);  // how long a file must be at rest to be read
     absl::Duration max_delay = absl::Seconds(1);     // but no longer than this
     absl::Duration retry = absl::Seconds(10);        // before an edit not taken is told of again
+    size_t max_file_bytes = kMaxStoredBytes;         // no longer file is written, nor read
   };
 
   // Takes the lock and reads everything. FAILED_PRECONDITION, with the pid, when another process
@@ -82,7 +92,10 @@ class EmbeddedStore : public PoolStore {
     // The file's text, when there is nothing to tell of it: what it declares is in force, held or
     // refused. Empty: to be told of.
     std::string judged;
-    std::string refused;  // the last `declared` that is not looked at until it is changed
+    std::string accepted;  // the last `declared` that was in force, with its comments
+    std::string refused;   // the last `declared` that is not looked at until it is changed
+    std::string refused_because;
+    std::string untold;   // what a write has undone, and nobody was told of yet
     std::string suspect;  // a text, or "" for none, that is to be undone if it is there once more
     bool is_suspect = false;
     bool is_refused = false;  // the observer was told so, and not yet that it is over
@@ -107,13 +120,18 @@ class EmbeddedStore : public PoolStore {
   // takes the lock, and tells also when nothing is refused any more.
   std::optional<News> Examine(const std::string& file_name, bool& again);
   std::optional<News> ExamineFile(const std::string& pool, bool& again);
-  bool DeclaresWhatIsInForce(const std::string& pool, const PoolState& state) const;
-  std::optional<News> ExamineText(const std::string& pool, const std::string& text, bool& again);
-  std::optional<News> ExamineOtherInForce(const std::string& pool, PoolState& state,
-                                          const PoolFileParts& parts);
-  // Writes the file with `in_force` as it is; tells `what`, and why when that failed.
-  std::optional<News> Undo(const std::string& pool, PoolState& state, std::string_view declared,
-                           std::string what);
+  std::optional<News> ExamineAdded(const std::string& pool, PoolState& state,
+                                   const std::string& text);
+  std::optional<News> ExamineStored(const std::string& pool, PoolState& state,
+                                    const std::optional<std::string>& text, bool& again);
+  // Whether nothing is refused any more. An edit that is held is in order.
+  bool IsInOrder(const std::string& pool, const PoolState& state) const;
+  // `declared` as it was looked at last, or was in force; of a pool that is written.
+  std::string Remembered(const std::string& pool, const PoolState& state) const;
+  // Writes the file with `in_force` as it is in place of `text`; tells what was undone, and why
+  // when that failed.
+  std::optional<News> Undo(const std::string& pool, PoolState& state,
+                           const std::optional<std::string>& text, FoundFile found, bool& again);
   std::optional<News> ExamineDeclared(const std::string& pool, PoolState& state,
                                       std::string_view declared);
   // Whether `text` was there the last time too; else it is worth another look.
@@ -122,11 +140,25 @@ class EmbeddedStore : public PoolStore {
   // --- writes ---
   // UNAVAILABLE when the lock's file is another one than the one that is locked.
   absl::Status CheckLock() const;
+  // Null: no such pool.
+  const InForce* InForceOf(const std::string& pool) const;
   absl::Status CheckRevision(const std::string& pool, std::string_view expected) const;
-  // The first half of the file that a write of `record` leaves, given what is there.
-  absl::StatusOr<std::string> DeclaredFor(const v1::PoolRecord& record,
-                                          const std::optional<std::string>& text) const;
-  absl::Status WritePoolFile(const std::string& pool, std::string_view declared, InForce in_force);
+  // A pool's file; nullopt when there is none.
+  absl::StatusOr<std::optional<std::string>> ReadText(const std::string& pool) const;
+  FoundFile Look(const std::string& pool, const std::optional<std::string>& text) const;
+  // Write, unless the file is being saved, or may be and this is not the last try: nullopt.
+  std::optional<WriteResult> TryWrite(const v1::PoolRecord& record,
+                                      std::string_view expected_revision,
+                                      const v1::Version* version, bool is_last);
+  // The history's file, then the pool's, in place of `text`. ABORTED: as ReplaceFile.
+  absl::Status WriteAll(const std::string& pool, const std::optional<std::string>& text,
+                        FoundFile found, InForce in_force, const v1::Version* version);
+  absl::Status WritePoolFile(const std::string& pool, const std::optional<std::string>& before,
+                             FoundFile found, InForce in_force);
+  // Writes a pool's file. ABORTED when it is not `expected`; RESOURCE_EXHAUSTED when it could not
+  // be read again.
+  absl::Status ReplaceFile(const std::string& pool, const std::optional<std::string>& expected,
+                           const std::string& text) const;
 
   std::string PathOf(const std::string& pool) const;
 

@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 using EmbeddedStoreEditsTest = EmbeddedStoreTest;
 
@@ -118,6 +119,45 @@ TEST_F(EmbeddedStoreEditsTest, TellsWhenItHasUndoneWhatWasRefused) {
   EXPECT_THAT(listener_.Next(), HasSubstr("found no file"));
   EXPECT_EQ(listener_.Next(), "in order alpha");
   ExpectNothingMore();
+}
+
+TEST_F(EmbeddedStoreEditsTest, AnEditOfInForceBesideAnEditThatIsHeldLeavesNoRefusalBehind) {
+  const std::string revision = Write(TestRecord("alpha", 1), "");
+  Watch();
+  Save("alpha", Replaced(FileText("alpha"), "timeout: 1", "timeout: 5"));
+  EXPECT_EQ(listener_.Next(), "declared alpha 5");
+  v1::PoolRecord record = Stored("alpha");
+  record.mutable_held()->set_origin(kOriginFile);
+  *record.mutable_held_content()->mutable_spec() = TestSpec(5);
+  Write(record, revision);
+  const std::string held = FileText("alpha");
+  Save("alpha", Replaced(held, "slot-1", "slot-9"));
+  EXPECT_THAT(listener_.Next(),
+              AllOf(HasSubstr("found another in_force"), Not(HasSubstr("not looked at"))));
+  EXPECT_EQ(listener_.Next(), "in order alpha");
+  EXPECT_EQ(FileText("alpha"), held);
+  ExpectNothingMore();
+}
+
+TEST_F(EmbeddedStoreEditsTest, AnEditOfInForceBesideABadEditTellsOfBoth) {
+  Write(TestRecord("alpha", 1), "");
+  Watch();
+  Save("alpha", Replaced(FileText("alpha"), "timeout: 1", "timeout: soon"));
+  EXPECT_THAT(listener_.Next(), HasSubstr("key 'timeout'"));
+  Save("alpha", Replaced(FileText("alpha"), "slot-1", "slot-9"));
+  EXPECT_THAT(listener_.Next(),
+              AllOf(HasSubstr("found another in_force"), HasSubstr("key 'timeout'")));
+  ExpectNothingMore();
+}
+
+TEST_F(EmbeddedStoreEditsTest, AnEditTogetherWithOneOfInForceSaysWhatAppliesIt) {
+  Write(TestRecord("alpha", 1), "");
+  Watch();
+  const std::string both = Replaced(FileText("alpha"), "timeout: 1", "timeout: 5");
+  Save("alpha", Replaced(both, "slot-1", "slot-9"));
+  EXPECT_THAT(listener_.Next(), HasSubstr("changed once more (a comment will do)"));
+  Save("alpha", "# a comment\n" + both);
+  EXPECT_EQ(listener_.Next(), "declared alpha 5");
 }
 
 TEST_F(EmbeddedStoreEditsTest, ReorderingServersByHandBlocksNoChange) {

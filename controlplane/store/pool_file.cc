@@ -79,6 +79,11 @@ std::string InForceText(std::string_view sha256, std::string_view record) {
 
 }  // namespace
 
+absl::Status TooLong(std::string_view path, size_t max_bytes) {
+  return absl::ResourceExhaustedError(
+      StrCat(path, ": cannot be written: it would have more than ", max_bytes, " bytes"));
+}
+
 PoolFileParts SplitPoolFile(std::string_view text) {
   const size_t at = FindLine(text, kInForceKey);
   if (at == text.npos) return {.declared = text, .in_force = {}, .in_force_line = 0};

@@ -14,13 +14,20 @@
 // mistake in `declared` never makes the record unreadable. Pure functions, any thread.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/weir/v1/record.pb.h"
 
 namespace weir {
+
+// No file of the store is longer: what could not be read again is not written.
+inline constexpr size_t kMaxStoredBytes = 64 << 20;
+// RESOURCE_EXHAUSTED for a file that would be.
+absl::Status TooLong(std::string_view path, size_t max_bytes);
 
 // Both lend from the text that was split.
 struct PoolFileParts {

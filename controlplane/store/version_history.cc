@@ -15,7 +15,6 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kSuffix = ".json";
-constexpr size_t kMaxBytes = 64 << 20;
 
 std::string FileName(uint64_t generation) { return StrCat(generation, kSuffix); }
 
@@ -29,11 +28,11 @@ std::optional<uint64_t> GenerationOf(std::string_view file_name) {
 
 absl::Status VersionHistory::Add(const std::string& pool, const v1::Version& version) {
   const std::string directory = DirectoryOf(pool);
+  const std::string name = FileName(version.generation());
+  const std::string text = StrCat(FormatJson(version, 0), "\n");
+  if (text.size() > max_bytes_) return TooLong(StrCat(directory, "/", name), max_bytes_);
   absl::Status status = MakePrivateDirectory(directory);
-  if (status.ok()) {
-    status = WriteFileDurably(directory, FileName(version.generation()),
-                              StrCat(FormatJson(version, 0), "\n"));
-  }
+  if (status.ok()) status = WriteFileDurably(directory, name, text);
   return absl::IsDataLoss(status) ? absl::UnavailableError(status.message()) : status;
 }
 
@@ -55,7 +54,7 @@ absl::StatusOr<std::vector<v1::Version>> VersionHistory::List(const std::string&
   std::vector<v1::Version> versions;
   for (auto generation = generations->rbegin(); generation != generations->rend(); ++generation) {
     const std::string path = StrCat(DirectoryOf(pool), "/", FileName(*generation));
-    const absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxBytes);
+    const absl::StatusOr<std::string> text = ReadWholeFile(path, max_bytes_);
     if (!text.ok()) return text.status();
     const auto status =
         google::protobuf::util::JsonStringToMessage(*text, &versions.emplace_back());

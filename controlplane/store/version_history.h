@@ -18,10 +18,12 @@ namespace weir {
 
 class VersionHistory {
  public:
-  explicit VersionHistory(std::string directory) : directory_(std::move(directory)) {}
+  // No file is longer than `max_bytes`.
+  VersionHistory(std::string directory, size_t max_bytes)
+      : directory_(std::move(directory)), max_bytes_(max_bytes) {}
 
   // Writes the version's file durably. With an error it is not to be counted on, also when it is
-  // there (Trim removes it); never DATA_LOSS.
+  // there (Trim removes it); never DATA_LOSS. RESOURCE_EXHAUSTED when it could not be read again.
   absl::Status Add(const std::string& pool, const v1::Version& version);
 
   // Newest first. DATA_LOSS when a file cannot be read as a version.
@@ -40,6 +42,7 @@ class VersionHistory {
   absl::StatusOr<std::vector<uint64_t>> Generations(const std::string& pool) const;
 
   const std::string directory_;
+  const size_t max_bytes_;
 };
 
 }  // namespace weir

@@ -51,6 +51,44 @@ int WriteNewFile(const std::string& path, std::string_view contents) {
   return WriteAndSync(fd.get(), contents);
 }
 
+// Whether the file has these contents; with null, whether there is none.
+bool Has(const std::string& path, const std::string* contents) {
+  const absl::StatusOr<std::string> found =
+      ReadWholeFile(path, contents == nullptr ? 0 : contents->size());
+  if (contents == nullptr) return absl::IsNotFound(found.status());
+  return found.ok() && *found == *contents;
+}
+
+// errno, or 0.
+int Rename(const std::string& from, const std::string& to, unsigned flags) {
+  return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0 ? 0 : errno;
+}
+
+// Somebody saved what came out as `temporary` when `ours` went into its place: what was saved last
+// goes back there, and is not always that.
+void PutBack(const std::string& temporary, const std::string& path, const std::string& ours) {
+  if (Rename(temporary, path, RENAME_EXCHANGE) != 0) {
+    Rename(temporary, path, 0);  // it is all that there is
+  } else if (!Has(temporary, &ours)) {
+    Rename(temporary, path, RENAME_EXCHANGE);
+  }
+}
+
+// Renames `temporary`, which has `ours`, to `path`, unless that is not as expected: ECANCELED.
+// errno, or 0; `temporary` may be left.
+int RenameOver(const std::string& temporary, const std::string& path, const std::string* expected,
+               const std::string& ours) {
+  const int error =
+      Rename(temporary, path, expected == nullptr ? RENAME_NOREPLACE : RENAME_EXCHANGE);
+  if (error == (expected == nullptr ? EEXIST : ENOENT)) return ECANCELED;
+  if (error == EINVAL || error == ENOSYS) {  // the file system cannot do it
+    return Has(path, expected) ? Rename(temporary, path, 0) : ECANCELED;
+  }
+  if (error != 0 || expected == nullptr || Has(temporary, expected)) return error;
+  PutBack(temporary, path, ours);
+  return ECANCELED;
+}
+
 }  // namespace
 
 absl::Status FileError(std::string_view path, std::string_view what, int error) {
@@ -92,6 +130,20 @@ absl::Status WriteFileDurably(const std::string& directory, std::string_view nam
     return FileError(path, "written", error);
   }
   return SyncDirectoryAfterChange(directory);
+}
+
+absl::Status ReplaceFileDurably(const std::string& directory, std::string_view name,
+                                const std::string* expected, std::string_view contents) {
+  const std::string path = StrCat(directory, "/", name);
+  const std::string temporary = StrCat(directory, "/", TemporaryName(name));
+  int error = WriteNewFile(temporary, contents);
+  if (error == 0) error = RenameOver(temporary, path, expected, std::string(contents));
+  unlink(temporary.c_str());
+  if (error == ECANCELED) {
+    SyncDirectory(directory);
+    return absl::AbortedError(StrCat(path, ": somebody else writes it at the same time"));
+  }
+  return error == 0 ? SyncDirectoryAfterChange(directory) : FileError(path, "written", error);
 }
 
 absl::Status RemoveFileDurably(const std::string& directory, std::string_view name) {

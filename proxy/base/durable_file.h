@@ -30,6 +30,15 @@ absl::Status MakePrivateDirectory(const std::string& path);
 absl::Status WriteFileDurably(const std::string& directory, std::string_view name,
                               std::string_view contents);
 
+// The same, unless the file is another one than `expected` (null: there is none) by then: ABORTED,
+// and it stays as whoever saved it left it, also one who writes into it and has not finished. With
+// a crash in between, the moment of a comparison, either of both may be there.
+//
+// It exchanges the two files and looks at what came out (renameat2). A file system that cannot do
+// that is looked at right before the renaming: what is saved in the instant between them is lost.
+absl::Status ReplaceFileDurably(const std::string& directory, std::string_view name,
+                                const std::string* expected, std::string_view contents);
+
 // Removes the file durably; one that does not exist is no error.
 absl::Status RemoveFileDurably(const std::string& directory, std::string_view name);
 

@@ -2,8 +2,15 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <utility>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -16,6 +23,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+
+// Called, once, when a file is about to be renamed into place; whether the file system can
+// exchange.
+std::function<bool()> before_rename;
 
 class DurableFileTest : public ::testing::Test {
  protected:
@@ -90,6 +101,78 @@ TEST_F(DurableFileTest, LeavesTheOldFileAndNoTemporaryOneWhenTheDiskIsFull) {
   EXPECT_THAT(ListDirectory(directory_).value(), ElementsAre("a"));
 }
 
+TEST_F(DurableFileTest, ReplacesTheFileThatIsExpectedOnly) {
+  EXPECT_TRUE(ReplaceFileDurably(directory_, "a", nullptr, "1").ok());
+  EXPECT_EQ(Read("a"), "1");
+  EXPECT_TRUE(absl::IsAborted(ReplaceFileDurably(directory_, "a", nullptr, "2")));
+  const std::string expected = "1";
+  EXPECT_TRUE(ReplaceFileDurably(directory_, "a", &expected, "22").ok());
+  EXPECT_EQ(Read("a"), "22");
+  EXPECT_EQ(ReplaceFileDurably(directory_, "a", &expected, "3").ToString(),
+            StrCat("ABORTED: ", directory_, "/a: somebody else writes it at the same time"));
+  EXPECT_EQ(Read("a"), "22");
+  EXPECT_TRUE(absl::IsAborted(ReplaceFileDurably(directory_, "b", &expected, "3")));
+  EXPECT_EQ(ModeOf(directory_ + "/a"), 0600u);
+  EXPECT_THAT(ListDirectory(directory_).value(), ElementsAre("a"));
+}
+
+TEST_F(DurableFileTest, LosesNothingThatIsSavedRightBeforeTheRename) {
+  const std::string old = "old";
+  const std::string path = directory_ + "/a";
+  for (const bool can_exchange : {true, false}) {
+    const auto save = [&](const std::string& text) {
+      before_rename = [=] {
+        std::ofstream(path) << text;
+        return can_exchange;
+      };
+    };
+    ASSERT_TRUE(WriteFileDurably(directory_, "a", old).ok());
+    save("edited");
+    EXPECT_TRUE(absl::IsAborted(ReplaceFileDurably(directory_, "a", &old, "ours")));
+    EXPECT_EQ(Read("a"), "edited");
+    ASSERT_TRUE(RemoveFileDurably(directory_, "a").ok());
+    save("added");
+    EXPECT_TRUE(absl::IsAborted(ReplaceFileDurably(directory_, "a", nullptr, "ours")));
+    EXPECT_EQ(Read("a"), "added");
+    const std::string added = "added";
+    save("added");  // touched
+    EXPECT_TRUE(ReplaceFileDurably(directory_, "a", &added, "ours").ok());
+    EXPECT_EQ(Read("a"), "ours");
+    EXPECT_THAT(ListDirectory(directory_).value(), ElementsAre("a"));
+  }
+}
+
+TEST_F(DurableFileTest, LeavesTheFileToOneWhoHasEmptiedItAndGoesOnWriting) {
+  ASSERT_TRUE(WriteFileDurably(directory_, "a", "old").ok());
+  std::ofstream stream;
+  before_rename = [&] {
+    stream.open(directory_ + "/a");
+    return true;
+  };
+  const std::string old = "old";
+  EXPECT_TRUE(absl::IsAborted(ReplaceFileDurably(directory_, "a", &old, "ours")));
+  stream << "edited";
+  stream.close();
+  EXPECT_EQ(Read("a"), "edited");
+}
+
+TEST_F(DurableFileTest, OfTwoThatAreSavedAroundTheRenameTheLastOneStays) {
+  ASSERT_TRUE(WriteFileDurably(directory_, "a", "old").ok());
+  before_rename = [&] {
+    std::ofstream(directory_ + "/a") << "first";
+    before_rename = [&] {  // before the first is put back
+      std::ofstream(directory_ + "/b") << "second";
+      EXPECT_EQ(rename((directory_ + "/b").c_str(), (directory_ + "/a").c_str()), 0);
+      return true;
+    };
+    return true;
+  };
+  const std::string old = "old";
+  EXPECT_TRUE(absl::IsAborted(ReplaceFileDurably(directory_, "a", &old, "ours")));
+  EXPECT_EQ(Read("a"), "second");
+  EXPECT_THAT(ListDirectory(directory_).value(), ElementsAre("a"));
+}
+
 TEST_F(DurableFileTest, SaysWhyAFileCannotBeReadOrWritten) {
   EXPECT_TRUE(absl::IsNotFound(WriteFileDurably(directory_ + "/no", "a", "")));
   EXPECT_TRUE(absl::IsNotFound(ReadWholeFile(directory_ + "/no", 10).status()));
@@ -103,3 +186,14 @@ TEST_F(DurableFileTest, SaysWhyAFileCannotBeReadOrWritten) {
 
 }  // namespace
 }  // namespace weir
+
+// In place of the C library's.
+extern "C" int renameat2(int old_directory, const char* from, int new_directory, const char* to,
+                         unsigned flags) noexcept {
+  const auto hook = std::exchange(weir::before_rename, nullptr);
+  if (hook != nullptr && !hook() && flags != 0) {
+    errno = EINVAL;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_renameat2, old_directory, from, new_directory, to, flags));
+}
