@@ -34,6 +34,23 @@ v1::ResourceError Kept(const v1::ResourceError& error, const CachedResource& res
   return kept;
 }
 
+// Why a resource was left alone; `newer`: for which state, null when the proxy does not say.
+v1::ResourceError LeftAlone(const v1::ResourceKey& key, std::string_view version,
+                            std::string_view uid, uint64_t generation, const v1::HeldState* newer) {
+  v1::ResourceError error;
+  *error.mutable_key() = key;
+  if (key.type() != v1::RESOURCE_SECRET) error.set_version(std::string(version));
+  std::string held = "a newer state";
+  if (newer != nullptr && newer->uid() == uid) {
+    held = StrCat("generation ", newer->generation(), ", newer than ", generation);
+  } else if (newer != nullptr) {
+    held = "a pool of this name that was created later";
+  }
+  error.set_error_detail(
+      StrCat("the proxy holds ", held, ": see docs/control_plane.md, \"Backups\""));
+  return error;
+}
+
 // True when `resource` is what the target says, or of the same uid and not older.
 bool Reaches(const v1::Resource& resource, const AckTarget& target) {
   return resource.version() == target.version ||
@@ -208,8 +225,12 @@ AckResult ProxyState::Answer(std::span<const ResourcePtr> changed,
                              std::span<const v1::RemovedResource> removed, const v1::Ack& ack) {
   std::map<ResourceId, const v1::ResourceError*> errors;
   for (const v1::ResourceError& error : ack.errors()) errors[IdOf(error.key())] = &error;
-  std::set<ResourceId> stale;
-  for (const v1::ResourceKey& key : ack.stale()) stale.insert(IdOf(key));
+  std::map<ResourceId, const v1::HeldState*> stale;  // null: it does not say for what
+  for (const v1::ResourceKey& key : ack.stale()) stale[IdOf(key)] = nullptr;
+  for (const v1::HeldState& newer : ack.newer()) {
+    const auto found = stale.find(IdOf(newer.key()));
+    if (found != stale.end()) found->second = &newer;
+  }
 
   AckResult result;
   std::lock_guard lock(mutex_);
@@ -219,10 +240,12 @@ AckResult ProxyState::Answer(std::span<const ResourcePtr> changed,
       result.refused.push_back(Kept(*error->second, *resource));
       entry.declined = std::make_unique<Declined>(
           Declined{.resource = resource, .removal = {}, .error = result.refused.back()});
-    } else if (stale.contains(resource->id)) {
-      ++result.stale;
-      entry.declined =
-          std::make_unique<Declined>(Declined{.resource = resource, .removal = {}, .stale = true});
+    } else if (const auto newer = stale.find(resource->id); newer != stale.end()) {
+      const v1::Resource& offered = resource->message;
+      result.stale.push_back(LeftAlone(offered.key(), offered.version(), offered.uid(),
+                                       offered.generation(), newer->second));
+      entry.declined = std::make_unique<Declined>(Declined{
+          .resource = resource, .removal = {}, .stale = true, .error = result.stale.back()});
     } else {
       ++result.taken;
       entry = {.held = resource, .declined = nullptr};
@@ -230,10 +253,11 @@ AckResult ProxyState::Answer(std::span<const ResourcePtr> changed,
   }
   for (const v1::RemovedResource& removal : removed) {
     const ResourceId id = IdOf(removal.key());
-    if (stale.contains(id)) {
-      ++result.stale;
-      entries_[id].declined = std::make_unique<Declined>(
-          Declined{.resource = nullptr, .removal = removal, .stale = true});
+    if (const auto newer = stale.find(id); newer != stale.end()) {
+      result.stale.push_back(
+          LeftAlone(removal.key(), "", removal.uid(), removal.generation(), newer->second));
+      entries_[id].declined = std::make_unique<Declined>(Declined{
+          .resource = nullptr, .removal = removal, .stale = true, .error = result.stale.back()});
     } else {
       result.taken += entries_.erase(id);
     }
@@ -310,20 +334,20 @@ std::optional<v1::ProxyResult> ProxyState::OutcomeOf(std::span<const AckTarget> 
 bool ProxyState::Has(const AckTarget& target) const {
   const auto found = entries_.find(target.id);
   if (found == entries_.end()) return target.version.empty();
-  const Entry& entry = found->second;
-  const bool is_stale = entry.declined != nullptr && entry.declined->stale;
-  const ResourcePtr declined = is_stale ? entry.declined->resource : nullptr;
-  if (target.version.empty()) return entry.held == nullptr || (is_stale && declined == nullptr);
-  if (entry.held != nullptr && Reaches(entry.held->message, target)) return true;
-  return declined != nullptr && Reaches(declined->message, target);
+  const ResourcePtr& held = found->second.held;
+  if (target.version.empty()) return held == nullptr;
+  return held != nullptr && Reaches(held->message, target);
 }
 
 const v1::ResourceError* ProxyState::RefusalOf(const AckTarget& target) const {
   const auto found = entries_.find(target.id);
-  if (found == entries_.end() || target.version.empty()) return nullptr;
-  const Declined* const declined = found->second.declined.get();
-  if (declined == nullptr || declined->stale) return nullptr;
-  return Reaches(declined->resource->message, target) ? &declined->error : nullptr;
+  const Declined* const declined = found == entries_.end() ? nullptr : found->second.declined.get();
+  if (declined == nullptr) return nullptr;
+  const bool is_of_target =
+      declined->resource == nullptr
+          ? target.version.empty()
+          : !target.version.empty() && Reaches(declined->resource->message, target);
+  return is_of_target ? &declined->error : nullptr;
 }
 
 ProxyState::Scope ProxyState::ScopeOf(const FleetView& view, std::string_view pool) {
@@ -343,7 +367,7 @@ v1::Proxy ProxyState::Describe(const FleetView& view, std::string_view pool) con
   *proxy.mutable_connected() = ToProto(connected_);
   size_t bytes = 0;
   for (const auto& [id, entry] : entries_) {
-    if (!scope.Has(id) || entry.declined == nullptr || entry.declined->stale) continue;
+    if (!scope.Has(id) || entry.declined == nullptr) continue;
     bytes += entry.declined->error.ByteSizeLong();
     if (bytes > kMaxDescribedBytes) break;
     *proxy.add_errors() = entry.declined->error;

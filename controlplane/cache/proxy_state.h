@@ -38,8 +38,9 @@ struct Difference {
 // How a proxy answered a response.
 struct AckResult {
   size_t taken = 0;  // in force now, or gone
-  size_t stale = 0;  // older than what it holds, and left alone
   std::vector<v1::ResourceError> refused;
+  // Older than what it holds or held, and left alone; the reason says which state that is.
+  std::vector<v1::ResourceError> stale;
 };
 
 // A state of a resource that somebody waits for; without a version: that it is gone.
@@ -95,8 +96,9 @@ class ProxyState {
   const std::string& address() const { return address_; }
   std::string fleet() const;
   bool Wants(std::string_view pool) const;
-  // ACKED when it holds all targets or later states of them, NACKED when it has refused one;
-  // nothing while it has not answered.
+  // ACKED when it holds all targets or states that it was sent later, NACKED when it has refused
+  // one, or left it alone as older than what it holds: what it serves then nobody here knows.
+  // Nothing while it has not answered.
   std::optional<v1::ProxyResult> OutcomeOf(std::span<const AckTarget> targets) const;
   // For people. `view`: what its fleet has, to tell whether it is in sync. Of what it holds, has
   // refused and reports of shards only what concerns `pool`, if that is not empty. Without secrets:
@@ -107,9 +109,9 @@ class ProxyState {
   struct Declined {
     ResourcePtr resource;          // null: its removal
     v1::RemovedResource removal;   // then as of this
-    bool stale = false;            // older than what it holds; else refused:
+    bool stale = false;            // older than what it holds; else refused
     v1::ResourceError error = {};  // why
-    std::string beside = {};       // and what it held then, see Beside
+    std::string beside = {};       // what it held when it refused, see Beside
   };
 
   struct Entry {

@@ -114,11 +114,49 @@ TEST_F(ProxyStateTest, ARefusalIsForgottenWhenTheOldStateIsTheLatestAgain) {
   EXPECT_TRUE(Described().in_sync());
 }
 
-TEST_F(ProxyStateTest, AProxyThatHoldsALaterStateFromElsewhereCountsAsAcked) {
-  Has("p0", "e1", 1);
-  FindsStale(PoolId("alpha"));
-  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p0", {.generation = 1})), "ACKED");
+TEST_F(ProxyStateTest, AfterABackupIsRestoredNobodyVouchesForAProxyThatLeavesAChangeAlone) {
+  Has("p0", "e1", 40);
+  v1::Ack ack;
+  *ack.add_stale() = KeyOf(PoolId("alpha"));
+  v1::HeldState& newer = *ack.add_newer();
+  *newer.mutable_key() = KeyOf(PoolId("alpha"));
+  newer.set_uid("uid-1");
+  newer.set_generation(43);
+  EXPECT_EQ(Answers(ack).stale.size(), 1u);
+  const std::string why =
+      "the proxy holds generation 43, newer than 40: see docs/control_plane.md, \"Backups\"";
+  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p0", {.generation = 40})), StrCat("NACKED ", why));
+  ASSERT_EQ(Described().errors_size(), 1);
+  EXPECT_EQ(Described().errors(0).error_detail(), why);
   EXPECT_FALSE(Described().in_sync());
+  // The next change is not judged before it is answered.
+  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p9", {.generation = 44})), "pending");
+  Has("p9", "e1", 44);
+  Answers({});
+  EXPECT_EQ(OutcomeOf(NewPool("alpha", "p9", {.generation = 44})), "ACKED");
+  EXPECT_THAT(Described().errors(), IsEmpty());
+}
+
+TEST_F(ProxyStateTest, AnOlderPoolOfTheSameNameIsNackedAndSoIsOneLeftAloneWithoutAWord) {
+  Has("p0", "e1", 40);
+  v1::Ack ack;
+  *ack.add_stale() = KeyOf(PoolId("alpha"));
+  *ack.add_newer()->mutable_key() = KeyOf(PoolId("alpha"));
+  ack.mutable_newer(0)->set_uid("uid-2");
+  Answers(ack);
+  EXPECT_THAT(OutcomeOf(NewPool("alpha", "p0", {.generation = 40})),
+              HasSubstr("NACKED the proxy holds a pool of this name that was created later"));
+  Has("p0", "e1", 41);
+  FindsStale(PoolId("alpha"));
+  EXPECT_THAT(OutcomeOf(NewPool("alpha", "p0", {.generation = 41})),
+              HasSubstr("NACKED the proxy holds a newer state"));
+}
+
+TEST_F(ProxyStateTest, ARemovalThatIsLeftAloneAsOlderIsNoRemoval) {
+  cache_.RemovePool("blue", "alpha");
+  FindsStale(PoolId("alpha"));
+  EXPECT_THAT(OutcomeOf(AckTargetOfRemoval(PoolId("alpha"))),
+              HasSubstr("NACKED the proxy holds a newer state"));
 }
 
 TEST_F(ProxyStateTest, ARemovalIsAckedWhenNothingIsHeld) {

@@ -72,6 +72,7 @@ struct Change {
   bool held = false;           // kHeld, or a replayed one that was held
   v1::PoolRecord record = {};  // after the change
   v1::Plan plan = {};
+  std::string dropped = {};  // the id of the held plan that went for it; empty: none did
   // For the history, with kApplied and kDeleted.
   std::optional<v1::Version> version = {};
 };

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "controlplane/model/change_test_support.h"
+#include "controlplane/model/resources.h"
 #include "proxy/base/strings.h"
 #include "proxy/config/pool_limits.h"
 
@@ -15,6 +16,7 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 v1::UpdatePoolRequest Update(const ChangedPool& pool, const v1::PoolSpec& spec,
                              std::initializer_list<const char*> paths) {
@@ -179,6 +181,52 @@ TEST(UpdatePoolTest, WithoutAnEtagItTakesForce) {
   request.mutable_options()->set_force(true);
   pool.Made(UpdatePool(&pool.record, request, pool.context));
   EXPECT_EQ(pool.InForce(), "a b c");
+}
+
+TEST(UpdatePoolTest, APoolThatGoesToAnotherFleetMovesAllOfItsKeys) {
+  ChangedPool pool("a b");
+  pool.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0.99);
+  v1::PoolSpec spec = SpecWith("a b");
+  spec.set_fleet("elsewhere");
+  const Change held =
+      pool.Made(UpdatePool(&pool.record, Update(pool, spec, {"fleet"}), pool.context));
+  EXPECT_TRUE(held.held);
+  EXPECT_EQ(held.plan.moved_fraction(), 1.0);
+  EXPECT_THAT(held.plan.changes(),
+              Contains("no proxy of fleet 'default' serves the pool any longer"));
+  EXPECT_EQ(FleetOf(pool.record.spec()), "default");
+
+  spec.set_fleet("default");  // as it is without a word
+  const Change same =
+      pool.Made(UpdatePool(&pool.record, Update(pool, spec, {"fleet"}), pool.context));
+  EXPECT_EQ(same.plan.moved_fraction(), 0.0);
+}
+
+TEST(UpdatePoolTest, APoolThatNobodyServesYetMayGoToAnotherFleet) {
+  ChangedPool pool("a b");
+  pool.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0);
+  for (v1::Slot& slot : *pool.record.mutable_shard_map()->mutable_slots()) {
+    slot.set_state(v1::SLOT_PENDING);
+  }
+  v1::PoolSpec spec = SpecWith("a b");
+  spec.set_fleet("elsewhere");
+  EXPECT_FALSE(
+      pool.Made(UpdatePool(&pool.record, Update(pool, spec, {"fleet"}), pool.context)).held);
+}
+
+TEST(UpdatePoolTest, AHeldChangeThatTakesTheFirstOnesPlaceSaysWhichItDrops) {
+  ChangedPool pool("a b");
+  pool.record.mutable_spec()->mutable_guard()->set_max_moved_fraction(0);
+  const auto hold = [&pool](const char* shards) {
+    return pool.Made(
+        UpdatePool(&pool.record, Update(pool, SpecWith(shards), {"servers"}), pool.context));
+  };
+  const Change first = hold("a b c");
+  EXPECT_THAT(first.dropped, IsEmpty());
+  EXPECT_THAT(hold("a b c").dropped, IsEmpty()) << "the same again";
+  const Change second = hold("a b d");
+  EXPECT_TRUE(second.held);
+  EXPECT_EQ(second.dropped, first.plan.id());
 }
 
 TEST(UpdatePoolTest, AnEtagOfAPoolThatWasDeletedAndCreatedAgainIsNotGood) {

@@ -14,6 +14,7 @@
 #include "controlplane/model/plan.h"
 #include "controlplane/model/pool_spec.h"
 #include "controlplane/model/request_log.h"
+#include "controlplane/model/resources.h"
 #include "proxy/base/strings.h"
 #include "proxy/config/pool_limits.h"
 
@@ -139,12 +140,25 @@ Slots AsPlanned(const Slots& before, const Slots& after) {
   return planned;
 }
 
+// A pool that goes to another fleet takes every key from the proxies that serve it, wherever the
+// ring has them.
+void CountLeavingFleet(const v1::PoolRecord& before, const Proposal& proposal, v1::Plan& plan) {
+  const std::string fleet = FleetOf(before.spec());
+  const bool leaves = OnTheRing(before.shard_map().slots()) > 0 && FleetOf(proposal.spec) != fleet;
+  if (!leaves) return;
+  plan.set_moved_fraction(1);
+  plan.set_method(v1::PLAN_EXACT);
+  plan.clear_estimated_because();
+  plan.add_changes(StrCat("no proxy of fleet '", fleet, "' serves the pool any longer"));
+}
+
 v1::Plan MakePlan(const v1::PoolRecord& before, const Proposal& proposal,
                   const v1::ChangeOptions& options) {
   v1::Plan plan = PlanBetween(
       before,
       PlacementOf(before.spec().policy(), AsPlanned(before.shard_map().slots(), proposal.slots)),
       proposal, PlacementOf(proposal.spec.policy(), AsIfServed(proposal.slots)));
+  CountLeavingFleet(before, proposal, plan);
   std::optional<double> requested;
   if (options.has_max_moved_fraction()) requested = options.max_moved_fraction();
   // The guard in force, so that a change cannot pass by loosening it.
@@ -175,6 +189,7 @@ Change HoldContent(const v1::PoolRecord& before, v1::HeldContent content, v1::Pl
   // The same change again changes nothing, and keeps whoever asked first.
   if (before.has_held() && before.held().plan().id() == plan.id()) return change;
   change.write = true;
+  if (before.has_held()) change.dropped = before.held().plan().id();
   v1::HeldChange& held = *change.record.mutable_held();
   *held.mutable_plan() = std::move(plan);
   *held.mutable_since() = context.now;
@@ -202,8 +217,9 @@ void HoldOn(const v1::PoolRecord& before, const ChangeContext& context, v1::Pool
 void TakeBackHeldSpec(Change& change) {
   v1::PoolRecord& record = change.record;
   if (!record.has_held() || IsSameSpec(record.held_content().spec(), record.spec())) return;
+  change.dropped = record.held().plan().id();
   change.plan.add_changes(
-      StrCat("drop held plan ", record.held().plan().id(), ": its declaration is taken back"));
+      StrCat("drop held plan ", change.dropped, ": its declaration is taken back"));
   record.clear_held();
   record.clear_held_content();
   change.write = true;
@@ -247,7 +263,8 @@ Change ApplyContent(const v1::PoolRecord& before, v1::HeldContent content, v1::P
   Change change{.effect = ChangeEffect::kApplied, .write = true, .record = before};
   v1::PoolRecord& record = change.record;
   if (record.has_held() && record.held().plan().id() != plan.id()) {
-    plan.add_changes(StrCat("drop held plan ", record.held().plan().id(), ": its base is gone"));
+    change.dropped = record.held().plan().id();
+    plan.add_changes(StrCat("drop held plan ", change.dropped, ": its base is gone"));
   }
   record.clear_held();
   record.clear_held_content();

@@ -1,12 +1,15 @@
 #include "controlplane/model/version_changes.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
 #include "controlplane/model/pending.h"
 #include "controlplane/model/proposal.h"
+#include "controlplane/model/proto_time.h"
 #include "proxy/base/strings.h"
 
 namespace weir {
@@ -87,6 +90,18 @@ ChangeResult Rollback(const v1::PoolRecord* record, const v1::RollbackRequest& r
   ChangeContext rollback = context;
   rollback.origin = StrCat(context.origin, ", rollback to ", request.generation());
   return Propose(*record, OldContent(*record, *version), terms, rollback);
+}
+
+Change BeginNewHistory(const v1::PoolRecord& record, const ChangeContext& context) {
+  v1::PoolRecord reborn = record;
+  reborn.set_uid(context.new_uid);
+  // Later than the state before, whatever the clock says.
+  const absl::Time after = FromProto(record.created()) + absl::Nanoseconds(1);
+  *reborn.mutable_created() = ToProto(std::max(FromProto(context.now), after));
+  Change change = PutOnRing(reborn, reborn.shard_map().slots(), context);
+  change.plan.add_changes("begin a new history: proxies take it whatever they hold");
+  *change.version->mutable_plan() = change.plan;
+  return change;
 }
 
 }  // namespace weir

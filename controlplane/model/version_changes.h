@@ -19,4 +19,9 @@ ChangeResult ApprovePlan(const v1::PoolRecord* record, const v1::ApprovePlanRequ
 ChangeResult Rollback(const v1::PoolRecord* record, const v1::RollbackRequest& request,
                       const v1::Version* version, const ChangeContext& context);
 
+// The same content as the beginning of a new history: another uid, created now. Proxies take it
+// whatever state of the pool they hold, from the future of a restored backup for instance. A
+// change that is held goes on being held.
+Change BeginNewHistory(const v1::PoolRecord& record, const ChangeContext& context);
+
 }  // namespace weir

@@ -4,12 +4,16 @@
 #include <gtest/gtest.h>
 
 #include "controlplane/model/change_test_support.h"
+#include "controlplane/model/resources.h"
 #include "controlplane/model/shard_changes.h"
+#include "proto/resource_order.h"
 
 namespace weir {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 // A pool of a and b that holds the addition of c, which bob asked for.
 ChangedPool HoldingPool() {
@@ -170,6 +174,42 @@ TEST(RollbackTest, AVersionThatIsNotKeptIsNotFound) {
   ChangedPool pool("a b");
   EXPECT_EQ(CodeOf(Rollback(&pool.record, RollbackTo(pool, 7), nullptr, pool.context)),
             absl::StatusCode::kNotFound);
+}
+
+// As proxies judge it.
+TEST(BeginNewHistoryTest, ProxiesWithALaterGenerationTakeWhatWasRestored) {
+  ChangedPool pool("a b");
+  v1::Resource theirs = ResourcesOf(pool.record, {}).pool;
+  theirs.set_generation(43);
+  EXPECT_TRUE(IsOlder(ResourcesOf(pool.record, {}).pool, theirs));
+
+  for (const char* uid : {"uid-2", "uid-3"}) {  // also when it is done twice, at the same moment
+    pool.context.new_uid = uid;
+    const v1::PoolRecord before = pool.record;
+    const Change change = pool.Made(BeginNewHistory(pool.record, pool.context));
+    EXPECT_EQ(change.effect, ChangeEffect::kApplied);
+    EXPECT_EQ(pool.record.uid(), uid);
+    EXPECT_EQ(pool.record.shard_map().generation(), before.shard_map().generation() + 1);
+    EXPECT_EQ(pool.record.declared_generation(), before.declared_generation());
+    EXPECT_EQ(pool.InForce(), "a b");
+    ASSERT_TRUE(change.version.has_value());
+    EXPECT_THAT(change.version->plan().changes(),
+                ElementsAre("begin a new history: proxies take it whatever they hold"));
+    const v1::Resource ours = ResourcesOf(pool.record, {}).pool;
+    EXPECT_TRUE(IsOlder(theirs, ours));
+    EXPECT_FALSE(IsOlder(ours, theirs));
+    theirs = ours;
+    theirs.set_generation(99);
+  }
+}
+
+TEST(BeginNewHistoryTest, WhatIsHeldGoesOnBeingHeldAndCanBeApproved) {
+  ChangedPool pool = HoldingPool();
+  pool.context.new_uid = "uid-2";
+  EXPECT_THAT(pool.Made(BeginNewHistory(pool.record, pool.context)).dropped, IsEmpty());
+  ASSERT_TRUE(pool.record.has_held());
+  pool.Made(ApprovePlan(&pool.record, Approve(pool.record.held().plan().id()), pool.context));
+  EXPECT_EQ(pool.InForce(), "a b c");
 }
 
 }  // namespace

@@ -23,9 +23,10 @@ bool IsName(const std::string& endpoint) { return LiteralAddressOf(endpoint).emp
 
 }  // namespace
 
-void AddressBook::Remember(ResolvedAddresses resolved) {
+void AddressBook::Remember(KnownAddresses known) {
   const std::lock_guard lock(mutex_);
-  resolved_ = std::move(resolved);
+  resolved_ = std::move(known.resolved);
+  remembered_ = std::move(known.kept);
 }
 
 void AddressBook::SetPool(const v1::PoolRecord& record) {
@@ -37,13 +38,27 @@ void AddressBook::SetPool(const v1::PoolRecord& record) {
   }
   RemoveUser(record.name());
   for (const auto& [name, place] : need.slots) users_[place.endpoint].insert(record.name());
-  needs_[record.name()] = std::move(need);
+  Need& place = needs_[record.name()];
+  if (KeptOf(place) != KeptOf(need)) ++changes_;
+  place = std::move(need);
+  remembered_.erase(record.name());
+}
+
+KeptAddresses::mapped_type AddressBook::KeptOf(const Need& need) const {
+  KeptAddresses::mapped_type kept;
+  for (const auto& [name, place] : need.slots) {
+    if (!place.before.empty() && AddressesOf(place.endpoint).empty()) kept[name] = place.before;
+  }
+  return kept;
 }
 
 void AddressBook::RemovePool(const std::string& pool) {
   const std::lock_guard lock(mutex_);
   RemoveUser(pool);
-  needs_.erase(pool);
+  const auto need = needs_.find(pool);
+  if (need == needs_.end()) return;
+  if (!KeptOf(need->second).empty()) ++changes_;
+  needs_.erase(need);
 }
 
 void AddressBook::RemoveUser(const std::string& pool) {
@@ -62,7 +77,8 @@ void AddressBook::Forget(const std::map<std::string, absl::Duration>& names) {
   const size_t forgotten = std::erase_if(resolved_, [&](const auto& resolved) {
     return !names.contains(resolved.first) && !IsNeeded(resolved.first);
   });
-  if (forgotten > 0) ++changes_;
+  if (forgotten + remembered_.size() > 0) ++changes_;
+  remembered_.clear();
 }
 
 std::vector<std::string> AddressBook::AddressesOf(const std::string& endpoint) const {
@@ -81,6 +97,10 @@ std::vector<std::string> AddressBook::AddressesIn(const std::string& pool, const
                                                   const std::string& endpoint) const {
   std::vector<std::string> addresses = AddressesOf(endpoint);
   if (!addresses.empty()) return addresses;
+  if (const auto known = remembered_.find(pool); known != remembered_.end()) {
+    const auto kept = known->second.find(slot);
+    if (kept != known->second.end()) return kept->second;
+  }
   const auto need = needs_.find(pool);
   if (need == needs_.end()) return {};
   const auto place = need->second.slots.find(slot);
@@ -150,9 +170,15 @@ std::vector<std::string> AddressBook::SetAddresses(const std::string& endpoint,
   return {users->second.begin(), users->second.end()};
 }
 
-ResolvedAddresses AddressBook::Resolved() const {
+KnownAddresses AddressBook::Resolved() const {
+  KnownAddresses known;
   const std::lock_guard lock(mutex_);
-  return resolved_;
+  known.resolved = resolved_;
+  for (const auto& [pool, need] : needs_) {
+    KeptAddresses::mapped_type kept = KeptOf(need);
+    if (!kept.empty()) known.kept[pool] = std::move(kept);
+  }
+  return known;
 }
 
 uint64_t AddressBook::Changes() const {

@@ -24,9 +24,9 @@ namespace weir {
 
 class AddressBook {
  public:
-  // What was resolved before the process began; what nobody needs is forgotten with the first
-  // Forget.
-  void Remember(ResolvedAddresses resolved);
+  // What the book of the process before knew (Resolved); what nobody needs is forgotten with the
+  // first Forget.
+  void Remember(KnownAddresses known);
 
   // The pool's slots, and how often its policy wants names resolved.
   void SetPool(const v1::PoolRecord& record);
@@ -55,8 +55,9 @@ class AddressBook {
   std::vector<std::string> SetAddresses(const std::string& endpoint,
                                         std::vector<std::string> addresses);
 
-  // Everything that was resolved, and a number that is another one when it changes.
-  ResolvedAddresses Resolved() const;
+  // Everything that was resolved, with what serves where nothing was yet, and a number that is
+  // another one when it changes.
+  KnownAddresses Resolved() const;
   uint64_t Changes() const;
 
  private:
@@ -79,6 +80,8 @@ class AddressBook {
     return users_.contains(endpoint) || expected_.contains(endpoint);
   }
   void RemoveUser(const std::string& pool);
+  // What is to be kept over a restart of a pool's slots.
+  KeptAddresses::mapped_type KeptOf(const Need& need) const;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable found_;               // something was resolved
@@ -86,6 +89,7 @@ class AddressBook {
   std::map<std::string, Need> needs_;                   // by pool
   std::map<std::string, std::set<std::string>> users_;  // pools by endpoint, as in needs_
   ResolvedAddresses resolved_;
+  KeptAddresses remembered_;  // by the process before, until its pool is set
   uint64_t changes_ = 0;
 };
 

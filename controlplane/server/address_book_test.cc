@@ -87,11 +87,13 @@ class HostNamesTest : public ::testing::Test {
 };
 
 TEST_F(HostNamesTest, AfterARestartANameHasTheAddressesThatItHadBefore) {
-  book_.Remember({{"one.example:1", {"192.0.2.1:1"}}, {"gone.example:1", {"192.0.2.9:1"}}});
+  book_.Remember(
+      {.resolved = {{"one.example:1", {"192.0.2.1:1"}}, {"gone.example:1", {"192.0.2.9:1"}}}});
   book_.SetPool(PoolOf("alpha", {"one.example:1"}));
   EXPECT_THAT(AddressesAt("one.example:1"), ElementsAre("192.0.2.1:1"));
   Tick();
-  EXPECT_THAT(book_.Resolved(), ElementsAre(Pair("one.example:1", ElementsAre("192.0.2.1:1"))));
+  EXPECT_THAT(book_.Resolved().resolved,
+              ElementsAre(Pair("one.example:1", ElementsAre("192.0.2.1:1"))));
 }
 
 TEST_F(HostNamesTest, AShardThatIsRemovedAndAddedAgainBetweenTwoLooksKeepsItsAddresses) {
@@ -104,7 +106,7 @@ TEST_F(HostNamesTest, AShardThatIsRemovedAndAddedAgainBetweenTwoLooksKeepsItsAdd
   EXPECT_THAT(AddressesAt("one.example:1"), ElementsAre("192.0.2.1:1"));
   book_.RemovePool("alpha");
   Tick();
-  EXPECT_THAT(book_.Resolved(), IsEmpty());
+  EXPECT_THAT(book_.Resolved().resolved, IsEmpty());
 }
 
 TEST_F(HostNamesTest, ASlotKeepsItsAddressesUntilItsNewNameIsResolved) {
@@ -116,6 +118,39 @@ TEST_F(HostNamesTest, ASlotKeepsItsAddressesUntilItsNewNameIsResolved) {
   EXPECT_THAT(AddressesAt("two.example:1"), ElementsAre("127.0.0.1:1"));
   EXPECT_THAT(book_.SetAddresses("two.example:1", {"192.0.2.2:1"}), ElementsAre("alpha"));
   EXPECT_THAT(AddressesAt("two.example:1"), ElementsAre("192.0.2.2:1"));
+}
+
+TEST_F(HostNamesTest, ASlotKeepsItsAddressesOverARestartUntilItsNewNameIsResolved) {
+  book_.SetPool(PoolOf("alpha", {"127.0.0.1:1"}));
+  const uint64_t before = book_.Changes();
+  book_.SetPool(PoolOf("alpha", {"one.example:1"}));
+  EXPECT_NE(book_.Changes(), before);
+  KnownAddresses kept = book_.Resolved();
+  EXPECT_EQ(kept.kept, (KeptAddresses{{"alpha", {{"0", {"127.0.0.1:1"}}}}}));
+
+  for (int restart = 0; restart < 2; ++restart) {
+    AddressBook next;
+    next.Remember(kept);
+    next.SetPool(PoolOf("alpha", {"one.example:1"}));
+    next.SetPool(PoolOf("beta", {"one.example:1"}));
+    next.Forget(next.Names());
+    EXPECT_FALSE(next.Knows("one.example:1")) << "it is alpha's alone";
+    EXPECT_THAT(next.Of(PoolOf("beta", {"one.example:1"})), IsEmpty());
+    EXPECT_THAT(next.Of(PoolOf("alpha", {"one.example:1"})),
+                ElementsAre(Pair("0", ElementsAre("127.0.0.1:1"))));
+    kept = next.Resolved();
+    next.SetAddresses("one.example:1", {"192.0.2.1:1"});
+    EXPECT_THAT(next.Resolved().kept, IsEmpty());
+  }
+}
+
+TEST_F(HostNamesTest, WhatServedAPoolThatIsGoneIsForgotten) {
+  book_.Remember({.kept = {{"gone", {{"0", {"127.0.0.1:1"}}}}}});
+  const uint64_t before = book_.Changes();
+  Tick();
+  EXPECT_NE(book_.Changes(), before);
+  book_.SetPool(PoolOf("gone", {"one.example:1"}));
+  EXPECT_THAT(book_.Of(PoolOf("gone", {"one.example:1"})), IsEmpty());
 }
 
 TEST_F(HostNamesTest, ANameIsNotLookedUpMoreThanOnceASecond) {

@@ -39,7 +39,6 @@ const char* EventOf(const Change& change) {
     case ChangeEffect::kDeleted:
       return "pool_deleted";
     case ChangeEffect::kNothing:
-      return change.plan.changes().empty() ? nullptr : "pool_change_dropped";
     case ChangeEffect::kMissing:
     case ChangeEffect::kReplayed:
       return nullptr;
@@ -48,6 +47,10 @@ const char* EventOf(const Change& change) {
 }
 
 void LogChange(const Change& change, const std::string& pool, const Caller& caller) {
+  if (!change.dropped.empty()) {
+    LOG_EVENT(LogLevel::kNotice, "pool_change_dropped", {"pool", pool}, {"actor", caller.name},
+              {"origin", caller.origin}, {"plan", change.dropped}, {"for_plan", change.plan.id()});
+  }
   const char* const event = EventOf(change);
   if (event == nullptr) return;
   LOG_EVENT(LogLevel::kNotice, event, {"pool", pool}, {"actor", caller.name},
@@ -63,8 +66,8 @@ void LogChange(const Change& change, const std::string& pool, const Caller& call
 ControlPlane::ControlPlane(const Parts& parts)
     : parts_(parts), publisher_(parts.cache, parts.proxies, parts.wake) {}
 
-absl::Status ControlPlane::Load(ResolvedAddresses resolved) {
-  addresses_.Remember(std::move(resolved));
+absl::Status ControlPlane::Load(KnownAddresses known) {
+  addresses_.Remember(std::move(known));
   absl::StatusOr<std::vector<StoredPool>> pools = parts_.store.Load();
   if (!pools.ok()) return pools.status();
   const absl::StatusOr<std::vector<v1::PoolRecord>> deleted = parts_.store.ListDeleted();
@@ -77,6 +80,25 @@ absl::Status ControlPlane::Load(ResolvedAddresses resolved) {
     const std::lock_guard lock(LockOf(name));
     addresses_.SetPool(stored.record);
     Adopt(name, MakeState(std::move(stored)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ControlPlane::BeginNewHistories() {
+  const Caller restorer{.name = "weir-control", .origin = "restored"};
+  std::vector<PoolPtr> pools;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, pool] : pools_) pools.push_back(pool);
+  }
+  for (const PoolPtr& before : pools) {
+    const std::string& name = before->record().name();
+    const std::lock_guard lock(LockOf(name));
+    const Change change = BeginNewHistory(before->record(), ContextOf(name, restorer));
+    PoolPtr after = before;
+    const absl::Status written = Write(change, before, after);
+    if (after != before) LogChange(change, name, restorer);
+    if (!written.ok()) return written;
   }
   return absl::OkStatus();
 }

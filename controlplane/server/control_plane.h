@@ -79,9 +79,12 @@ class ControlPlane final : private PoolStoreObserver {
   ControlPlane(const ControlPlane&) = delete;
   ControlPlane& operator=(const ControlPlane&) = delete;
 
-  // Loads every pool; `resolved` is what their names were when the process before ended. Before
+  // Loads every pool; `known` is Resolved() of the process before. Before
   // anything else.
-  absl::Status Load(ResolvedAddresses resolved = {});
+  absl::Status Load(KnownAddresses known = {});
+  // Makes every pool the beginning of a new history (BeginNewHistory), after a backup was restored.
+  // After Load and before Start; what it has done when it fails stays.
+  absl::Status BeginNewHistories();
   // Publishes every pool at once, with the addresses that are known by then, and begins to watch
   // the store. After Load.
   absl::Status Start();
@@ -128,7 +131,7 @@ class ControlPlane final : private PoolStoreObserver {
     addresses_.Forget(names);
   }
   // What is to be kept for the next process, and a number that tells when it is another.
-  ResolvedAddresses Resolved() const { return addresses_.Resolved(); }
+  KnownAddresses Resolved() const { return addresses_.Resolved(); }
   uint64_t ResolvedChanges() const { return addresses_.Changes(); }
   // `endpoint` is served there now. The pools that this changes are changed by RefreshPools.
   void SetAddresses(const std::string& endpoint, std::vector<std::string> addresses);

@@ -171,11 +171,25 @@ TEST_F(PendingShardTest, ANewNameIsLookedUpBeforeTheAnswerSaysThatItIsNotFound) 
 TEST_F(PendingShardTest, AShardOnTheRingWithoutAnyAddressIsSaidToWait) {
   ASSERT_TRUE(Call(&ControlPlane::UpdateShard, Renamed()).ok());
   ResourceCache cache;
-  ControlPlane restarted(PartsWith(cache));  // which does not know where it was
+  ControlPlane restarted(PartsWith(cache));  // addresses.json is gone
   ASSERT_TRUE(restarted.Load().ok());
   ASSERT_TRUE(restarted.Start().ok());
   EXPECT_THAT(Alpha(restarted).status().waiting(),
               ElementsAre("shard a waits for an address of c.example:6379"));
+}
+
+TEST_F(PendingShardTest, AfterARestartAShardWhoseNewNameIsNotFoundIsServedByItsOldAddress) {
+  ASSERT_TRUE(Call(&ControlPlane::UpdateShard, Renamed()).ok());
+  ResourceCache cache;
+  ControlPlane restarted(PartsWith(cache));
+  ASSERT_TRUE(restarted.Load(control_.Resolved()).ok());
+  ASSERT_TRUE(restarted.Start().ok());
+  EXPECT_THAT(
+      Alpha(restarted).status().waiting(),
+      ElementsAre("shard a keeps its old address (127.0.0.1:6379) until c.example:6379 resolves"));
+  const ResourcePtr endpoints = cache.View("default")->Find(EndpointsId("alpha"));
+  ASSERT_NE(endpoints, nullptr);
+  EXPECT_THAT(endpoints->message.endpoints().slots(0).addresses(), ElementsAre("127.0.0.1:6379"));
 }
 
 TEST_F(PendingShardTest, AfterARestartAShardGoesOnWaitingAndComesToTheRingOnce) {
@@ -191,7 +205,7 @@ TEST_F(PendingShardTest, AfterARestartAShardGoesOnWaitingAndComesToTheRingOnce) 
     ResourceCache cache;
     ControlPlane restarted(PartsWith(cache));
     // It was found before the process ended, and not told.
-    ASSERT_TRUE(restarted.Load({{kName, {"192.0.2.1:6379"}}}).ok());
+    ASSERT_TRUE(restarted.Load({.resolved = {{kName, {"192.0.2.1:6379"}}}}).ok());
     ASSERT_TRUE(restarted.Start().ok());
     EXPECT_THAT(Alpha(restarted).status().waiting(), IsEmpty());
     EXPECT_THAT(Versions(), ElementsAre(by_itself_, by_alice_, by_alice_));

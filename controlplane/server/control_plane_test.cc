@@ -447,7 +447,9 @@ TEST_F(ControlPlaneTest, APoolThatIsMadeAnewIsYoungerAlsoWhenTheClockWasSetBack)
 }
 
 TEST_F(ControlPlaneTest, APoolMovesToAnotherFleet) {
-  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  v1::PoolSpec spec = SpecWith({"a"});
+  spec.mutable_guard()->set_max_moved_fraction(1);
+  ASSERT_TRUE(Create("alpha", spec).ok());
   Advance(absl::Seconds(1));
   v1::UpdatePoolRequest request;
   request.set_name("alpha");
@@ -506,7 +508,7 @@ TEST_F(ControlPlaneTest, ARestartTellsNoProxyThatAShardWithAHostNameHasNoAddress
   spec.mutable_servers(0)->set_endpoint("redis.example:6379");
   ASSERT_TRUE(Create("alpha", spec).ok());
   control_.SetAddresses("redis.example:6379", {"192.0.2.1:6379"});
-  const ResolvedAddresses kept = control_.Resolved();
+  const KnownAddresses kept = control_.Resolved();
 
   ResourceCache cache;
   ControlPlane restarted(PartsWith(cache));

@@ -129,7 +129,8 @@ absl::Status ControlProcess::OpenStore() {
     LOG_EVENT(LogLevel::kError, "addresses_not_read",
               {"error", FromAbsl(resolved.status().message())});
   }
-  absl::Status status = control_->Load(resolved.ok() ? *std::move(resolved) : ResolvedAddresses());
+  absl::Status status = control_->Load(resolved.ok() ? *std::move(resolved) : KnownAddresses());
+  if (status.ok() && options_.restored) status = control_->BeginNewHistories();
   if (!status.ok()) return status;
   LookUpNames();
   return control_->Start();

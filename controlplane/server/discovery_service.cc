@@ -190,7 +190,12 @@ class DiscoveryService::Call final
   void Answered(const AckResult& answer, absl::Duration push) {
     Observe(parts_.metrics.push_seconds, push);
     if (answer.refused.empty()) parts_.metrics.acks_total.Increment();
-    parts_.metrics.stale_total.Increment(static_cast<double>(answer.stale));
+    parts_.metrics.stale_total.Increment(static_cast<double>(answer.stale.size()));
+    for (const v1::ResourceError& error : answer.stale) {
+      LOG_EVENT_LIMITED(LogLevel::kWarn, "resource_stale", {"node", NodeId()},
+                        {"type", v1::ResourceType_Name(error.key().type())},
+                        {"name", error.key().name()}, {"error", error.error_detail()});
+    }
     for (const v1::ResourceError& error : answer.refused) {
       parts_.metrics.nacks_total.Increment();
       LOG_EVENT(LogLevel::kWarn, "resource_nacked", {"node", NodeId()},

@@ -20,6 +20,7 @@ struct ControlOptions {
   bool show_version = false;
 
   std::string data_dir = "/var/lib/weir-control";  // of the embedded store
+  bool restored = false;                           // they are a backup: begin new histories
   std::string secrets_dir;                         // a file for each secret; empty: none
 
   // Port 0: the kernel chooses. Equal ones: one port serves both.

@@ -35,13 +35,15 @@ TEST(ControlOptionsTest, DefaultsAreLoopbackWithoutTls) {
 
 TEST(ControlOptionsTest, ReadsEveryFlag) {
   const absl::StatusOr<ControlOptions> options =
-      Parse({"--data-dir=d", "--secrets-dir=s", "--listen-discovery=0.0.0.0:1", "--listen-admin",
-             "[::]:0", "--http=127.0.0.1:0", "--tls-cert=c", "--tls-key=k", "--tls-client-ca=a",
-             "--insecure", "--tokens=t", "--max-stream-age=60", "--shutdown-timeout=250",
-             "--max-streams=3", "--max-peer-streams=2", "--max-peer-watches=1", "-v7", "-olog"});
+      Parse({"--data-dir=d", "--secrets-dir=s", "--restored", "--listen-discovery=0.0.0.0:1",
+             "--listen-admin", "[::]:0", "--http=127.0.0.1:0", "--tls-cert=c", "--tls-key=k",
+             "--tls-client-ca=a", "--insecure", "--tokens=t", "--max-stream-age=60",
+             "--shutdown-timeout=250", "--max-streams=3", "--max-peer-streams=2",
+             "--max-peer-watches=1", "-v7", "-olog"});
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->data_dir, "d");
   EXPECT_EQ(options->secrets_dir, "s");
+  EXPECT_TRUE(options->restored);
   EXPECT_EQ(options->listen_discovery, TcpEndpoint("0.0.0.0", 1));
   EXPECT_EQ(options->listen_admin, TcpEndpoint("::", 0));
   EXPECT_EQ(options->http, TcpEndpoint("127.0.0.1", 0));

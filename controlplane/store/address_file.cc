@@ -10,6 +10,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kName[] = "addresses.json";
+// Beside the endpoints, of which each has a colon.
+constexpr char kKept[] = "kept";
 constexpr size_t kMaxBytes = 64 << 20;
 
 bool IsListOfTexts(const Json& json) {
@@ -20,32 +22,49 @@ bool IsListOfTexts(const Json& json) {
   return true;
 }
 
+// Takes the addresses by name out of an object; false: it is something else.
+bool ReadLists(const Json& json, ResolvedAddresses& lists) {
+  if (!json.is_object()) return false;
+  for (const auto& [name, addresses] : json.items()) {
+    if (!IsListOfTexts(addresses)) return false;
+    lists[name] = addresses.get<std::vector<std::string>>();
+  }
+  return true;
+}
+
+bool ReadKept(const Json& json, KeptAddresses& kept) {
+  if (!json.is_object()) return false;
+  for (const auto& [pool, shards] : json.items()) {
+    if (!ReadLists(shards, kept[pool])) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-absl::StatusOr<ResolvedAddresses> ReadAddressFile(const std::string& directory) {
+absl::StatusOr<KnownAddresses> ReadAddressFile(const std::string& directory) {
   const std::string path = StrCat(directory, "/", kName);
   const absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxBytes);
-  if (absl::IsNotFound(text.status())) return ResolvedAddresses();
+  if (absl::IsNotFound(text.status())) return KnownAddresses();
   if (!text.ok()) return text.status();
-  const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  ResolvedAddresses resolved;
+  Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  KnownAddresses known;
   bool good = json.is_object();
-  if (good) {
-    for (const auto& [endpoint, addresses] : json.items()) {
-      good = good && IsListOfTexts(addresses);
-      if (good) resolved[endpoint] = addresses.get<std::vector<std::string>>();
-    }
+  if (good && json.contains(kKept)) {
+    good = ReadKept(json[kKept], known.kept);
+    json.erase(kKept);
   }
-  if (!good) {
+  if (!good || !ReadLists(json, known.resolved)) {
     return absl::DataLossError(
         StrCat(path, ": expected a JSON object with a list of addresses for each endpoint"));
   }
-  return resolved;
+  return known;
 }
 
-absl::Status WriteAddressFile(const std::string& directory, const ResolvedAddresses& resolved) {
+absl::Status WriteAddressFile(const std::string& directory, const KnownAddresses& known) {
   Json json = Json::object();
-  for (const auto& [endpoint, addresses] : resolved) json[endpoint] = addresses;
+  for (const auto& [endpoint, addresses] : known.resolved) json[endpoint] = addresses;
+  for (const auto& [pool, shards] : known.kept) json[kKept][pool] = shards;
   return WriteFileDurably(directory, kName, StrCat(json.dump(1), "\n"));
 }
 

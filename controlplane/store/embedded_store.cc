@@ -492,9 +492,9 @@ absl::StatusOr<std::vector<v1::Version>> EmbeddedStore::ListVersions(const std::
   return history_.List(pool);
 }
 
-absl::Status EmbeddedStore::WriteAddresses(const ResolvedAddresses& resolved) const {
+absl::Status EmbeddedStore::WriteAddresses(const KnownAddresses& known) const {
   if (absl::Status status = CheckLock(); !status.ok()) return status;
-  return WriteAddressFile(options_.directory, resolved);
+  return WriteAddressFile(options_.directory, known);
 }
 
 }  // namespace weir

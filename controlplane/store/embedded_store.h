@@ -84,7 +84,7 @@ class EmbeddedStore : public PoolStore {
 
   // Writes address_file.h's file into the directory; UNAVAILABLE without the lock. Not to be called
   // by two threads at once. Holds up no other call.
-  absl::Status WriteAddresses(const ResolvedAddresses& resolved) const;
+  absl::Status WriteAddresses(const KnownAddresses& known) const;
 
  private:
   struct PoolState {

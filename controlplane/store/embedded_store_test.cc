@@ -187,13 +187,13 @@ TEST_F(EmbeddedStoreTest, AWriterWhoseLockWasTakenAwayUndoesNothingOfTheNextOnes
 }
 
 TEST_F(EmbeddedStoreTest, AWriterWhoseLockWasTakenAwayLeavesTheNextOnesAddressesAlone) {
-  ASSERT_TRUE(store_->WriteAddresses({{"a.example:1", {"192.0.2.1:1"}}}).ok());
+  ASSERT_TRUE(store_->WriteAddresses({.resolved = {{"a.example:1", {"192.0.2.1:1"}}}}).ok());
   ASSERT_EQ(unlink((directory_ + "/lock").c_str()), 0);
   const auto second = EmbeddedStore::Open({.directory = directory_});
   ASSERT_TRUE(second.ok()) << second.status();
-  const ResolvedAddresses theirs = {{"a.example:1", {"192.0.2.2:1"}}};
+  const KnownAddresses theirs = {.resolved = {{"a.example:1", {"192.0.2.2:1"}}}};
   ASSERT_TRUE((*second)->WriteAddresses(theirs).ok());
-  EXPECT_THAT(store_->WriteAddresses({{"a.example:1", {"192.0.2.3:1"}}}).ToString(),
+  EXPECT_THAT(store_->WriteAddresses({.resolved = {{"a.example:1", {"192.0.2.3:1"}}}}).ToString(),
               AllOf(HasSubstr("UNAVAILABLE: "), HasSubstr("the lock was taken away")));
   EXPECT_EQ(*ReadAddressFile(directory_), theirs);
 }

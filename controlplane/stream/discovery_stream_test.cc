@@ -180,7 +180,7 @@ TEST(DiscoveryStreamTest, AStaleRemovalIsNotRepeatedUntilItIsAnotherOne) {
   h.Deleted("alpha", {.generation = 2});
   h.Opens({Held(PoolId("alpha"), "p3")});
   EXPECT_THAT(h.Sent(), ElementsAre("removed pool alpha"));
-  EXPECT_EQ(h.Acks({}, {PoolId("alpha")}).answer->stale, 1);
+  EXPECT_EQ(h.Acks({}, {PoolId("alpha")}).answer->stale.size(), 1);
   EXPECT_THAT(h.Sent(), ElementsAre("nothing"));
   h.Deleted("alpha", {.generation = 4});
   EXPECT_THAT(h.Sent(), ElementsAre("removed pool alpha"));
@@ -342,7 +342,7 @@ TEST(DiscoveryStreamTest, AStaleResourceComesAgainInALaterGeneration) {
   h.Sets("alpha", "p1", "e1");
   h.Opens({Held(PoolId("alpha"), "p7"), Held(EndpointsId("alpha"), "e1")});
   EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p1"));
-  EXPECT_EQ(h.Acks({}, {PoolId("alpha")}).answer->stale, 1);
+  EXPECT_EQ(h.Acks({}, {PoolId("alpha")}).answer->stale.size(), 1);
   EXPECT_THAT(h.Sent(), ElementsAre("nothing"));
   h.Sets("alpha", "p1", "e1");
   EXPECT_THAT(h.Sent(), ElementsAre("pool alpha p1"));

@@ -108,6 +108,15 @@ grpc::ChannelArguments ChannelArgumentsOf(const std::string& control) {
   return arguments;
 }
 
+// The control plane is behind: until it has caught up, its changes do nothing here.
+void WarnOfStale(const v1::Ack& ack) {
+  for (const v1::HeldState& newer : ack.newer()) {
+    LOG_EVENT_LIMITED(LogLevel::kWarn, "resource_stale",
+                      {"type", v1::ResourceType_Name(newer.key().type())},
+                      {"name", newer.key().name()}, {"held_generation", newer.generation()});
+  }
+}
+
 }  // namespace
 
 // One call. The client's alone, which keeps it until OnEnded has run: with the last channel gRPC
@@ -334,7 +343,10 @@ void AdsClient::OnResponse(v1::DiscoveryResponse response) {
 
 void AdsClient::Perform(SubscriptionStep step) {
   while (true) {
-    if (step.send.has_value()) stream_->Send(*std::move(step.send));
+    if (step.send.has_value()) {
+      WarnOfStale(step.send->ack());
+      stream_->Send(*std::move(step.send));
+    }
     if (!step.apply.has_value()) return;
     const std::vector<v1::ResourceError> errors = handler_.ApplyChange(state_.held(), *step.apply);
     step = state_.OnApplied(errors);

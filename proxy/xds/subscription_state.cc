@@ -37,6 +37,21 @@ HeldResourcePtr AtPlaceOf(const v1::Resource& offered, const v1::Resource& held)
   return moved;
 }
 
+template <typename State>
+v1::HeldState HeldStateOf(const State& state) {
+  v1::HeldState held;
+  *held.mutable_key() = state.key();
+  held.set_uid(state.uid());
+  held.set_generation(state.generation());
+  if (state.has_created()) *held.mutable_created() = state.created();
+  return held;
+}
+
+void AddStale(v1::HeldState newer, v1::Ack& ack) {
+  *ack.add_stale() = newer.key();
+  *ack.add_newer() = std::move(newer);
+}
+
 v1::RemovedResource LastStateOf(const v1::Resource& resource) {
   v1::RemovedResource last;
   *last.mutable_key() = resource.key();
@@ -162,8 +177,8 @@ void SubscriptionState::Offer(const v1::Resource& resource,
   if (!HasBodyOfItsType(resource)) {
     return AddError(resource, "key.type", "want a known type, and a body of that type", ack);
   }
-  if (IsStale(id, resource)) {
-    *ack.add_stale() = resource.key();
+  if (auto newer = FindNewer(id, resource); newer.has_value()) {
+    AddStale(*std::move(newer), ack);
   } else {
     changed[id] = std::make_shared<v1::Resource>(resource);
   }
@@ -177,21 +192,23 @@ void SubscriptionState::OfferRemoval(const v1::RemovedResource& removal,
   const auto held = held_.find(id);
   if (held == held_.end()) return;
   if (IsOlder(removal, *held->second)) {
-    *ack.add_stale() = removal.key();
+    AddStale(HeldStateOf(*held->second), ack);
   } else {
     removed[id] = &removal;
   }
 }
 
-bool SubscriptionState::IsStale(const ResourceId& id, const v1::Resource& resource) const {
+std::optional<v1::HeldState> SubscriptionState::FindNewer(const ResourceId& id,
+                                                          const v1::Resource& resource) const {
   const auto held = held_.find(id);
-  if (held != held_.end() && held->second->uid() == resource.uid()) {
-    return IsOlder(resource, *held->second);
+  if (held != held_.end()) {
+    if (IsOlder(resource, *held->second)) return HeldStateOf(*held->second);
+    if (held->second->uid() == resource.uid()) return std::nullopt;
   }
-  if (held != held_.end() && IsOlder(resource, *held->second)) return true;
-  return std::ranges::any_of(retired_, [&](const v1::RemovedResource& retired) {
-    return IdOf(retired.key()) == id && IsOlder(resource, retired);
+  const auto retired = std::ranges::find_if(retired_, [&](const v1::RemovedResource& candidate) {
+    return IdOf(candidate.key()) == id && IsOlder(resource, candidate);
   });
+  return retired == retired_.end() ? std::nullopt : std::optional(HeldStateOf(*retired));
 }
 
 void SubscriptionState::Hold(HeldResourcePtr resource) {

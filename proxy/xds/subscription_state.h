@@ -4,8 +4,8 @@
 //   OnResponse  -> a change to build and publish -> OnApplied -> ACK
 //
 // It never goes back: what is older than what it holds or held (proto/resource_order.h), or removed
-// as of an older state, is left alone and named in the ACK as stale. What was held is remembered
-// for the last 256 resources that went, and not over restarts.
+// as of an older state, is left alone and named in the ACK as stale, with the newer state. What was
+// held is remembered for the last 256 resources that went, and not over restarts.
 //
 // Pure: no gRPC, no thread, no clock. One owner makes one call at a time. It outlives streams: what
 // is in force stays when one ends, and the next one is told of it, so that nothing comes twice.
@@ -89,7 +89,8 @@ class SubscriptionState {
              v1::Ack& ack) const;
   void OfferRemoval(const v1::RemovedResource& removal,
                     std::map<ResourceId, const v1::RemovedResource*>& removed, v1::Ack& ack) const;
-  bool IsStale(const ResourceId& id, const v1::Resource& resource) const;
+  // The state, held now or once, that is newer than `resource`; nothing: none is.
+  std::optional<v1::HeldState> FindNewer(const ResourceId& id, const v1::Resource& resource) const;
   void Hold(HeldResourcePtr resource);
   void Forget(const v1::RemovedResource& removal);
   void Retire(v1::RemovedResource last);

@@ -150,6 +150,18 @@ TEST_F(SubscriptionStateTest, AnOlderGenerationOfTheSameUidIsLeftAlone) {
               ElementsAre("apply pool alpha p6"));
 }
 
+TEST_F(SubscriptionStateTest, WhatIsLeftAloneIsNamedWithTheStateItIsOlderThan) {
+  state_.OnConnected(true);
+  Holds(NewPool("alpha", "p43", {.generation = 43}));
+  const SubscriptionStep step =
+      state_.OnResponse(Response("2", {NewPool("alpha", "p40", {.generation = 40})}));
+  const v1::Ack& ack = step.send->ack();
+  ASSERT_EQ(ack.newer_size(), 1);
+  EXPECT_EQ(IdOf(ack.newer(0).key()), PoolId("alpha"));
+  EXPECT_EQ(ack.newer(0).uid(), "uid-1");
+  EXPECT_EQ(ack.newer(0).generation(), 43u);
+}
+
 TEST_F(SubscriptionStateTest, AnotherUidReplacesWhateverTheGeneration) {
   state_.OnConnected(true);
   Holds(NewPool("alpha", "p5", {.generation = 5}));

@@ -20,10 +20,11 @@ std::vector<std::string> ControlUnderTest::Command(uint16_t discovery_port, uint
   return command;
 }
 
-void ControlUnderTest::Start() {
+void ControlUnderTest::Start(const std::vector<std::string>& flags) {
   const Address admin = admin_address();
-  process_ = std::make_unique<Process>(Command(discovery_port_, admin_port_, http_port_),
-                                       StrCat(directory_.path(), "/output"));
+  std::vector<std::string> command = Command(discovery_port_, admin_port_, http_port_);
+  command.insert(command.end(), flags.begin(), flags.end());
+  process_ = std::make_unique<Process>(std::move(command), StrCat(directory_.path(), "/output"));
   CHECK(Eventually([&] { return static_cast<bool>(Connect(admin)); }));
   grpc::ChannelArguments arguments;
   // An earlier channel to the same place would share its wait after a failed attempt.

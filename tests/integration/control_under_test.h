@@ -30,8 +30,8 @@ class ControlUnderTest {
   ControlUnderTest(const ControlUnderTest& other, uint16_t discovery_port)
       : data_(other.data_), discovery_port_(discovery_port) {}
 
-  // Accepts connections when it returns.
-  void Start();
+  // Accepts connections when it returns. `flags`: besides those of every start.
+  void Start(const std::vector<std::string>& flags = {});
   // SIGKILL.
   void Kill() { process_.reset(); }
   Process& process() { return *process_; }
