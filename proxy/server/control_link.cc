@@ -54,6 +54,17 @@ absl::Status CheckTokenFile(const std::string& path) {
   return Unavailable("--control-token-file: ", path, ": cannot be read: ", std::strerror(errno));
 }
 
+std::vector<v1::ResourceError> RefuseAll(const ResourceChange& change) {
+  std::vector<v1::ResourceError> errors;
+  for (const HeldResourcePtr& resource : change.changed) {
+    v1::ResourceError& error = errors.emplace_back();
+    *error.mutable_key() = resource->key();
+    error.set_version(resource->version());
+    error.set_error_detail("the proxy drains, and serves its clients as before until it ends");
+  }
+  return errors;
+}
+
 void LogErrors(const std::vector<v1::ResourceError>& errors) {
   for (const v1::ResourceError& error : errors) {
     LOG_EVENT(LogLevel::kError, "resource_refused",
@@ -150,12 +161,13 @@ std::vector<v1::Resource> ControlLink::TryRestoring(const HeldResources& held) {
 }
 
 std::vector<v1::Resource> ControlLink::RestoreMore(const HeldResources& held) {
-  if (unrestored_.changed.empty() || !pools_.MayServeSomeOf(blocked_)) return {};
+  if (draining_ || unrestored_.changed.empty() || !pools_.MayServeSomeOf(blocked_)) return {};
   return TryRestoring(held);
 }
 
 std::vector<v1::ResourceError> ControlLink::ApplyChange(const HeldResources& held,
                                                         const ResourceChange& change) {
+  if (draining_) return RefuseAll(change);
   // These are decided upon now.
   for (const HeldResourcePtr& resource : change.changed) {
     if (resource->has_pool()) blocked_.erase(resource->key().name());
@@ -189,7 +201,7 @@ std::vector<v1::ResourceError> ControlLink::ApplyChange(const HeldResources& hel
 }
 
 void ControlLink::RetryBlocked() {
-  if (blocked_.empty()) return;
+  if (draining_ || blocked_.empty()) return;
   if (pools_.MayServeSomeOf(blocked_) && client_->Renew()) {
     LOG_EVENT(LogLevel::kNotice, "refused_pools_asked_for", {"pools", blocked_.size()});
     // It may have forgotten them; else they are refused again.

@@ -38,6 +38,9 @@ class ControlLink final : private AdsHandler {
   void OnHealthChanged();
   // The file's pools are others: what one of them stood in the way of is asked for at once.
   void OnFileChanged() { RetryBlocked(); }
+  // From here on nothing changes any more: the process drains. The stream goes on, and refuses what
+  // comes, so that nobody takes the clients that are left for served by a later state.
+  void BeginDrain() { draining_ = true; }
 
  private:
   ControlLink(const Options& options, EventLoop& loop, Server& server, LivePools& pools);
@@ -73,6 +76,7 @@ class ControlLink final : private AdsHandler {
   Moment last_report_;
   uint64_t requests_at_last_report_ = 0;
   int next_reported_shard_ = 0;
+  bool draining_ = false;
 };
 
 }  // namespace weir

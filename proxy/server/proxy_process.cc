@@ -228,7 +228,7 @@ void ProxyProcess::Reload() {
 void ProxyProcess::BeginDrain(int signal) {
   draining_ = true;
   // From here on nothing changes any more.
-  control_.reset();
+  if (control_ != nullptr) control_->BeginDrain();
   LOG_EVENT(LogLevel::kNotice, "drain_begins", {"signal", strsignal(signal)});
   if (options_.drain_delay == absl::ZeroDuration()) return StopAccepting();
   delay_timer_.ArmAt(loop_->now() + absl::ToChronoNanoseconds(options_.drain_delay));

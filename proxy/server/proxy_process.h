@@ -55,7 +55,7 @@ class ProxyProcess {
   bool draining_ = false;
   std::unique_ptr<Server> server_;
   LivePools pools_;
-  std::unique_ptr<ControlLink> control_;  // null without --control, and in a drain
+  std::unique_ptr<ControlLink> control_;  // null without --control
 };
 
 }  // namespace weir

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -120,6 +121,20 @@ TEST_F(DiscoveredPoolsTest, PoolsAppearChangeAndVanishWhileASessionGoesOn) {
   EXPECT_THAT(Answer({}, {PoolId("alpha"), EndpointsId("alpha")}), IsEmpty());
   EXPECT_TRUE(client.IsEnded());
   EXPECT_FALSE(Connect(address));
+}
+
+TEST_F(DiscoveredPoolsTest, AProxyThatDrainsSaysThatItServesNoChange) {
+  const auto proxy = StartProxy("", {"--drain-delay=600000"});
+  const Address address = NewAddress();
+  EXPECT_THAT(Answer({Pool("alpha", address, 1), Places("alpha", shards_, {0})}), IsEmpty());
+  RespClient client(address);
+  proxy->process().Signal(SIGTERM);
+  EXPECT_TRUE(proxy->Logs(" drain_begins "));
+  EXPECT_THAT(Answer({Pool("alpha", address, 2, 2), Places("alpha", shards_, {0, 1}, 2)}),
+              ElementsAre(HasSubstr("pool alpha p2: : the proxy drains, and serves its clients as"),
+                          HasSubstr("endpoints alpha ")));
+  EXPECT_THAT(Shards(client), ElementsAre("0"));
+  EXPECT_EQ(proxy->Terminate(), 0);  // the second signal
 }
 
 TEST_F(DiscoveredPoolsTest, APoolWhoseAddressIsTakenIsRefusedAndTheOthersChange) {
