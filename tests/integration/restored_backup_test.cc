@@ -5,15 +5,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "proto/weir/v1/admin.pb.h"
 #include "proxy/base/strings.h"
 #include "tests/integration/control_under_test.h"
 #include "tests/integration/live_fleet.h"
-#include "tests/integration/weir_process.h"
 #include "tests/support/fake_shards.h"
+#include "tests/support/sockets.h"
 #include "tests/support/temp_directory.h"
 
 namespace weir {
