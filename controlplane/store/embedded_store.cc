@@ -12,6 +12,7 @@
 #include "controlplane/model/pool_spec.h"
 #include "proxy/base/check.h"
 #include "proxy/base/durable_file.h"
+#include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 #include "proxy/config/pool_message.h"
 #include "proxy/config/pool_yaml.h"
@@ -92,9 +93,37 @@ absl::Status EmbeddedStore::ReadAll() {
     if (name.ends_with(kSuffix)) status = ReadPool(name.substr(0, name.size() - kSuffix.size()));
     if (!status.ok()) return status;
   }
+  if (absl::Status status = CheckHistories(); !status.ok()) return status;
   std::set<std::string> uids;
   for (const auto& [name, state] : pools_) uids.insert(state.in_force->record.uid());
   return deleted_.Read(uids);
+}
+
+absl::Status EmbeddedStore::CheckIsNew(const std::string& pool) const {
+  const absl::StatusOr<bool> was_there = history_.ShowsAPool(pool);
+  if (!was_there.ok() || !*was_there) return was_there.status();
+  const std::string history = StrCat(options_.directory, "/history/", pool);
+  return absl::DataLossError(
+      StrCat(PathOf(pool),
+             ":1: found no in_force, but the pool has a history; restore the file "
+             "from a backup, or remove ",
+             history, " to have it taken for a new pool"));
+}
+
+absl::Status EmbeddedStore::CheckHistories() {
+  const absl::StatusOr<std::vector<std::string>> names = history_.Names();
+  if (!names.ok()) return names.status();
+  for (const std::string& pool : *names) {
+    if (InForceOf(pool) != nullptr) continue;
+    const absl::StatusOr<bool> was_there = history_.ShowsAPool(pool);
+    if (was_there.ok() && *was_there) {
+      LOG_EVENT(LogLevel::kWarn, "pool_file_missing", {"pool", pool}, {"file", PathOf(pool)},
+                {"history", StrCat(options_.directory, "/history/", pool)});
+    } else {
+      history_.Forget(pool).IgnoreError();  // what a crash has left
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status EmbeddedStore::ReadPool(const std::string& pool) {
@@ -102,7 +131,7 @@ absl::Status EmbeddedStore::ReadPool(const std::string& pool) {
   const absl::StatusOr<std::string> text = ReadWholeFile(path, options_.max_file_bytes);
   if (!text.ok()) return text.status();
   const PoolFileParts parts = SplitPoolFile(*text);
-  if (parts.in_force.empty()) return absl::OkStatus();  // added by hand: Watch tells of it
+  if (parts.in_force.empty()) return CheckIsNew(pool);  // added by hand: Watch tells of it
   absl::StatusOr<InForce> in_force = ParseInForce(parts.in_force, path, parts.in_force_line);
   if (!in_force.ok()) return in_force.status();
   if (in_force->record.name() != pool) {
@@ -421,6 +450,7 @@ absl::Status EmbeddedStore::WriteAll(const std::string& pool,
   const uint64_t old_generation = old == nullptr ? 0 : old->record.shard_map().generation();
   absl::Status status;
   if (old == nullptr) status = history_.Forget(pool);
+  if (status.ok() && old == nullptr && version != nullptr) status = history_.Disown(pool);
   if (status.ok() && version != nullptr) status = history_.Add(pool, *version);
   if (status.ok()) status = WritePoolFile(pool, text, std::move(found), std::move(in_force));
   // Nothing is lost when this fails: it is done again at the next write, or on opening.
@@ -470,9 +500,12 @@ absl::Status EmbeddedStore::Delete(const v1::PoolRecord& last, std::string_view 
   if (absl::Status status = deleted_.Add(last); !IsDone(status) || expected_revision.empty()) {
     return status;  // a file that is not taken over yet is left alone
   }
-  const absl::Status status = RemoveFileDurably(pools_directory_, FileName(pool));
+  absl::Status status = history_.Disown(pool);
+  if (status.ok()) status = RemoveFileDurably(pools_directory_, FileName(pool));
   if (!IsDone(status)) {
     deleted_.Withdraw(last.uid());
+    const uint64_t generation = InForceOf(pool)->record.shard_map().generation();
+    history_.Trim(pool, generation, kMaxVersions).IgnoreError();
     return status;
   }
   pools_.erase(pool);

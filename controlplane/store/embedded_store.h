@@ -10,7 +10,9 @@
 // the pool's: that is the moment from which it counts, and on opening, versions above the record's
 // generation are removed. A deletion is written to deleted/ first and counts from the moment when
 // the pool's file is gone. So a crash at any moment leaves every pool as some write left it, and
-// none of those that were answered is lost.
+// none of those that were answered is lost. While a pool is created or deleted its history has a
+// mark (VersionHistory::Disown); without that, a history whose pool has no record is a sign of
+// damage.
 //
 // The lock (flock, of this machine's kernel) is let go when its process ends, however it ends; a
 // process that is stopped keeps it, and goes on with it. Whoever removes or replaces the file lets
@@ -111,6 +113,10 @@ class EmbeddedStore : public PoolStore {
 
   absl::Status ReadAll();
   absl::Status ReadPool(const std::string& pool);
+  // DATA_LOSS when a file without a record is one of a pool that was there.
+  absl::Status CheckIsNew(const std::string& pool) const;
+  // Forgets histories that a crash has left, and warns of those whose pool's file is missing.
+  absl::Status CheckHistories();
 
   // --- edits by hand; on the watcher's thread ---
   DirectoryWatcher::Again OnChanges(const DirectoryWatcher::Changes& changes);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <ranges>
 
 #include "controlplane/store/pool_file.h"
 #include "google/protobuf/util/json_util.h"
@@ -15,6 +16,9 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kSuffix = ".json";
+
+// Of a file that is there as long as a history is disowned. Trim removes it as a temporary one.
+constexpr std::string_view kDisowned = "disowned";
 
 std::string FileName(uint64_t generation) { return StrCat(generation, kSuffix); }
 
@@ -34,6 +38,24 @@ absl::Status VersionHistory::Add(const std::string& pool, const v1::Version& ver
   absl::Status status = MakePrivateDirectory(directory);
   if (status.ok()) status = WriteFileDurably(directory, name, text);
   return absl::IsDataLoss(status) ? absl::UnavailableError(status.message()) : status;
+}
+
+absl::Status VersionHistory::Disown(const std::string& pool) {
+  const std::string directory = DirectoryOf(pool);
+  absl::Status status = MakePrivateDirectory(directory);
+  if (status.ok()) status = WriteFileDurably(directory, TemporaryName(kDisowned), "");
+  return absl::IsDataLoss(status) ? absl::UnavailableError(status.message()) : status;
+}
+
+absl::StatusOr<bool> VersionHistory::ShowsAPool(const std::string& pool) const {
+  const absl::StatusOr<std::vector<uint64_t>> generations = Generations(pool);
+  if (!generations.ok()) return generations.status();
+  const std::string mark = StrCat(DirectoryOf(pool), "/", TemporaryName(kDisowned));
+  return !generations->empty() && access(mark.c_str(), F_OK) != 0;
+}
+
+absl::StatusOr<std::vector<std::string>> VersionHistory::Names() const {
+  return ListDirectory(directory_);
 }
 
 absl::StatusOr<std::vector<uint64_t>> VersionHistory::Generations(const std::string& pool) const {
@@ -68,7 +90,8 @@ absl::Status VersionHistory::Trim(const std::string& pool, uint64_t generation, 
   absl::StatusOr<std::vector<std::string>> names = ListDirectory(directory);
   if (absl::IsNotFound(names.status())) return absl::OkStatus();
   if (!names.ok()) return names.status();
-  for (const std::string& name : *names) {
+  // Backwards: the mark of Disown, which begins with a dot, goes last.
+  for (const std::string& name : std::views::reverse(*names)) {
     const bool is_ahead = GenerationOf(name).value_or(0) > generation;
     if ((is_ahead || IsTemporaryName(name)) && unlink(StrCat(directory, "/", name).c_str()) != 0) {
       return FileError(StrCat(directory, "/", name), "removed", errno);

@@ -26,6 +26,14 @@ class VersionHistory {
   // there (Trim removes it); never DATA_LOSS. RESOURCE_EXHAUSTED when it could not be read again.
   absl::Status Add(const std::string& pool, const v1::Version& version);
 
+  // Until Trim or Forget the pool's history is no sign that there is a pool: it is being created or
+  // deleted, and a crash may leave either without the other. Lasts over a crash.
+  absl::Status Disown(const std::string& pool);
+  // Whether a pool of this name was there: it has versions, and they are not disowned.
+  absl::StatusOr<bool> ShowsAPool(const std::string& pool) const;
+  // The names that have a history.
+  absl::StatusOr<std::vector<std::string>> Names() const;
+
   // Newest first. DATA_LOSS when a file cannot be read as a version.
   absl::StatusOr<std::vector<v1::Version>> List(const std::string& pool) const;
 
