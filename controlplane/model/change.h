@@ -29,7 +29,7 @@ struct FieldViolation {
 };
 
 // Why nothing was changed. The code is one of NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT,
-// FAILED_PRECONDITION, ABORTED.
+// FAILED_PRECONDITION, ABORTED; or the store's, whose versions a rollback reads.
 struct ChangeError {
   absl::StatusCode code = absl::StatusCode::kUnknown;
   std::string message;                          // for people

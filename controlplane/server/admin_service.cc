@@ -14,8 +14,9 @@
 namespace weir {
 namespace {
 
-constexpr size_t kThreads = 4;
-constexpr size_t kMaxQueuedCalls = 1000;
+constexpr size_t kReadThreads = 4;
+constexpr size_t kChangeThreads = 4;
+constexpr size_t kMaxQueuedCalls = 1000;  // for either
 // A watch is queued at most once: it is woken once until it looks.
 constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
 
@@ -117,7 +118,8 @@ AdminService::AdminService(ControlPlane& control, Access& access, ControlMetrics
       metrics_(metrics),
       watch_limit_(watches, "watches", "--max-peer-watches"),
       watch_threads_(1, kNoLimit),
-      threads_(kThreads, kMaxQueuedCalls) {}
+      read_threads_(kReadThreads, kMaxQueuedCalls),
+      change_threads_(kChangeThreads, kMaxQueuedCalls) {}
 
 AdminService::~AdminService() = default;
 
@@ -155,7 +157,8 @@ AdminService::Unary* AdminService::Handle(Context* context, std::string_view met
     return reactor;
   }
   Caller caller{.name = admission->name, .origin = StrCat("api ", PeerAddress(*context))};
-  const bool taken = threads_.TryAdd(
+  ThreadPool& threads = role == Role::kRead ? read_threads_ : change_threads_;
+  const bool taken = threads.TryAdd(
       [caller = std::move(caller), finish, work = std::move(work)] { work(caller, finish); });
   if (!taken) finish(absl::ResourceExhaustedError("too many calls are waiting: try again later"));
   return reactor;

@@ -60,7 +60,7 @@ class AdminService final : public v1::AdminService::CallbackService {
   using Finish = std::function<void(const absl::Status&)>;
 
   std::vector<std::shared_ptr<WatchCall>> Watches();
-  // Runs `work` on a thread of `threads_` if the caller may make the call.
+  // Runs `work` on a thread of the role's if the caller may make the call.
   Unary* Handle(Context* context, std::string_view method, Role role,
                 std::function<void(const Caller&, Finish)> work);
   template <typename Request, typename Response>
@@ -82,7 +82,8 @@ class AdminService final : public v1::AdminService::CallbackService {
   std::set<WatchCall*> watches_;
   bool ending_ = false;
   ThreadPool watch_threads_;
-  ThreadPool threads_;
+  ThreadPool read_threads_;    // of their own: no change delays a read
+  ThreadPool change_threads_;  // plans and durable writes
 };
 
 }  // namespace weir

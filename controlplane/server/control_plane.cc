@@ -4,7 +4,7 @@
 #include <functional>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
 #include "controlplane/model/pool_changes.h"
 #include "controlplane/model/proto_time.h"
@@ -114,84 +114,92 @@ absl::Status ControlPlane::Start() {
 
 void ControlPlane::CreatePool(const v1::CreatePoolRequest& request, const Caller& caller,
                               ChangeDone done) {
-  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
-    return weir::CreatePool(record, request, context);
-  };
-  Run(request.name(), request.options(), caller, apply, std::move(done));
+  RunRequest(request.name(), request, caller, weir::CreatePool, std::move(done));
 }
 
 void ControlPlane::UpdatePool(const v1::UpdatePoolRequest& request, const Caller& caller,
                               ChangeDone done) {
-  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
-    return weir::UpdatePool(record, request, context);
-  };
-  Run(request.name(), request.options(), caller, apply, std::move(done));
+  RunRequest(request.name(), request, caller, weir::UpdatePool, std::move(done));
 }
 
 void ControlPlane::AddShard(const v1::AddShardRequest& request, const Caller& caller,
                             ChangeDone done) {
-  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
-    return weir::AddShard(record, request, context);
-  };
-  Run(request.pool(), request.options(), caller, apply, std::move(done));
+  RunRequest(request.pool(), request, caller, weir::AddShard, std::move(done));
 }
 
 void ControlPlane::RemoveShard(const v1::RemoveShardRequest& request, const Caller& caller,
                                ChangeDone done) {
-  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
-    return weir::RemoveShard(record, request, context);
-  };
-  Run(request.pool(), request.options(), caller, apply, std::move(done));
+  RunRequest(request.pool(), request, caller, weir::RemoveShard, std::move(done));
 }
 
 void ControlPlane::UpdateShard(const v1::UpdateShardRequest& request, const Caller& caller,
                                ChangeDone done) {
-  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
-    return weir::UpdateShard(record, request, context);
-  };
-  Run(request.pool(), request.options(), caller, apply, std::move(done));
+  RunRequest(request.pool(), request, caller, weir::UpdateShard, std::move(done));
 }
 
 void ControlPlane::DrainShard(const v1::DrainShardRequest& request, const Caller& caller,
                               ChangeDone done) {
-  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
-    return weir::DrainShard(record, request, context);
-  };
-  Run(request.pool(), request.options(), caller, apply, std::move(done));
+  RunRequest(request.pool(), request, caller, weir::DrainShard, std::move(done));
 }
 
 void ControlPlane::ApprovePlan(const v1::ApprovePlanRequest& request, const Caller& caller,
                                ChangeDone done) {
-  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
-    return weir::ApprovePlan(record, request, context);
-  };
-  Run(request.pool(), request.options(), caller, apply, std::move(done));
+  RunRequest(request.pool(), request, caller, weir::ApprovePlan, std::move(done));
 }
 
 void ControlPlane::DeletePool(const v1::DeletePoolRequest& request, const Caller& caller,
                               ChangeDone done) {
-  const auto apply = [&request](const v1::PoolRecord* record, const ChangeContext& context) {
-    return weir::DeletePool(record, request, context);
-  };
-  Run(request.name(), request.options(), caller, apply, std::move(done));
+  RunRequest(request.name(), request, caller, weir::DeletePool, std::move(done));
 }
 
 void ControlPlane::Rollback(const v1::RollbackRequest& request, const Caller& caller,
                             ChangeDone done) {
-  const absl::StatusOr<std::vector<v1::Version>> versions =
-      parts_.store.ListVersions(request.pool());
-  if (!versions.ok()) return done(versions.status());
-  const auto version = std::ranges::find(*versions, request.generation(), &v1::Version::generation);
-  const auto apply = [&](const v1::PoolRecord* record, const ChangeContext& context) {
-    return weir::Rollback(record, request, version == versions->end() ? nullptr : &*version,
-                          context);
+  // The pool's lock is held: the versions are those of the pool that is changed, and not of one of
+  // its name that was deleted meanwhile.
+  const auto change = [this](const v1::PoolRecord* record, const v1::RollbackRequest& to,
+                             const ChangeContext& context) -> ChangeResult {
+    const absl::StatusOr<std::vector<v1::Version>> versions = parts_.store.ListVersions(to.pool());
+    if (!versions.ok()) {
+      return ChangeError{.code = versions.status().code(),
+                         .message = std::string(versions.status().message())};
+    }
+    const auto version = std::ranges::find(*versions, to.generation(), &v1::Version::generation);
+    return weir::Rollback(record, to, version == versions->end() ? nullptr : &*version, context);
   };
-  Run(request.pool(), request.options(), caller, apply, std::move(done));
+  RunRequest(request.pool(), request, caller, change, std::move(done));
+}
+
+// The copy of the request is the change's own: a change that waits for names outlives the call.
+template <typename Request, typename Model>
+void ControlPlane::RunRequest(const std::string& pool, Request request, const Caller& caller,
+                              const Model& change, ChangeDone done) {
+  // A UUID is the same one in any case (RFC 9562, 4).
+  absl::AsciiStrToLower(request.mutable_options()->mutable_request_id());
+  const v1::ChangeOptions options = request.options();
+  const auto apply = [request = std::move(request), change](const v1::PoolRecord* record,
+                                                            const ChangeContext& context) {
+    return change(record, request, context);
+  };
+  Run(pool, options, caller, apply, std::move(done));
 }
 
 void ControlPlane::Run(const std::string& pool, const v1::ChangeOptions& options,
                        const Caller& caller, const Apply& apply, ChangeDone done) {
-  absl::StatusOr<Outcome> outcome = Commit(pool, options, caller, apply);
+  std::set<std::string> names;
+  absl::StatusOr<Outcome> outcome = TryCommit(pool, options, caller, apply, &names);
+  if (names.empty()) return Answer(pool, options, std::move(outcome), std::move(done));
+  addresses_.Expect(names);
+  const auto make = [this, pool, options, caller, apply, names, done = std::move(done)] {
+    absl::StatusOr<Outcome> made = TryCommit(pool, options, caller, apply, nullptr);
+    addresses_.StopExpecting(names);
+    Answer(pool, options, std::move(made), done);
+  };
+  if (!name_waits_.Add(names, parts_.moment() + parts_.look_up, make)) return make();
+  parts_.wake();
+}
+
+void ControlPlane::Answer(const std::string& pool, const v1::ChangeOptions& options,
+                          absl::StatusOr<Outcome> outcome, ChangeDone done) {
   if (!outcome.ok()) return done(outcome.status());
   const bool waits = options.wait() == v1::WAIT_ALL_CONNECTED && !options.validate_only() &&
                      !outcome->response.held() && !outcome->targets.empty();
@@ -209,18 +217,10 @@ void ControlPlane::Run(const std::string& pool, const v1::ChangeOptions& options
                     }});
 }
 
-absl::StatusOr<ControlPlane::Outcome> ControlPlane::Commit(const std::string& pool,
-                                                           const v1::ChangeOptions& options,
-                                                           const Caller& caller,
-                                                           const Apply& apply) {
-  std::set<std::string> names;
-  absl::StatusOr<Outcome> outcome = TryCommit(pool, options, caller, apply, &names);
-  if (names.empty()) return outcome;
-  addresses_.Expect(names);
-  const auto stop_expecting = absl::MakeCleanup([&] { addresses_.StopExpecting(names); });
+void ControlPlane::EndWaits() {
+  publisher_.EndWaits();
+  name_waits_.End();
   parts_.wake();
-  addresses_.AwaitKnown(names, parts_.look_up);
-  return TryCommit(pool, options, caller, apply, nullptr);
 }
 
 absl::StatusOr<ControlPlane::Outcome> ControlPlane::TryCommit(const std::string& pool,
@@ -411,13 +411,15 @@ std::vector<std::string> ControlPlane::TakeRefreshes(Moment now) {
 }
 
 Moment ControlPlane::RefreshPools(Moment now) {
+  const auto knows = [this](const std::string& endpoint) { return addresses_.Knows(endpoint); };
+  for (const NameWaits::Change& change : name_waits_.TakeOver(now, knows)) change();
   for (const std::string& pool : TakeRefreshes(now)) {
     const std::lock_guard lock(LockOf(pool));
     const PoolPtr state = Find(pool);
     if (state == nullptr || ActivateFound(state)) continue;
     Adopt(pool, MakeState(state->stored));
   }
-  Moment next = kNever;
+  Moment next = name_waits_.NextDue();
   const std::lock_guard lock(mutex_);
   for (const auto& [pool, due] : refreshes_) next = std::min(next, due);
   return next;
@@ -472,11 +474,19 @@ std::optional<v1::PoolRecord> ControlPlane::FindDeleted(const std::string& pool,
 // --- PoolStoreObserver ---
 
 bool ControlPlane::OnDeclared(const std::string& pool, const v1::PoolSpec& spec) {
-  const absl::StatusOr<Outcome> outcome =
-      Commit(pool, {}, {.name = "file", .origin = kOriginFile},
-             [&](const v1::PoolRecord* record, const ChangeContext& context) {
-               return DeclarePool(record, pool, spec, context);
-             });
+  const Caller editor{.name = "file", .origin = kOriginFile};
+  const auto apply = [&](const v1::PoolRecord* record, const ChangeContext& context) {
+    return DeclarePool(record, pool, spec, context);
+  };
+  std::set<std::string> names;
+  absl::StatusOr<Outcome> outcome = TryCommit(pool, {}, editor, apply, &names);
+  if (!names.empty()) {  // the watcher's thread, which may wait
+    addresses_.Expect(names);
+    parts_.wake();
+    addresses_.AwaitKnown(names, parts_.look_up);
+    outcome = TryCommit(pool, {}, editor, apply, nullptr);
+    addresses_.StopExpecting(names);
+  }
   if (outcome.ok()) {
     parts_.metrics.merges_total.Increment();
     SetFileErrors(pool, "");

@@ -2,8 +2,9 @@
 //
 //   call or edit -> the record -> model (check, plan, guard) -> store -> memory -> publisher
 //
-// A change that brings names waits a moment for their addresses first (Parts::look_up). What has
-// none by then is in force and off the ring until SetAddresses tells of one.
+// A change that brings names waits a moment for their addresses first (Parts::look_up), without a
+// thread: RefreshPools makes it then. What has no address by then is in force and off the ring
+// until SetAddresses tells of one.
 //
 // Changes of one pool are made one at a time, of different pools side by side; each is durable
 // before it is answered. Reads answer from memory, ListVersions from the store.
@@ -33,6 +34,7 @@
 #include "controlplane/server/address_book.h"
 #include "controlplane/server/deletions.h"
 #include "controlplane/server/metrics.h"
+#include "controlplane/server/name_waits.h"
 #include "controlplane/server/pool_state.h"
 #include "controlplane/server/pool_watch.h"
 #include "controlplane/server/publisher.h"
@@ -50,7 +52,8 @@ struct Caller {
   std::string origin;  // "api ADDRESS"
 };
 
-// Runs exactly once, perhaps before the call returns: with `wait`, when the proxies have answered.
+// Runs exactly once, perhaps before the call returns, else by RefreshPools; with `wait`, when the
+// proxies have answered.
 using ChangeDone = std::function<void(absl::StatusOr<v1::ChangeResponse>)>;
 
 class ControlPlane final : private PoolStoreObserver {
@@ -67,7 +70,8 @@ class ControlPlane final : private PoolStoreObserver {
     // Called, by any thread, when RunDue and RefreshPools have to be called earlier than they said,
     // or names are to be resolved that were not before; it must not call the control plane.
     std::function<void()> wake;
-    // How long a change waits for the addresses of its new names before it is made without.
+    // How long a change waits for the addresses of its new names before it is made without;
+    // NameWaits::kMost of them wait at once, and one beyond them is made without at once.
     Duration look_up = Duration::zero();
     // A pool is created only below it, about: a proxy that holds all of them can come again within
     // DiscoveryStream::Limits and a message of 4 MiB.
@@ -122,8 +126,8 @@ class ControlPlane final : private PoolStoreObserver {
 
   // --- time and addresses ---
   Moment RunDue(Moment now) { return publisher_.RunDue(now); }
-  // Changes wait for no proxy any longer.
-  void EndWaits() { publisher_.EndWaits(); }
+  // Changes wait for no proxy and no address any longer; those that did are made by RefreshPools.
+  void EndWaits();
   // The names whose addresses are to be kept current, with how often, and how to tell of them.
   std::map<std::string, absl::Duration> NamesToResolve() const { return addresses_.Names(); }
   // Only these are resolved from here on.
@@ -137,6 +141,7 @@ class ControlPlane final : private PoolStoreObserver {
   void SetAddresses(const std::string& endpoint, std::vector<std::string> addresses);
   // Changes the pools for which new addresses came Publisher::kQuiet ago or earlier: once, however
   // many came. Shards that waited for theirs come to the ring, which is a change like any other.
+  // Before that, makes the changes that have waited for names.
   // Returns when to be called next (kNever: when woken). Waits for changes of these pools that are
   // under way, and for the disk.
   Moment RefreshPools(Moment now);
@@ -151,11 +156,16 @@ class ControlPlane final : private PoolStoreObserver {
     std::string fleet;
   };
 
+  // `change`: of the model, with the request in the middle.
+  template <typename Request, typename Model>
+  void RunRequest(const std::string& pool, Request request, const Caller& caller,
+                  const Model& change, ChangeDone done);
   void Run(const std::string& pool, const v1::ChangeOptions& options, const Caller& caller,
            const Apply& apply, ChangeDone done);
-  absl::StatusOr<Outcome> Commit(const std::string& pool, const v1::ChangeOptions& options,
-                                 const Caller& caller, const Apply& apply);
-  // The same, unless the change brings names that are to be looked up first: then it is not made,
+  // When the proxies have answered, if the options say so.
+  void Answer(const std::string& pool, const v1::ChangeOptions& options,
+              absl::StatusOr<Outcome> outcome, ChangeDone done);
+  // Makes the change, unless it brings names that are to be looked up first: then it is not made,
   // and `names` has them. Null: it is made as it is.
   absl::StatusOr<Outcome> TryCommit(const std::string& pool, const v1::ChangeOptions& options,
                                     const Caller& caller, const Apply& apply,
@@ -213,6 +223,7 @@ class ControlPlane final : private PoolStoreObserver {
   const Parts parts_;
   Publisher publisher_;
   AddressBook addresses_;
+  NameWaits name_waits_;
   std::array<std::mutex, 64> pool_locks_;  // by the name's hash; held while a change is made
 
   mutable std::mutex mutex_;  // of what follows; taken after a pool's lock

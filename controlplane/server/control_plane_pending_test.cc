@@ -119,6 +119,7 @@ TEST_F(PendingShardTest, AChangeWaitsForTheAddressesOfItsNames) {
     EXPECT_EQ(made->plan().shards_after(), 2u);
     done = true;
   });
+  control->RefreshPools(moment_);
   EXPECT_TRUE(done);
   EXPECT_THAT(Versions(), ElementsAre(by_alice_, by_alice_));
 }
@@ -136,6 +137,9 @@ TEST_F(PendingShardTest, AChangeThatFindsNoAddressIsMadeAllTheSame) {
     EXPECT_EQ(made->pool().status().waiting_size(), 1);
     done = true;
   });
+  EXPECT_EQ(looks_up.RefreshPools(moment_), moment_ + std::chrono::milliseconds(1));
+  EXPECT_FALSE(done);
+  looks_up.RefreshPools(moment_ + std::chrono::milliseconds(1));
   EXPECT_TRUE(done);
 }
 
@@ -165,7 +169,33 @@ TEST_F(PendingShardTest, ANewNameIsLookedUpBeforeTheAnswerSaysThatItIsNotFound) 
     EXPECT_THAT(made->pool().status().waiting(), IsEmpty());
     done = true;
   });
+  control->RefreshPools(moment_);
   EXPECT_TRUE(done);
+}
+
+TEST_F(PendingShardTest, AChangeThatWaitsForNamesHoldsUpNoOtherChangeOfItsPool) {
+  ResourceCache cache;
+  ControlPlane::Parts parts = PartsWith(cache);
+  parts.look_up = std::chrono::hours(1);
+  ControlPlane looks_up(parts);
+  ASSERT_TRUE(looks_up.Load().ok());
+  ASSERT_TRUE(looks_up.Start().ok());
+  std::vector<std::string> made;
+  const auto add = [&](v1::AddShardRequest request) {
+    looks_up.AddShard(request, kAlice, [&made](const absl::StatusOr<v1::ChangeResponse>& result) {
+      ASSERT_TRUE(result.ok()) << result.status();
+      std::string& slots = made.emplace_back();
+      for (const v1::Slot& slot : result->pool().shard_map().slots()) slots += slot.name();
+      EXPECT_THAT(result->pool().status().waiting(), IsEmpty());
+    });
+  };
+  add(NamedShard());
+  add(AddRequest("d"));
+  looks_up.RefreshPools(moment_);
+  EXPECT_THAT(made, ElementsAre("ad"));
+  looks_up.SetAddresses(kName, {"192.0.2.1:6379"});
+  looks_up.RefreshPools(moment_);
+  EXPECT_THAT(made, ElementsAre("ad", "acd"));
 }
 
 TEST_F(PendingShardTest, AShardOnTheRingWithoutAnyAddressIsSaidToWait) {

@@ -2,8 +2,10 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "controlplane/server/control_plane_test_support.h"
 #include "controlplane/server/error_details.h"
 #include "gmock/gmock.h"
@@ -517,6 +519,46 @@ TEST_F(ControlPlaneTest, ARestartTellsNoProxyThatAShardWithAHostNameHasNoAddress
   const ResourcePtr endpoints = cache.View("default")->Find(EndpointsId("alpha"));
   ASSERT_NE(endpoints, nullptr);
   EXPECT_THAT(endpoints->message.endpoints().slots(0).addresses(), ElementsAre("192.0.2.1:6379"));
+}
+
+TEST_F(ControlPlaneTest, ARequestIdIsTheSameInUpperCase) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  v1::AddShardRequest request = AddRequest("b");
+  request.mutable_options()->set_request_id(kRequestId);
+  ASSERT_TRUE(Call(&ControlPlane::AddShard, request).ok());
+  const int writes = store_.writes;
+  absl::AsciiStrToUpper(request.mutable_options()->mutable_request_id());
+  ASSERT_TRUE(Call(&ControlPlane::AddShard, request).ok());  // the first answer again
+  EXPECT_EQ(store_.writes, writes);
+  request.mutable_shard()->set_name("c");
+  EXPECT_TRUE(absl::IsAlreadyExists(Call(&ControlPlane::AddShard, request).status()));
+}
+
+TEST_F(ControlPlaneTest, ARollbackTakesNoVersionOfAPoolThatWentBeforeItsTurn) {
+  ASSERT_TRUE(Create("alpha", SpecWith({"a"})).ok());
+  ASSERT_TRUE(Add("b").ok());
+  bool goes = false;
+  ResourceCache cache;
+  ControlPlane::Parts parts = PartsWith(cache);
+  parts.now = [&] {  // with the pool's lock
+    if (!std::exchange(goes, false)) return now_;
+    const StoredPool alpha = store_.Load()->front();
+    EXPECT_TRUE(store_.Delete(alpha.record, alpha.revision).ok());
+    return now_;
+  };
+  ControlPlane other(parts);
+  ASSERT_TRUE(other.Load().ok());
+  ASSERT_TRUE(other.Start().ok());
+  v1::RollbackRequest request;
+  request.set_pool("alpha");
+  request.set_generation(1);
+  request.mutable_options()->set_force(true);
+  goes = true;
+  absl::Status status;
+  other.Rollback(request, kAlice, [&status](const absl::StatusOr<v1::ChangeResponse>& result) {
+    status = result.status();
+  });
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
 }
 
 }  // namespace

@@ -68,7 +68,9 @@ class ControlProcess {
   ResourceCache cache_;
   ProxyRegistry proxies_;
   Ticker ticker_;
-  Ticker refresher_;     // of pools whose addresses change: waits for their changes under way
+  // Of pools whose addresses change; makes changes that waited for names. Waits for changes under
+  // way.
+  Ticker refresher_;
   Ticker watch_ticker_;  // says how proxies stand, and what pools wait for
   Ticker saver_;         // of addresses: a disk that hangs holds up no change
   std::unique_ptr<Access> access_;

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <chrono>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,7 +16,10 @@
 namespace weir {
 namespace {
 
-constexpr size_t kThreads = 4;
+// A connection occupies one until it is answered or kLongestPause is over: so many half-sent
+// requests delay nobody.
+constexpr size_t kThreads = 32;
+constexpr std::chrono::seconds kLongestPause{1};  // of the other side, in a request or its answer
 constexpr const char* kTextFormat = "text/plain; version=0.0.4; charset=utf-8";
 constexpr const char* kPlain = "text/plain; charset=utf-8";
 
@@ -29,6 +33,9 @@ struct HttpServer::Impl {
   void Route(ControlMetrics& metrics, std::function<bool()> is_ready) {
     server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server.set_payload_max_length(0);
+    server.set_keep_alive_max_count(1);  // a thread waits for no second request
+    server.set_read_timeout(kLongestPause);
+    server.set_write_timeout(kLongestPause);
     // The library's own options would let another process share the port (SO_REUSEPORT).
     server.set_socket_options([](socket_t fd) {
       const int one = 1;

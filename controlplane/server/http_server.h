@@ -4,7 +4,8 @@
 //   /healthz   200 while the process lives
 //   /readyz    200 while `is_ready` says so, else 503
 //
-// Threads of its own, a few; GET only, so a request carries nothing but its head.
+// Threads of its own; GET only, so a request carries nothing but its head. A connection is closed
+// behind its answer, and when the other side pauses for a second in the middle of a request.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ class HttpServer {
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Endpoint& endpoint,
                                                            ControlMetrics& metrics,
                                                            std::function<bool()> is_ready);
-  // Closes the port and waits for requests in progress (5 s for a slow reader).
+  // Closes the port and waits for requests in progress (1 s for a slow reader).
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

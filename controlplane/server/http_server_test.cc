@@ -1,15 +1,23 @@
 #include "controlplane/server/http_server.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "httplib.h"
+#include "proxy/base/check.h"
 #include "proxy/base/strings.h"
+#include "proxy/base/unique_fd.h"
 
 namespace weir {
 namespace {
@@ -37,6 +45,7 @@ TEST(HttpServerTest, TellsHealthReadinessAndMetrics) {
   EXPECT_THAT(page->get_header_value("Content-Type"), HasSubstr("text/plain; version=0.0.4"));
   EXPECT_THAT(page->body, HasSubstr("weir_control_nacks_total 3"));
   EXPECT_THAT(page->body, HasSubstr("weir_control_access_refusals_total{role=\"write\"} 1"));
+  EXPECT_THAT(page->body, HasSubstr("weir_control_access_refusals_total{role=\"discovery\"} 0"));
 }
 
 TEST(HttpServerTest, SaysWhereItCannotListen) {
@@ -82,6 +91,42 @@ TEST(HttpServerTest, APortCanBeHadAgainAtOnceAfterItsConnections) {
   const auto second =
       HttpServer::Start(TcpEndpoint("127.0.0.1", port), metrics, [] { return true; });
   EXPECT_TRUE(second.ok()) << second.status();
+}
+
+// A connection to the server, over which half a request was sent.
+class HalfRequest {
+ public:
+  explicit HalfRequest(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    constexpr std::string_view kHalf = "GET /healthz HT";
+    CHECK(send(fd_.get(), kHalf.data(), kHalf.size(), 0) == static_cast<ssize_t>(kHalf.size()));
+  }
+  // Waits until the server has closed it.
+  void AwaitEnd() {
+    char byte = 0;
+    while (recv(fd_.get(), &byte, 1, 0) > 0) continue;
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+TEST(HttpServerTest, HalfSentRequestsBlockNobodyAndAreClosed) {
+  ControlMetrics metrics;
+  const auto server = HttpServer::Start(TcpEndpoint("127.0.0.1", 0), metrics, [] { return true; });
+  ASSERT_TRUE(server.ok()) << server.status();
+  std::vector<HalfRequest> halves;
+  for (int i = 0; i < 16; ++i) halves.emplace_back((*server)->port());
+  httplib::Client client("127.0.0.1", (*server)->port());
+  const auto health = client.Get("/healthz");
+  ASSERT_TRUE(health) << httplib::to_string(health.error());
+  EXPECT_EQ(health->status, 200);
+  EXPECT_EQ(health->get_header_value("Connection"), "close");
+  for (HalfRequest& half : halves) half.AwaitEnd();
 }
 
 }  // namespace
