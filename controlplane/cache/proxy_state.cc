@@ -110,6 +110,7 @@ Difference ProxyState::Missing(const FleetView& view, size_t max_bytes) {
   const std::set<std::string_view> secrets = WantedSecrets(view);
   Difference difference;
   size_t bytes = 0;
+  size_t unknown = 0;
   auto entry = entries_.begin();
   for (const ResourcePtr& resource : view.resources) {
     if (!Covers(*resource, secrets)) continue;
@@ -120,7 +121,7 @@ Difference ProxyState::Missing(const FleetView& view, size_t max_bytes) {
       continue;
     }
     while (entry != entries_.end() && entry->first < resource->id) {
-      entry = Uncover(entry, view, difference);
+      entry = Uncover(entry, view, difference, unknown);
     }
     const bool known = entry != entries_.end() && entry->first == resource->id;
     const bool misses = !known || Misses(entry->second, resource);
@@ -133,7 +134,7 @@ Difference ProxyState::Missing(const FleetView& view, size_t max_bytes) {
     bytes += resource->encoded.size();
     difference.changed.push_back(resource);
   }
-  while (entry != entries_.end()) entry = Uncover(entry, view, difference);
+  while (entry != entries_.end()) entry = Uncover(entry, view, difference, unknown);
   const auto is_secret = [](const v1::RemovedResource& removal) {
     return removal.key().type() == v1::RESOURCE_SECRET;
   };
@@ -196,9 +197,14 @@ std::string_view ProxyState::HeldVersion(const ResourceId& id) const {
 
 // It has something of a resource that it is not meant to have.
 ProxyState::Entries::iterator ProxyState::Uncover(Entries::iterator entry, const FleetView& view,
-                                                  Difference& difference) {
+                                                  Difference& difference, size_t& unknown) {
   if (entry->second.held == nullptr) return entries_.erase(entry);
   std::optional<v1::RemovedResource> removal = RemovalOf(entry->first, view);
+  if (!removal.has_value() && ++unknown > kMaxUnknownHeld) {
+    difference.declined = true;
+    forgot_ = true;
+    return entries_.erase(entry);
+  }
   const Declined* const declined = entry->second.declined.get();
   const bool is_declined = removal.has_value() && declined != nullptr &&
                            declined->resource == nullptr &&
@@ -394,6 +400,7 @@ v1::Proxy ProxyState::Describe(const FleetView& view, std::string_view pool) con
 }
 
 bool ProxyState::InSync(const FleetView& view, const Scope& scope) const {
+  if (forgot_ && scope.pool.empty()) return false;
   const std::set<std::string_view> secrets = WantedSecrets(view);
   size_t covered = 0;
   for (const ResourcePtr& resource : view.resources) {

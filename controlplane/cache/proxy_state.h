@@ -64,6 +64,10 @@ class ProxyState {
   // Shards of a report that are kept, ejected ones first.
   static constexpr size_t kMaxReportedShards = 1000;
 
+  // Of what it holds and nobody here has heard of, so many are remembered: the rest is sent anew
+  // when it comes to be known.
+  static constexpr size_t kMaxUnknownHeld = 1000;
+
   // `address`: where it is connected from, for people. `secure`: its transport hides what it
   // carries; without that it is meant to hold no secrets, and those it has are none of our
   // business.
@@ -80,7 +84,8 @@ class ProxyState {
   // What to send, about `max_bytes` of it but at least one resource with its neighbour of the same
   // name. Left out is a resource that the proxy has refused, until it or what the proxy holds
   // beside it (Beside) is another one; what is older than what the proxy holds, a removal too,
-  // until it is another state; and the removal of a pool that is not known (PoolPlaces). Secrets
+  // until it is another state; and the removal of a pool that is not known (PoolPlaces), of which
+  // kMaxUnknownHeld are remembered. Secrets
   // are taken back last, when the proxy has everything else as it should. REQUIRES: max_bytes > 0.
   Difference Missing(const FleetView& view, size_t max_bytes);
   // It has answered a response with these resources. What `ack` says of others is ignored.
@@ -145,7 +150,9 @@ class ProxyState {
   // half of the pool comes, a refusal may have lost its reason.
   std::string Beside(const CachedResource& resource) const;
   std::string_view HeldVersion(const ResourceId& id) const;
-  Entries::iterator Uncover(Entries::iterator entry, const FleetView& view, Difference& difference);
+  // `unknown` counts the resources of which nobody has heard.
+  Entries::iterator Uncover(Entries::iterator entry, const FleetView& view, Difference& difference,
+                            size_t& unknown);
   static std::optional<v1::RemovedResource> RemovalOf(const ResourceId& id, const FleetView& view);
   bool Has(const AckTarget& target) const;
   const v1::ResourceError* RefusalOf(const AckTarget& target) const;
@@ -159,6 +166,7 @@ class ProxyState {
   v1::Node node_;
   std::set<std::string, std::less<>> pools_;  // empty: all
   Entries entries_;
+  bool forgot_ = false;  // it holds more than `entries_` has: kMaxUnknownHeld
   std::unique_ptr<v1::Report> report_;
   absl::Time reported_;
 };

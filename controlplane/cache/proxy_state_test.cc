@@ -272,5 +272,33 @@ TEST_F(ProxyStateTest, ADescriptionSaysWhoAndSinceWhen) {
   EXPECT_TRUE(proxy.in_sync());
 }
 
+// A hostile first request has 45,000 of them, at half a KiB each for the life of the stream.
+TEST_F(ProxyStateTest, OfWhatNobodyHasHeardOfOnlyAPartIsRemembered) {
+  ProxyState proxy("192.0.2.1:4712", kNow, /*secure=*/false);
+  v1::DiscoveryRequest first;
+  first.mutable_node()->set_id("proxy-2");
+  first.mutable_node()->set_fleet("blue");
+  *first.add_held() = Held(PoolId("alpha"), "p1");
+  *first.add_held() = Held(EndpointsId("alpha"), "e1");
+  for (int i = 0; i < 3000; ++i) *first.add_held() = Held(PoolId(StrCat("unknown-", i)), "x");
+  proxy.Open(first.node(), first.held());
+  EXPECT_EQ(proxy.Describe(*cache_.View("blue")).applied_size(), 3002);
+
+  EXPECT_TRUE(proxy.Missing(*cache_.View("blue"), 1 << 20).empty());
+  const v1::Proxy described = proxy.Describe(*cache_.View("blue"));
+  EXPECT_EQ(described.applied_size(), 2 + static_cast<int>(ProxyState::kMaxUnknownHeld));
+  EXPECT_FALSE(described.in_sync());
+  EXPECT_TRUE(proxy.Describe(*cache_.View("blue"), "alpha").in_sync());
+
+  // One that was forgotten is sent when it comes to be, though the proxy may hold it.
+  cache_.SetPool("blue", NewPool("unknown-999", "x", {.generation = 1}),
+                 NewEndpoints("unknown-999", "y", {.generation = 1}));
+  EXPECT_THAT(proxy.Missing(*cache_.View("blue"), 1 << 20).changed, SizeIs(2));
+  // One that is remembered is not.
+  cache_.SetPool("blue", NewPool("unknown-0", "x", {.generation = 1}),
+                 NewEndpoints("unknown-0", "y", {.generation = 1}));
+  EXPECT_THAT(proxy.Missing(*cache_.View("blue"), 1 << 20).changed, SizeIs(3));
+}
+
 }  // namespace
 }  // namespace weir

@@ -46,7 +46,8 @@ absl::Status NoSuchPool(const std::string& name) {
 // How many lines of errors a status has.
 constexpr int kMaxFileErrors = 20;
 
-// Proxies by fleet, then node id, then address: none has a character below the space.
+// Proxies by fleet, then node id, then address: none has a character below the space, which
+// DiscoveryStream sees to.
 std::string ProxyKey(const ProxyState& proxy) {
   return StrCat(proxy.fleet(), "\n", proxy.node_id(), "\n", proxy.address());
 }

@@ -1,8 +1,10 @@
 #include "controlplane/stream/discovery_stream.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "proto/resource_id.h"
 #include "proxy/base/check.h"
 #include "proxy/base/strings.h"
@@ -15,6 +17,16 @@ constexpr std::string_view kDefaultFleet = "default";
 absl::Status CheckLength(std::string_view field, std::string_view text, size_t least, size_t most) {
   if (text.size() >= least && text.size() <= most) return absl::OkStatus();
   return InvalidArgument(field, ": ", text.size(), " bytes; want ", least, " to ", most);
+}
+
+// Of what people and lists are shown.
+absl::Status CheckText(std::string_view field, std::string_view text, size_t least, size_t most) {
+  absl::Status valid = CheckLength(field, text, least, most);
+  const auto is_control = [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); };
+  if (std::ranges::any_of(text, is_control)) {
+    valid.Update(InvalidArgument(field, ": found a control character"));
+  }
+  return valid;
 }
 
 absl::Status CheckCount(std::string_view field, int count, size_t most) {
@@ -106,13 +118,13 @@ absl::Status DiscoveryStream::Check(const v1::DiscoveryRequest& request) const {
 
 absl::Status DiscoveryStream::CheckNode(const v1::Node& node) const {
   const size_t most = limits_.name_bytes;
-  absl::Status valid = CheckLength("node.id", node.id(), 1, most);
-  valid.Update(CheckLength("node.fleet", node.fleet(), 0, limits_.fleet_bytes));
-  valid.Update(CheckLength("node.zone", node.zone(), 0, most));
-  valid.Update(CheckLength("node.build", node.build(), 0, most));
+  absl::Status valid = CheckText("node.id", node.id(), 1, most);
+  valid.Update(CheckText("node.fleet", node.fleet(), 0, limits_.fleet_bytes));
+  valid.Update(CheckText("node.zone", node.zone(), 0, most));
+  valid.Update(CheckText("node.build", node.build(), 0, most));
   valid.Update(CheckCount("node.capabilities", node.capabilities_size(), limits_.capabilities));
   for (const std::string& capability : node.capabilities()) {
-    valid.Update(CheckLength("node.capabilities", capability, 1, most));
+    valid.Update(CheckText("node.capabilities", capability, 1, most));
   }
   return valid;
 }

@@ -522,5 +522,30 @@ TEST(DiscoveryStreamTest, AReportIsKeptAndChangesNothing) {
   EXPECT_FALSE(proxy.in_sync());
 }
 
+// Lists are ordered and paged by them, and a proxy could hide between two pages.
+TEST(DiscoveryStreamTest, ANodeWithAControlCharacterIsRefused) {
+  for (const std::string& bad :
+       std::vector<std::string>{"a\tx", "b\x01", "c\n", "d\x7f", std::string("e\0", 2)}) {
+    v1::DiscoveryRequest request = FirstRequest();
+    request.mutable_node()->set_id(bad);
+    EXPECT_EQ(Harness().Refuses(request), "node.id: found a control character");
+    request = FirstRequest();
+    request.mutable_node()->set_fleet(bad);
+    EXPECT_EQ(Harness().Refuses(request), "node.fleet: found a control character");
+    request = FirstRequest();
+    request.mutable_node()->set_zone(bad);
+    EXPECT_EQ(Harness().Refuses(request), "node.zone: found a control character");
+    request = FirstRequest();
+    request.mutable_node()->set_build(bad);
+    EXPECT_EQ(Harness().Refuses(request), "node.build: found a control character");
+    request = FirstRequest();
+    request.mutable_node()->add_capabilities(bad);
+    EXPECT_EQ(Harness().Refuses(request), "node.capabilities: found a control character");
+  }
+  v1::DiscoveryRequest request = FirstRequest();
+  request.mutable_node()->set_zone("Zürich 1");
+  Harness().Asks(request);
+}
+
 }  // namespace
 }  // namespace weir
