@@ -112,6 +112,11 @@ absl::StatusOr<std::unique_ptr<AdminClient>> ConnectAdmin(const Connection& conn
   // Below the pauses between two tries, so that each of them connects anew.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
+  // A watch, or a change that waits for proxies, would not notice that the server has gone.
+  const auto keepalive = static_cast<int>(absl::ToInt64Milliseconds(connection.keepalive));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keepalive);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // a watch sends nothing
   const auto channel =
       grpc::CreateCustomChannel(TargetOf(connection.server), *credentials, arguments);
   return std::make_unique<AdminClient>(v1::AdminService::NewStub(channel),

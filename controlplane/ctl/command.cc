@@ -184,6 +184,13 @@ absl::Status UnknownCommand(std::span<const std::string> words) {
                                          : StrCat("; did you mean '", nearest, "'?"));
 }
 
+// In a list of commands.
+std::string HelpLine(const Command& command) {
+  return absl::StrFormat("  %-33s %s\n",
+                         absl::StrCat(ToAbsl(command.name), " ", ToAbsl(command.arguments)),
+                         ToAbsl(command.summary));
+}
+
 }  // namespace
 
 std::span<const Command> Commands() { return kCommands; }
@@ -214,6 +221,21 @@ absl::StatusOr<ChosenCommand> ChooseCommand(std::span<const std::string> words) 
   return chosen;
 }
 
+std::optional<std::string> HelpOfGroup(std::span<const std::string> words) {
+  if (words.size() != 1) return std::nullopt;
+  const std::string& group = words.front();
+  const bool plans = group == kPlan;
+  std::string lines;
+  for (const Command& command : kCommands) {
+    if (plans && (command.flags & kChangeFlags) != 0) StrAppend(&lines, HelpLine(command));
+    if (command.name.starts_with(StrCat(group, " "))) StrAppend(&lines, HelpLine(command));
+  }
+  if (lines.empty()) return std::nullopt;
+  return StrCat("Usage: weirctl ", group, " COMMAND [ARGUMENT]... [OPTION]...\n\n",
+                plans ? "Show what a change would do, without making it.\n\n" : "", "Commands:\n",
+                lines, "\nweirctl COMMAND --help has examples and all options.\n");
+}
+
 std::string HelpText() {
   std::string text =
       "Usage: weirctl COMMAND [ARGUMENT]... [OPTION]...\n"
@@ -221,11 +243,7 @@ std::string HelpText() {
       "The command line of weir-control: pools and shards that change live.\n"
       "\n"
       "Commands:\n";
-  for (const Command& command : kCommands) {
-    text += absl::StrFormat("  %-33s %s\n",
-                            absl::StrCat(ToAbsl(command.name), " ", ToAbsl(command.arguments)),
-                            ToAbsl(command.summary));
-  }
+  for (const Command& command : kCommands) text += HelpLine(command);
   return StrCat(text,
                 "  plan COMMAND...                   Show what a change would do.\n\nOptions:\n",
                 FlagLines(CtlFlags(kNoFlags)),

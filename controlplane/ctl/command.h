@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,5 +45,8 @@ absl::StatusOr<ChosenCommand> FindCommand(std::span<const std::string> words);
 // `weirctl --help` and `weirctl COMMAND --help`.
 std::string HelpText();
 std::string HelpText(const Command& command);
+// `weirctl plan --help` and that of a first word that several commands or one of two words have:
+// the commands that it begins. Nothing for other words.
+std::optional<std::string> HelpOfGroup(std::span<const std::string> words);
 
 }  // namespace weir

@@ -13,8 +13,10 @@
 namespace weir {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string ErrorOf(const std::vector<std::string>& words) {
   const absl::StatusOr<ChosenCommand> chosen = ChooseCommand(words);
@@ -86,7 +88,21 @@ TEST(CommandTest, HelpShowsExamplesAndOnlyTheFlagsOfTheCommand) {
   const std::string help = HelpText(*FindCommand(words)->command);
   EXPECT_THAT(help, HasSubstr("  weirctl drain alpha a --undo\n"));
   EXPECT_THAT(help, HasSubstr("--undo"));
-  EXPECT_THAT(help, ::testing::Not(HasSubstr("--weight")));
+  EXPECT_THAT(help, Not(HasSubstr("--weight")));
+}
+
+TEST(CommandTest, HelpOfAGroupListsItsCommands) {
+  const auto help_of = [](const std::string& word) {
+    const std::vector<std::string> words = {word};
+    return HelpOfGroup(words).value_or("none");
+  };
+  EXPECT_THAT(help_of("get"),
+              AllOf(HasSubstr("Usage: weirctl get COMMAND"), HasSubstr("  get pools [POOL]...  "),
+                    HasSubstr("  get versions POOL  "), Not(HasSubstr("drain"))));
+  EXPECT_THAT(help_of("describe"), HasSubstr("  describe pool POOL  "));
+  EXPECT_THAT(help_of("plan"), AllOf(HasSubstr("  drain POOL SHARD  "), Not(HasSubstr("watch"))));
+  EXPECT_EQ(help_of("drain"), "none");
+  EXPECT_EQ(help_of("ge"), "none");
 }
 
 }  // namespace

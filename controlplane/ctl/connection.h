@@ -27,6 +27,9 @@ struct Connection {
   std::string key;
   bool insecure = false;                       // plain text beyond loopback
   absl::Duration timeout = absl::Seconds(10);  // of a call, without the wait for proxies
+  // After so long without a word the server is asked whether it lives, and given up after as long
+  // again. No setting: weir-control permits 5 s.
+  absl::Duration keepalive = absl::Seconds(10);
 
   // Plain text on loopback when nothing asks for TLS, else TLS unless `insecure`.
   bool uses_tls() const;

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -50,6 +52,10 @@ absl::StatusOr<Connection> FindConnection(const CtlOptions& options,
 ExitCode Help(const CtlOptions& options, Console& console) {
   if (options.words.empty()) {
     console.out << HelpText();
+    return ExitCode::kDone;
+  }
+  if (const std::optional<std::string> group = HelpOfGroup(options.words)) {
+    console.out << *group;
     return ExitCode::kDone;
   }
   const absl::StatusOr<ChosenCommand> chosen = FindCommand(options.words);

@@ -9,6 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/ctl/admin_client.h"
+#include "controlplane/ctl/connection.h"
+#include "controlplane/ctl/exit_code.h"
 #include "gmock/gmock.h"
 #include "grpcpp/security/credentials.h"
 #include "gtest/gtest.h"
@@ -260,6 +263,22 @@ TEST_F(WeirctlProcessTest, WatchesPoolsUntilTheServerEnds) {
   EXPECT_EQ(table.Wait(), 5);
   EXPECT_EQ(json.Wait(), 5);
   EXPECT_THAT(ReadFile(Path("table")), HasSubstr("weir-control ends"));
+}
+
+TEST_F(WeirctlProcessTest, AWatchEndsWhenTheServerAnswersNothingAnyMore) {
+  StartsControl();
+  ASSERT_THAT(CreatesAlpha(), Ends(0, testing::_));
+  Connection connection;
+  connection.server = socket();
+  connection.keepalive = absl::Seconds(1);  // weirctl's, but for the test's time
+  const auto client = ConnectAdmin(connection);
+  ASSERT_TRUE(client.ok()) << client.status();
+  const absl::Status ended = (*client)->Watch({}, [this](const v1::WatchPoolsResponse&) {
+    control_->Signal(SIGSTOP);
+    return true;
+  });
+  EXPECT_THAT(ended.ToString(), HasSubstr("no answer from weir-control at "));
+  EXPECT_EQ(ExitCodeOf(ended), ExitCode::kUnreachable);
 }
 
 TEST_F(WeirctlProcessTest, RepeatsARequestByItsIdAlsoADeletionAfterKillAndRestart) {
