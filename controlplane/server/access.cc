@@ -8,6 +8,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
 
@@ -90,7 +91,7 @@ absl::StatusOr<Admission> Access::Check(const Credentials& credentials, Role nee
   if (file_.empty()) return Admission{.name = "anonymous", .credential = {}};
   const std::shared_ptr<const AccessTable> table = CurrentTable(now);
   std::string credential;
-  if (credentials.authorization.starts_with(kBearer)) {
+  if (absl::StartsWithIgnoreCase(ToAbsl(credentials.authorization), ToAbsl(kBearer))) {
     credential = AccessTable::CredentialOfToken(credentials.authorization.substr(kBearer.size()));
   } else if (!credentials.common_name.empty()) {
     credential = AccessTable::CredentialOfCommonName(credentials.common_name);

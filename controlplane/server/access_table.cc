@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::string_view kTokenPrefix = "sha256:";
 constexpr std::string_view kCommonNamePrefix = "cn:";
-constexpr std::pair<std::string_view, Role> kRoles[] = {
+constexpr std::pair<std::string_view, Role> kRoleNames[] = {
     {"read", Role::kRead}, {"write", Role::kWrite}, {"discovery", Role::kDiscovery}};
 
 std::optional<Role> ParseRole(std::string_view text) {
-  for (const auto& [name, role] : kRoles) {
+  for (const auto& [name, role] : kRoleNames) {
     if (name == text) return role;
   }
   return std::nullopt;
@@ -38,7 +38,7 @@ bool IsCommonName(std::string_view credential) {
 
 }  // namespace
 
-std::string_view RoleName(Role role) { return kRoles[static_cast<size_t>(role)].first; }
+std::string_view RoleName(Role role) { return kRoleNames[static_cast<size_t>(role)].first; }
 
 bool Permits(Role held, Role needed) {
   return held == needed || (held == Role::kWrite && needed == Role::kRead);

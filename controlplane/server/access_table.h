@@ -28,6 +28,8 @@ enum class Role : uint8_t {
   kDiscovery,  // the discovery stream
 };
 
+inline constexpr Role kRoles[] = {Role::kRead, Role::kWrite, Role::kDiscovery};
+
 std::string_view RoleName(Role role);
 
 // Whether a holder of `held` may do what needs `needed`.

@@ -78,6 +78,15 @@ TEST_F(AccessTest, RefusalsSayWhy) {
   EXPECT_THAT(role.ToString(), HasSubstr("'alice' has the role write, the call needs discovery"));
 }
 
+TEST_F(AccessTest, TheSchemeOfATokenCountsInAnyCase) {
+  const auto access = *Access::FromFile(Write(kAlice));
+  for (const char* authorization : {"bearer test", "BEARER test"}) {
+    EXPECT_TRUE(access->Check({.authorization = authorization}, Role::kRead, kStart).ok())
+        << authorization;
+  }
+  EXPECT_FALSE(access->Check({.authorization = "Bearer TEST"}, Role::kRead, kStart).ok());
+}
+
 TEST_F(AccessTest, AChangedFileCountsASecondLater) {
   const auto access = *Access::FromFile(Write(kAlice));
   const Credentials alice{.authorization = "Bearer test"};
