@@ -1,5 +1,6 @@
 #include "controlplane/server/admin_service.h"
 
+#include <chrono>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -19,6 +20,11 @@ constexpr size_t kChangeThreads = 4;
 constexpr size_t kMaxQueuedCalls = 1000;  // for either
 // A watch is queued at most once: it is woken once until it looks.
 constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+
+// Its time is over, the caller or the server has cancelled it, or the connection is gone.
+bool IsAbandoned(const grpc::CallbackServerContext& context) {
+  return context.deadline() < std::chrono::system_clock::now() || context.IsCancelled();
+}
 
 class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchPoolsResponse> {
  public:
@@ -158,8 +164,12 @@ AdminService::Unary* AdminService::Handle(Context* context, std::string_view met
   }
   Caller caller{.name = admission->name, .origin = StrCat("api ", PeerAddress(*context))};
   ThreadPool& threads = role == Role::kRead ? read_threads_ : change_threads_;
-  const bool taken = threads.TryAdd(
-      [caller = std::move(caller), finish, work = std::move(work)] { work(caller, finish); });
+  const bool taken =
+      threads.TryAdd([context, caller = std::move(caller), finish, work = std::move(work)] {
+        // What its caller has given up is not to be made long after, over newer changes.
+        if (IsAbandoned(*context)) return finish(absl::CancelledError("the caller has gone"));
+        work(caller, finish);
+      });
   if (!taken) finish(absl::ResourceExhaustedError("too many calls are waiting: try again later"));
   return reactor;
 }

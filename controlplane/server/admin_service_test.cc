@@ -113,5 +113,35 @@ TEST_F(AdminServiceTest, ChangesThatWaitForNamesHoldUpNoOtherChange) {
   EXPECT_EQ(CountPools(), kMany + 1);
 }
 
+TEST_F(AdminServiceTest, AChangeWhoseCallerHasGivenUpBeforeItsTurnIsNotMade) {
+  std::counting_semaphore<> entered(0);
+  std::counting_semaphore<> may_go_on(0);
+  ControlPlane::Parts parts = PartsWith(served_cache_);
+  parts.look_up = std::chrono::hours(1);
+  parts.wake = [&] {
+    entered.release();
+    may_go_on.acquire();
+  };
+  Serves(parts);
+  std::vector<std::future<bool>> created = CreateMany("no-such.example:6379");
+  for (int i = 0; i < 4; ++i) entered.acquire();  // every thread of changes is held up
+
+  v1::CreatePoolRequest request;
+  request.set_name("late");
+  *request.mutable_spec() = SpecWith({"a"});
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(10));
+  v1::ChangeResponse response;
+  EXPECT_EQ(stub_->CreatePool(&context, request, &response).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+
+  may_go_on.release(1000);
+  served_->EndWaits();
+  served_->RefreshPools(moment_);
+  for (std::future<bool>& each : created) EXPECT_TRUE(each.get());
+  EXPECT_TRUE(Creates("last", "127.0.0.1:6379", response).ok());  // its turn comes after
+  EXPECT_EQ(CountPools(), kMany + 1);
+}
+
 }  // namespace
 }  // namespace weir
