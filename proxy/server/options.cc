@@ -47,7 +47,7 @@ constexpr FlagSpec kFlags[] = {
      "Control planes, host:port[,host:port]..., tried in turn; without -c, all pools come there."},
     {0, "node-id", "ID", "host name:stats port", "This proxy's name, unique in its fleet."},
     {0, "fleet", "NAME", "default", "Whose pools it serves."},
-    {0, "pools", "NAME[,...]", "all", "Those of the fleet's pools that it serves."},
+    {0, "pools", "NAME[,...]", "all of them", "Those of the fleet's pools that it serves."},
     {0, "zone", "NAME", "none", "Where it runs, for people."},
     {0, "control-ca", "FILE", "none", "Authorities (PEM) of the control planes; switches TLS on."},
     {0, "control-cert", "FILE", "none", "Its certificate (PEM) towards them; with --control-key."},
