@@ -162,14 +162,14 @@ AdminService::Unary* AdminService::Handle(Context* context, std::string_view met
     finish(admission.status());
     return reactor;
   }
-  Caller caller{.name = admission->name, .origin = StrCat("api ", PeerAddress(*context))};
+  Caller caller{.name = admission->name,
+                .origin = StrCat("api ", PeerAddress(*context)),
+                .has_gone = [context] { return IsAbandoned(*context); }};
   ThreadPool& threads = role == Role::kRead ? read_threads_ : change_threads_;
-  const bool taken =
-      threads.TryAdd([context, caller = std::move(caller), finish, work = std::move(work)] {
-        // What its caller has given up is not to be made long after, over newer changes.
-        if (IsAbandoned(*context)) return finish(absl::CancelledError("the caller has gone"));
-        work(caller, finish);
-      });
+  const bool taken = threads.TryAdd([caller = std::move(caller), finish, work = std::move(work)] {
+    if (caller.has_gone()) return finish(absl::CancelledError("the caller has gone"));
+    work(caller, finish);
+  });
   if (!taken) finish(absl::ResourceExhaustedError("too many calls are waiting: try again later"));
   return reactor;
 }

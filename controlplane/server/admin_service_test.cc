@@ -113,6 +113,24 @@ TEST_F(AdminServiceTest, ChangesThatWaitForNamesHoldUpNoOtherChange) {
   EXPECT_EQ(CountPools(), kMany + 1);
 }
 
+TEST_F(AdminServiceTest, AChangeWhoseCallerGivesUpWhileItWaitsForNamesIsNotMade) {
+  ControlPlane::Parts parts = PartsWith(served_cache_);
+  parts.look_up = std::chrono::hours(1);
+  Serves(parts);
+  v1::CreatePoolRequest request;
+  request.set_name("late");
+  *request.mutable_spec() = SpecWith({"a"});
+  request.mutable_spec()->mutable_servers(0)->set_endpoint("no-such.example:6379");
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+  v1::ChangeResponse response;
+  EXPECT_EQ(stub_->CreatePool(&context, request, &response).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  served_->EndWaits();
+  served_->RefreshPools(moment_);
+  EXPECT_EQ(CountPools(), 0);
+}
+
 TEST_F(AdminServiceTest, AChangeWhoseCallerHasGivenUpBeforeItsTurnIsNotMade) {
   std::counting_semaphore<> entered(0);
   std::counting_semaphore<> may_go_on(0);

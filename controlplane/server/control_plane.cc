@@ -229,6 +229,8 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::TryCommit(const std::string&
                                                               const Apply& apply,
                                                               std::set<std::string>* names) {
   const std::lock_guard lock(LockOf(pool));
+  // What its caller has given up is not to be made long after, over newer changes.
+  if (caller.has_gone && caller.has_gone()) return absl::CancelledError("the caller has gone");
   const std::string& id = options.request_id();
   if (id.empty() || options.validate_only()) return Make(pool, std::nullopt, caller, apply, names);
   {
@@ -411,14 +413,14 @@ std::vector<std::string> ControlPlane::TakeRefreshes(Moment now) {
 }
 
 Moment ControlPlane::RefreshPools(Moment now) {
-  const auto knows = [this](const std::string& endpoint) { return addresses_.Knows(endpoint); };
-  for (const NameWaits::Change& change : name_waits_.TakeOver(now, knows)) change();
   for (const std::string& pool : TakeRefreshes(now)) {
     const std::lock_guard lock(LockOf(pool));
     const PoolPtr state = Find(pool);
     if (state == nullptr || ActivateFound(state)) continue;
     Adopt(pool, MakeState(state->stored));
   }
+  const auto knows = [this](const std::string& endpoint) { return addresses_.Knows(endpoint); };
+  for (const NameWaits::Change& change : name_waits_.TakeOver(now, knows)) change();
   Moment next = name_waits_.NextDue();
   const std::lock_guard lock(mutex_);
   for (const auto& [pool, due] : refreshes_) next = std::min(next, due);

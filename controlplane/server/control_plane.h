@@ -50,6 +50,9 @@ namespace weir {
 struct Caller {
   std::string name;    // the credential's
   std::string origin;  // "api ADDRESS"
+  // Whether nobody waits for the answer any more; empty: somebody does. Asked when the change's
+  // turn has come, before its answer.
+  std::function<bool()> has_gone = {};
 };
 
 // Runs exactly once, perhaps before the call returns, else by RefreshPools; with `wait`, when the

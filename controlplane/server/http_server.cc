@@ -16,8 +16,8 @@
 namespace weir {
 namespace {
 
-// A connection occupies one until it is answered or kLongestPause is over: so many half-sent
-// requests delay nobody.
+// A connection occupies one until it is answered or the other side pauses for kLongestPause: fewer
+// half-sent requests than that delay nobody.
 constexpr size_t kThreads = 32;
 constexpr std::chrono::seconds kLongestPause{1};  // of the other side, in a request or its answer
 constexpr const char* kTextFormat = "text/plain; version=0.0.4; charset=utf-8";

@@ -116,7 +116,8 @@ absl::Status EmbeddedStore::CheckHistories() {
   for (const std::string& pool : *names) {
     if (InForceOf(pool) != nullptr) continue;
     const absl::StatusOr<bool> was_there = history_.ShowsAPool(pool);
-    if (was_there.ok() && *was_there) {
+    if (!was_there.ok()) return was_there.status();
+    if (*was_there) {
       LOG_EVENT(LogLevel::kWarn, "pool_file_missing", {"pool", pool}, {"file", PathOf(pool)},
                 {"history", StrCat(options_.directory, "/history/", pool)});
     } else {

@@ -211,7 +211,8 @@ void ControlLink::RetryBlocked() {
 }
 
 void ControlLink::OnHeldChanged(const HeldResources& held) {
-  if (state_ == nullptr) return;
+  // A process that drains may have a successor in its directory, whose state is a newer one.
+  if (state_ == nullptr || draining_) return;
   v1::LastGoodState state;
   state.set_fleet(options_.fleet);
   *state.mutable_saved() = TimeUtil::SecondsToTimestamp(absl::ToUnixSeconds(absl::Now()));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -16,6 +17,7 @@
 #include "tests/support/fake_control.h"
 #include "tests/support/fake_shards.h"
 #include "tests/support/resp_client.h"
+#include "tests/support/sockets.h"
 
 namespace weir {
 namespace {
@@ -135,6 +137,23 @@ TEST_F(DiscoveredPoolsTest, AProxyThatDrainsSaysThatItServesNoChange) {
                           HasSubstr("endpoints alpha ")));
   EXPECT_THAT(Shards(client), ElementsAre("0"));
   EXPECT_EQ(proxy->Terminate(), 0);  // the second signal
+}
+
+// It may have been given to the process that follows already.
+TEST_F(DiscoveredPoolsTest, AProxyThatDrainsWritesNoLastGoodState) {
+  const TempDirectory directory;
+  const std::string file = StrCat(directory.path(), "/state/last-good");
+  const auto proxy =
+      StartProxy("", {"--drain-delay=600000", StrCat("--state-dir=", directory.path(), "/state")});
+  const Address address = NewAddress();
+  EXPECT_THAT(Answer({Pool("alpha", address, 1), Places("alpha", shards_, {0})}), IsEmpty());
+  ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(file); }));
+  proxy->process().Signal(SIGTERM);
+  EXPECT_TRUE(proxy->Logs(" drain_begins "));
+  std::filesystem::remove(file);
+  EXPECT_THAT(Answer({Pool("alpha", address, 2, 2)}), SizeIs(1));
+  EXPECT_EQ(proxy->Terminate(), 0);  // what is to be written is by then
+  EXPECT_FALSE(std::filesystem::exists(file));
 }
 
 TEST_F(DiscoveredPoolsTest, APoolWhoseAddressIsTakenIsRefusedAndTheOthersChange) {
