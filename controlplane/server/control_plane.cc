@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_join.h"
 #include "controlplane/model/pool_changes.h"
 #include "controlplane/model/proto_time.h"
 #include "controlplane/model/shard_changes.h"
 #include "controlplane/model/version_changes.h"
+#include "controlplane/server/change_log.h"
 #include "controlplane/server/error_details.h"
 #include "proxy/base/log.h"
 #include "proxy/base/strings.h"
@@ -27,38 +27,6 @@ std::vector<FieldViolation> Validate(const std::string& name, const v1::PoolSpec
     violations.push_back({.field = error.field, .description = error.what});
   }
   return violations;
-}
-
-// Null: nothing to tell of, as when only the request's id is remembered.
-const char* EventOf(const Change& change) {
-  switch (change.effect) {
-    case ChangeEffect::kApplied:
-      return "pool_changed";
-    case ChangeEffect::kHeld:
-      return "pool_change_held";
-    case ChangeEffect::kDeleted:
-      return "pool_deleted";
-    case ChangeEffect::kNothing:
-    case ChangeEffect::kMissing:
-    case ChangeEffect::kReplayed:
-      return nullptr;
-  }
-  return nullptr;
-}
-
-void LogChange(const Change& change, const std::string& pool, const Caller& caller) {
-  if (!change.dropped.empty()) {
-    LOG_EVENT(LogLevel::kNotice, "pool_change_dropped", {"pool", pool}, {"actor", caller.name},
-              {"origin", caller.origin}, {"plan", change.dropped}, {"for_plan", change.plan.id()});
-  }
-  const char* const event = EventOf(change);
-  if (event == nullptr) return;
-  LOG_EVENT(LogLevel::kNotice, event, {"pool", pool}, {"actor", caller.name},
-            {"origin", caller.origin}, {"generation", change.record.shard_map().generation()},
-            {"plan", change.plan.id()}, {"moved_fraction", change.plan.moved_fraction()},
-            {"shards", change.plan.shards_after()},
-            {"changes", absl::StrJoin(change.plan.changes(), "; ")},
-            {"held_because", absl::StrJoin(change.plan.held_because(), "; ")});
 }
 
 }  // namespace
@@ -97,7 +65,7 @@ absl::Status ControlPlane::BeginNewHistories() {
     const Change change = BeginNewHistory(before->record(), ContextOf(name, restorer));
     PoolPtr after = before;
     const absl::Status written = Write(change, before, after);
-    if (after != before) LogChange(change, name, restorer);
+    if (after != before) LogChange(change, name, restorer.name, restorer.origin);
     if (!written.ok()) return written;
   }
   return absl::OkStatus();
@@ -188,14 +156,9 @@ void ControlPlane::Run(const std::string& pool, const v1::ChangeOptions& options
   std::set<std::string> names;
   absl::StatusOr<Outcome> outcome = TryCommit(pool, options, caller, apply, &names);
   if (names.empty()) return Answer(pool, options, std::move(outcome), std::move(done));
-  addresses_.Expect(names);
-  const auto make = [this, pool, options, caller, apply, names, done = std::move(done)] {
-    absl::StatusOr<Outcome> made = TryCommit(pool, options, caller, apply, nullptr);
-    addresses_.StopExpecting(names);
-    Answer(pool, options, std::move(made), done);
-  };
-  if (!name_waits_.Add(names, parts_.moment() + parts_.look_up, make)) return make();
-  parts_.wake();
+  Suspend(names, [this, pool, options, caller, apply, done = std::move(done)] {
+    Answer(pool, options, TryCommit(pool, options, caller, apply, nullptr), done);
+  });
 }
 
 void ControlPlane::Answer(const std::string& pool, const v1::ChangeOptions& options,
@@ -215,12 +178,6 @@ void ControlPlane::Answer(const std::string& pool, const v1::ChangeOptions& opti
                       response.mutable_proxies()->Assign(results.begin(), results.end());
                       done(std::move(response));
                     }});
-}
-
-void ControlPlane::EndWaits() {
-  publisher_.EndWaits();
-  name_waits_.End();
-  parts_.wake();
 }
 
 absl::StatusOr<ControlPlane::Outcome> ControlPlane::TryCommit(const std::string& pool,
@@ -265,7 +222,7 @@ absl::StatusOr<ControlPlane::Outcome> ControlPlane::Make(const std::string& pool
     if (absl::Status stored = RememberMissing(change.record); !stored.ok()) return stored;
   } else if (change.write) {
     absl::Status stored = deletes ? Delete(change, before, after) : Write(change, before, after);
-    if (after != before) LogChange(change, pool, caller);
+    if (after != before) LogChange(change, pool, caller.name, caller.origin);
     if (!stored.ok()) return stored;  // the change may be made all the same: DATA_LOSS
   }
   return OutcomeOf(std::move(change), deletes || gone.has_value(), after);
@@ -300,15 +257,6 @@ ControlPlane::Outcome ControlPlane::OutcomeOf(Change change, bool is_gone,
   *outcome.response.mutable_plan() = std::move(change.plan);
   outcome.response.set_held(change.held);
   return outcome;
-}
-
-std::set<std::string> ControlPlane::NamesToLookUp(const v1::PoolRecord* before,
-                                                  const v1::PoolRecord& after) const {
-  if (parts_.look_up == Duration::zero()) return {};
-  std::set<std::string> names = UnknownEndpoints(after);
-  if (before == nullptr) return names;
-  for (const std::string& name : UnknownEndpoints(*before)) names.erase(name);
-  return names;
 }
 
 absl::Status ControlPlane::Write(const Change& change, const PoolPtr& before, PoolPtr& after) {
@@ -393,51 +341,6 @@ PoolPtr ControlPlane::MakeState(StoredPool stored) const {
   PoolResources resources = ResourcesOf(stored.record, addresses_.Of(stored.record));
   return std::make_shared<const PoolState>(
       PoolState{.stored = std::move(stored), .resources = std::move(resources)});
-}
-
-void ControlPlane::SetAddresses(const std::string& endpoint, std::vector<std::string> addresses) {
-  const std::vector<std::string> changed = addresses_.SetAddresses(endpoint, std::move(addresses));
-  const Moment due = parts_.moment() + Publisher::kQuiet;
-  const std::lock_guard lock(mutex_);
-  for (const std::string& pool : changed) refreshes_.try_emplace(pool, due);
-}
-
-std::vector<std::string> ControlPlane::TakeRefreshes(Moment now) {
-  std::vector<std::string> pools;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [pool, due] : refreshes_) {
-    if (due <= now) pools.push_back(pool);
-  }
-  for (const std::string& pool : pools) refreshes_.erase(pool);
-  return pools;
-}
-
-Moment ControlPlane::RefreshPools(Moment now) {
-  for (const std::string& pool : TakeRefreshes(now)) {
-    const std::lock_guard lock(LockOf(pool));
-    const PoolPtr state = Find(pool);
-    if (state == nullptr || ActivateFound(state)) continue;
-    Adopt(pool, MakeState(state->stored));
-  }
-  const auto knows = [this](const std::string& endpoint) { return addresses_.Knows(endpoint); };
-  for (const NameWaits::Change& change : name_waits_.TakeOver(now, knows)) change();
-  Moment next = name_waits_.NextDue();
-  const std::lock_guard lock(mutex_);
-  for (const auto& [pool, due] : refreshes_) next = std::min(next, due);
-  return next;
-}
-
-bool ControlPlane::ActivateFound(const PoolPtr& before) {
-  const std::string& pool = before->record().name();
-  const Caller resolver{.name = "weir-control", .origin = "address found"};
-  const ChangeResult result = weir::ActivateFound(before->record(), ContextOf(pool, resolver));
-  if (!result.ok() || !result.change().write) return false;
-  PoolPtr after = before;
-  // What fails is logged there, and tried again.
-  Write(result.change(), before, after).IgnoreError();
-  if (after == before) return false;
-  LogChange(result.change(), pool, resolver);
-  return true;
 }
 
 ChangeContext ControlPlane::ContextOf(const std::string& pool, const Caller& caller) const {

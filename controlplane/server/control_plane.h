@@ -173,9 +173,6 @@ class ControlPlane final : private PoolStoreObserver {
   absl::StatusOr<Outcome> TryCommit(const std::string& pool, const v1::ChangeOptions& options,
                                     const Caller& caller, const Apply& apply,
                                     std::set<std::string>* names);
-  // Those of `after`, and not of `before` (null: none), that have no address.
-  std::set<std::string> NamesToLookUp(const v1::PoolRecord* before,
-                                      const v1::PoolRecord& after) const;
   // These need the pool's lock. `gone` is of a pool that is gone and remembers the request. With an
   // error the change may be made all the same (DATA_LOSS): `after` is another one then. `names` is
   // TryCommit's.
@@ -187,8 +184,6 @@ class ControlPlane final : private PoolStoreObserver {
   absl::Status Write(const Change& change, const PoolPtr& before, PoolPtr& after);
   absl::Status Delete(const Change& change, const PoolPtr& before, PoolPtr& after);
   absl::Status RememberMissing(const v1::PoolRecord& missing);
-  // Whether a shard that had waited is on the ring.
-  bool ActivateFound(const PoolPtr& before);
   absl::Status StoreFailed(const std::string& pool, const absl::Status& status) const;
   void Adopt(const std::string& pool, PoolPtr state);
   PoolPtr MakeState(StoredPool stored) const;
@@ -202,20 +197,30 @@ class ControlPlane final : private PoolStoreObserver {
   ChangeContext ContextOf(const std::string& pool, const Caller& caller) const;
   std::mutex& LockOf(const std::string& pool);
   PoolPtr Find(const std::string& pool) const;
-  std::vector<std::string> TakeRefreshes(Moment now);
   Knowledge KnowledgeNow() const {
     return {.has_address = [this](const auto& endpoint) { return addresses_.Knows(endpoint); },
             .has_secret = [this](const auto& name) { return parts_.cache.HasSecret(name); }};
   }
   void ReportWaitsOf(const PoolState& pool);
-  // Whether one of the slots that wait for an address has one.
-  bool HasFound(const v1::PoolRecord& record) const;
-  // Of slots that wait for an address, or keep their old one.
-  std::set<std::string> UnknownEndpoints(const v1::PoolRecord& record) const;
   std::vector<std::shared_ptr<PoolWatch>> AliveWatches();
   void MarkWatches(const std::string& pool);
   std::optional<v1::PoolRecord> FindDeleted(const std::string& pool, const std::string& id) const;
   void RememberDeletion(const v1::PoolRecord& last);
+
+  // --- addresses of names ---
+  // Those of `after`, and not of `before` (null: none), that have no address.
+  std::set<std::string> NamesToLookUp(const v1::PoolRecord* before,
+                                      const v1::PoolRecord& after) const;
+  // Has `names` looked up, and calls `change` when they have addresses or are not to be waited for
+  // any longer: from RefreshPools, or at once when too many changes wait already.
+  void Suspend(const std::set<std::string>& names, NameWaits::Change change);
+  std::vector<std::string> TakeRefreshes(Moment now);
+  // Needs the pool's lock. Whether a shard that had waited is on the ring.
+  bool ActivateFound(const PoolPtr& before);
+  // Whether one of the slots that wait for an address has one.
+  bool HasFound(const v1::PoolRecord& record) const;
+  // Of slots that wait for an address, or keep their old one.
+  std::set<std::string> UnknownEndpoints(const v1::PoolRecord& record) const;
 
   // --- PoolStoreObserver ---
   bool OnDeclared(const std::string& pool, const v1::PoolSpec& spec) override;

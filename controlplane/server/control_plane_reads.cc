@@ -181,18 +181,4 @@ absl::StatusOr<v1::ExplainKeyResponse> ControlPlane::ExplainKey(
   return weir::ExplainKey(*pool, request);
 }
 
-bool ControlPlane::HasFound(const v1::PoolRecord& record) const {
-  return std::ranges::any_of(record.shard_map().slots(), [this](const v1::Slot& slot) {
-    return slot.state() == v1::SLOT_PENDING && addresses_.Knows(slot.endpoint());
-  });
-}
-
-std::set<std::string> ControlPlane::UnknownEndpoints(const v1::PoolRecord& record) const {
-  std::set<std::string> endpoints;
-  for (const v1::Slot& slot : record.shard_map().slots()) {
-    if (!addresses_.Knows(slot.endpoint())) endpoints.insert(slot.endpoint());
-  }
-  return endpoints;
-}
-
 }  // namespace weir
