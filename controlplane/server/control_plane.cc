@@ -280,7 +280,7 @@ absl::Status ControlPlane::Delete(const Change& change, const PoolPtr& before, P
   const Moment began = parts_.moment();
   const absl::Status deleted = parts_.store.Delete(change.record, before->stored.revision);
   Observe(parts_.metrics.store_seconds, absl::FromChrono(parts_.moment() - began));
-  if (deleted.ok() || absl::IsDataLoss(deleted)) {
+  if (IsMade(deleted)) {
     parts_.metrics.changes_total.Increment();
     RememberDeletion(change.record);
     addresses_.RemovePool(pool);
@@ -297,7 +297,7 @@ absl::Status ControlPlane::RememberMissing(const v1::PoolRecord& missing) {
     joined = deletions_.JoinMissing(missing);
   }
   const absl::Status stored = parts_.store.Delete(joined, "");
-  if (stored.ok() || absl::IsDataLoss(stored)) RememberDeletion(joined);
+  if (IsMade(stored)) RememberDeletion(joined);
   return stored.ok() ? stored : StoreFailed(joined.name(), stored);
 }
 

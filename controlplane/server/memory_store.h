@@ -31,7 +31,7 @@ class MemoryStore final : public PoolStore {
   WriteResult Write(const v1::PoolRecord& record, std::string_view expected,
                     const v1::Version* version) override {
     const std::lock_guard lock(mutex_);
-    if (!failure.ok() && !absl::IsDataLoss(failure)) return {failure};
+    if (!IsMade(failure)) return {failure};
     if (RevisionOf(record.name()) != expected) return {absl::AbortedError("another revision")};
     ++writes;
     const std::string revision = StrCat(++revision_);
@@ -44,7 +44,7 @@ class MemoryStore final : public PoolStore {
 
   absl::Status Delete(const v1::PoolRecord& last, std::string_view expected) override {
     const std::lock_guard lock(mutex_);
-    if (!failure.ok() && !absl::IsDataLoss(failure)) return failure;
+    if (!IsMade(failure)) return failure;
     if (RevisionOf(last.name()) != expected) return absl::AbortedError("another revision");
     pools_.erase(last.name());
     versions_.erase(last.name());

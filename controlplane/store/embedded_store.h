@@ -14,9 +14,8 @@
 // mark (VersionHistory::Disown); without that, a history whose pool has no record is a sign of
 // damage.
 //
-// The lock (flock, of this machine's kernel) is let go when its process ends, however it ends; a
-// process that is stopped keeps it, and goes on with it. Whoever removes or replaces the file lets
-// a second writer in. The first one looks before each write, and writes nothing any more.
+// Whoever removes or replaces the lock's file lets a second writer in (directory_lock.h). The first
+// one looks before each write, and writes nothing any more.
 //
 // People may edit, add, and replace files in pools/ at any time. What they change in `declared`
 // goes to the observer, and stays in the file with its comments; only a new spec that comes by
@@ -36,11 +35,9 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,12 +47,13 @@
 #include "absl/time/time.h"
 #include "controlplane/store/address_file.h"
 #include "controlplane/store/deleted_pools.h"
+#include "controlplane/store/directory_lock.h"
 #include "controlplane/store/directory_watcher.h"
+#include "controlplane/store/pool_directory.h"
 #include "controlplane/store/pool_edit.h"
 #include "controlplane/store/pool_file.h"
 #include "controlplane/store/pool_store.h"
 #include "controlplane/store/version_history.h"
-#include "proxy/base/unique_fd.h"
 
 namespace weir {
 
@@ -89,30 +87,9 @@ class EmbeddedStore : public PoolStore {
   absl::Status WriteAddresses(const KnownAddresses& known) const;
 
  private:
-  struct PoolState {
-    std::optional<InForce> in_force;  // none: the file was added by hand and nothing is written yet
-    // The file's text, when there is nothing to tell of it: what it declares is in force, held or
-    // refused. Empty: to be told of.
-    std::string judged;
-    std::string accepted;  // the last `declared` that was in force, with its comments
-    std::string refused;   // the last `declared` that is not looked at until it is changed
-    std::string refused_because;
-    std::string untold;   // what a write has undone, and nobody was told of yet
-    std::string suspect;  // a text, or "" for none, that is to be undone if it is there once more
-    bool is_suspect = false;
-    bool is_refused = false;  // the observer was told so, and not yet that it is over
-  };
-  // What the observer is to be told, outside of the lock.
-  struct News {
-    std::string pool;
-    std::optional<v1::PoolSpec> declared;
-    std::string refused;
-  };
-
-  EmbeddedStore(Options options, UniqueFd lock);
+  EmbeddedStore(Options options, DirectoryLock lock);
 
   absl::Status ReadAll();
-  absl::Status ReadPool(const std::string& pool);
   // DATA_LOSS when a file without a record is one of a pool that was there.
   absl::Status CheckIsNew(const std::string& pool) const;
   // Forgets histories that a crash has left, and warns of those whose pool's file is missing.
@@ -120,60 +97,25 @@ class EmbeddedStore : public PoolStore {
 
   // --- edits by hand; on the watcher's thread ---
   DirectoryWatcher::Again OnChanges(const DirectoryWatcher::Changes& changes);
-  // Passes the news on; false: to be told of again after a while.
-  bool Tell(const News& news);
-  // Files that were changed are examined one by one; `again`: once more after a while. Examine
-  // takes the lock, and tells also when nothing is refused any more.
-  std::optional<News> Examine(const std::string& file_name, bool& again);
-  std::optional<News> ExamineFile(const std::string& pool, bool& again);
-  std::optional<News> ExamineAdded(const std::string& pool, PoolState& state,
-                                   const std::string& text);
-  std::optional<News> ExamineStored(const std::string& pool, PoolState& state,
-                                    const std::optional<std::string>& text, bool& again);
-  // Whether nothing is refused any more. An edit that is held is in order.
-  bool IsInOrder(const std::string& pool, const PoolState& state) const;
-  // `declared` as it was looked at last, or was in force; of a pool that is written.
-  std::string Remembered(const std::string& pool, const PoolState& state) const;
-  // Writes the file with `in_force` as it is in place of `text`; tells what was undone, and why
-  // when that failed.
-  std::optional<News> Undo(const std::string& pool, PoolState& state,
-                           const std::optional<std::string>& text, FoundFile found, bool& again);
-  std::optional<News> ExamineDeclared(const std::string& pool, PoolState& state,
-                                      std::string_view declared);
-  // Whether `text` was there the last time too; else it is worth another look.
-  static bool IsSettled(PoolState& state, const std::string& text, bool& again);
+  std::optional<PoolDirectory::News> Examine(const std::string& pool, bool& again);
+  // Passes the news on, without the lock; false: to be told of again after a while.
+  bool Tell(const PoolDirectory::News& news);
 
   // --- writes ---
-  // UNAVAILABLE when the lock's file is another one than the one that is locked.
-  absl::Status CheckLock() const;
-  // Null: no such pool.
-  const InForce* InForceOf(const std::string& pool) const;
   absl::Status CheckRevision(const std::string& pool, std::string_view expected) const;
-  // A pool's file; nullopt when there is none.
-  absl::StatusOr<std::optional<std::string>> ReadText(const std::string& pool) const;
-  FoundFile Look(const std::string& pool, const std::optional<std::string>& text) const;
   // Write, unless the file is being saved, or may be and this is not the last try: nullopt.
   std::optional<WriteResult> TryWrite(const v1::PoolRecord& record,
                                       std::string_view expected_revision,
                                       const v1::Version* version, bool is_last);
-  // The history's file, then the pool's, in place of `text`. ABORTED: as ReplaceFile.
+  // The history's file, then the pool's, in place of `text`. ABORTED: as PoolDirectory::Write.
   absl::Status WriteAll(const std::string& pool, const std::optional<std::string>& text,
                         FoundFile found, InForce in_force, const v1::Version* version);
-  absl::Status WritePoolFile(const std::string& pool, const std::optional<std::string>& before,
-                             FoundFile found, InForce in_force);
-  // Writes a pool's file. ABORTED when it is not `expected`; RESOURCE_EXHAUSTED when it could not
-  // be read again.
-  absl::Status ReplaceFile(const std::string& pool, const std::optional<std::string>& expected,
-                           const std::string& text) const;
-
-  std::string PathOf(const std::string& pool) const;
 
   const Options options_;
-  const std::string pools_directory_;
-  const UniqueFd lock_;
+  const DirectoryLock lock_;
 
   std::mutex mutex_;  // guards what follows, and the files
-  std::map<std::string, PoolState> pools_;
+  PoolDirectory pools_;
   VersionHistory history_;
   DeletedPools deleted_;
 

@@ -49,6 +49,9 @@ class PoolStoreObserver {
   virtual void OnDeleted(const std::string& pool) = 0;
 };
 
+// Whether a change whose status this is was made: a failure of power may undo it (DATA_LOSS).
+inline bool IsMade(const absl::Status& status) { return status.ok() || absl::IsDataLoss(status); }
+
 // What became of a write: OK, or DATA_LOSS when it is made but may not survive a failure of power,
 // with the new revision; else an error and nothing has changed.
 struct WriteResult {
@@ -56,7 +59,7 @@ struct WriteResult {
   std::string revision = {};
 
   bool ok() const { return status.ok(); }
-  bool is_made() const { return status.ok() || absl::IsDataLoss(status); }
+  bool is_made() const { return IsMade(status); }
 };
 
 // Thread-safe; calls block on disk or network. Errors: UNAVAILABLE and RESOURCE_EXHAUSTED when the
