@@ -48,7 +48,10 @@ absl::StatusOr<std::unique_ptr<SecretDirectory>> SecretDirectory::Open(std::stri
   auto watcher = DirectoryWatcher::Start(
       {.directory = secrets->directory_},
       [secrets = secrets.get()](const DirectoryWatcher::Changes& changes) {
-        if (changes.everything) {
+        // Where the files are links, as in a volume of Kubernetes, it is a link named `..data` that
+        // changes, and with it all of them.
+        const auto is_hidden = [](const std::string& name) { return name.starts_with('.'); };
+        if (changes.everything || std::ranges::any_of(changes.names, is_hidden)) {
           const absl::Status read = secrets->ReadAll();
           if (!read.ok()) {
             LOG_EVENT(LogLevel::kError, "secrets_not_read", {"error", FromAbsl(read.message())});
@@ -77,7 +80,7 @@ void SecretDirectory::Read(const std::string& name) {
   if (name.starts_with('.')) return;
   const std::string path = StrCat(directory_, "/", name);
   const int64_t generation = ChangeNanos(path);
-  absl::StatusOr<std::string> value = ReadWholeFile(path, kMaxBytes);
+  absl::StatusOr<std::string> value = ReadWholeFile(path, kMaxBytes, SymbolicLinks::kFollow);
   if (absl::IsNotFound(value.status())) return Forget(name);
   if (!value.ok()) {  // the secret stays what it was
     LOG_EVENT(LogLevel::kError, "secret_not_read", {"error", FromAbsl(value.status().message())});

@@ -76,6 +76,28 @@ TEST_F(SecretDirectoryTest, FollowsItsFiles) {
   EXPECT_TRUE(Becomes("one", "none"));
 }
 
+// The layout of a volume of Kubernetes: NAME -> ..data/NAME, ..data -> ..TIME, and an update that
+// renames another ..data into its place.
+TEST_F(SecretDirectoryTest, FollowsTheLinksOfAKubernetesVolume) {
+  const std::string root = directory_.path();
+  const auto update = [&](const std::string& time, std::string_view value) {
+    std::filesystem::create_directory(StrCat(root, "/..", time));
+    Write(StrCat("..", time, "/one"), value);
+    std::filesystem::create_symlink(StrCat("..", time), root + "/..data_tmp");
+    std::filesystem::rename(root + "/..data_tmp", root + "/..data");
+  };
+  update("2026_1", "a");
+  std::filesystem::create_symlink("..data/one", root + "/one");
+  std::filesystem::create_symlink("..data/none", root + "/two");
+  Opens();
+  EXPECT_EQ(ValueOf("two"), "none");
+  EXPECT_EQ(ValueOf("one"), "a");
+  const uint64_t generation = cache_.View("blue")->Find(SecretId("one"))->message.generation();
+  update("2026_2", "b");
+  EXPECT_TRUE(Becomes("one", "b"));
+  EXPECT_GT(cache_.View("blue")->Find(SecretId("one"))->message.generation(), generation);
+}
+
 TEST_F(SecretDirectoryTest, ADirectoryThatCannotBeReadIsAnErrorThatNamesIt) {
   const auto opened = SecretDirectory::Open(directory_.path() + "/missing", cache_);
   ASSERT_FALSE(opened.ok());

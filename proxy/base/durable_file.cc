@@ -155,8 +155,10 @@ absl::Status RemoveFileDurably(const std::string& directory, std::string_view na
   return SyncDirectoryAfterChange(directory);
 }
 
-absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t max_bytes) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t max_bytes,
+                                          SymbolicLinks links) {
+  const int follow = links == SymbolicLinks::kFollow ? 0 : O_NOFOLLOW;
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | follow | O_NONBLOCK | O_CLOEXEC));
   if (!fd.valid() && errno != ELOOP) return FileError(path, "read", errno);
   struct stat status;
   if (!fd.valid() || fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {

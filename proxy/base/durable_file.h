@@ -42,9 +42,13 @@ absl::Status ReplaceFileDurably(const std::string& directory, std::string_view n
 // Removes the file durably; one that does not exist is no error.
 absl::Status RemoveFileDurably(const std::string& directory, std::string_view name);
 
-// The file's contents. FAILED_PRECONDITION when it is no regular file (a symbolic link is none:
-// renaming a file into its place would lose it) or longer than `max_bytes`.
-absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t max_bytes);
+// What becomes of a symbolic link: for a file that is replaced by renaming, which would lose the
+// link, it is no regular file; one that is only read may be behind links.
+enum class SymbolicLinks { kRefuse, kFollow };
+
+// The file's contents. FAILED_PRECONDITION when it is no regular file or longer than `max_bytes`.
+absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t max_bytes,
+                                          SymbolicLinks links = SymbolicLinks::kRefuse);
 
 // The names in a directory, sorted; without "." and "..".
 absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);

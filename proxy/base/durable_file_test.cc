@@ -182,6 +182,9 @@ TEST_F(DurableFileTest, SaysWhyAFileCannotBeReadOrWritten) {
   ASSERT_EQ(symlink("a", (directory_ + "/link").c_str()), 0);
   EXPECT_THAT(ReadWholeFile(directory_ + "/link", 10).status().ToString(),
               HasSubstr("/link: expected a regular file"));
+  EXPECT_EQ(ReadWholeFile(directory_ + "/link", 10, SymbolicLinks::kFollow).value(), "12345");
+  ASSERT_EQ(symlink("loop", (directory_ + "/loop").c_str()), 0);
+  EXPECT_FALSE(ReadWholeFile(directory_ + "/loop", 10, SymbolicLinks::kFollow).ok());
 }
 
 }  // namespace
