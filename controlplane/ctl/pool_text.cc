@@ -175,6 +175,11 @@ std::string VersionsTable(const v1::ListVersionsResponse& versions) {
     const auto& changes = version.plan().changes();
     std::string shown = changes.empty() ? "" : changes[0];
     if (changes.size() > 1) StrAppend(&shown, " (and ", changes.size() - 1, " more)");
+    if (!version.error().empty()) {
+      table.Add({std::to_string(version.generation()), "", "", "", "",
+                 StrCat("cannot be read: ", version.error())});
+      continue;
+    }
     table.Add({std::to_string(version.generation()), TimeText(version.time()), version.actor(),
                version.origin(), Percent(version.plan().moved_fraction()), shown});
   }

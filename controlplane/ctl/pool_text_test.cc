@@ -114,6 +114,13 @@ TEST(PoolTextTest, ListsVersions) {
             "12          2023-11-14 22:13:20Z  alice  api 127.0.0.1  50.00 %  x (and 1 more)\n");
 }
 
+TEST(PoolTextTest, SaysWhichVersionCannotBeRead) {
+  EXPECT_EQ(VersionsTable(Read<v1::ListVersionsResponse>(
+                "versions { generation: 12 error: '/d/12.json: no such file' }")),
+            "GENERATION  TIME  WHO  FROM  MOVED  CHANGES\n"
+            "12          -     -    -     -      cannot be read: /d/12.json: no such file\n");
+}
+
 TEST(PoolTextTest, DescribesThePoolWithDriftHeldChangeAndEjections) {
   v1::Pool pool = Alpha();
   pool.mutable_status()->mutable_held()->mutable_plan()->set_id("3f2a");

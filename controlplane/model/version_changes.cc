@@ -87,6 +87,11 @@ ChangeResult Rollback(const v1::PoolRecord* record, const v1::RollbackRequest& r
                        .message = StrCat("no version of generation ", request.generation(),
                                          " of pool '", record->name(), "' is kept")};
   }
+  if (!version->error().empty()) {
+    return ChangeError{.code = absl::StatusCode::kDataLoss,
+                       .message = StrCat("generation ", request.generation(), " of pool '",
+                                         record->name(), "' cannot be read: ", version->error())};
+  }
   ChangeContext rollback = context;
   rollback.origin = StrCat(context.origin, ", rollback to ", request.generation());
   return Propose(*record, OldContent(*record, *version), terms, rollback);

@@ -131,6 +131,18 @@ TEST(RollbackTest, WritesOldContentAsANewVersion) {
   EXPECT_EQ(change.version->origin(), "api 127.0.0.1, rollback to 1");
 }
 
+TEST(RollbackTest, AVersionThatCannotBeReadIsRefusedWithItsError) {
+  ChangedPool pool("a b");
+  v1::Version damaged;
+  damaged.set_generation(1);
+  damaged.set_error("/h/alpha/1.json: no such file");
+  const auto result = Rollback(&pool.record, RollbackTo(pool, 1), &damaged, pool.context);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, absl::StatusCode::kDataLoss);
+  EXPECT_EQ(result.error().message,
+            "generation 1 of pool 'alpha' cannot be read: /h/alpha/1.json: no such file");
+}
+
 TEST(RollbackTest, EndpointsStayAsTheyAre) {
   ChangedPool pool("a b");
   const v1::Version first = VersionOf(pool.record);

@@ -133,6 +133,9 @@ absl::StatusOr<v1::ListVersionsResponse> ControlPlane::ListVersions(
   size_t bytes = 0;
   for (v1::Version& version : *versions) {
     if (version.generation() >= *before) continue;
+    if (!version.error().empty()) {
+      StoreFailed(request.pool(), absl::DataLossError(version.error())).IgnoreError();
+    }
     const auto count = static_cast<size_t>(response.versions_size());
     bytes += version.ByteSizeLong();
     if (count == page->size || (count > 0 && bytes > kMaxPageBytes)) {

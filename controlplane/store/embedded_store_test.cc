@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 
 #include "controlplane/store/test_records.h"
@@ -210,6 +211,28 @@ TEST_F(EmbeddedStoreTest, RefusesToOpenWithADamagedRecord) {
   Open();
   ASSERT_EQ(rename(Path("alpha").c_str(), Path("beta").c_str()), 0);
   EXPECT_THAT(TryOpen().ToString(), HasSubstr("in_force is that of pool 'alpha'"));
+}
+
+TEST_F(EmbeddedStoreTest, ADamagedFileOfTheHistoryCostsOneVersion) {
+  std::string revision;
+  for (const uint64_t generation : {1, 2, 3, 4}) {
+    revision = Write(TestRecord("alpha", generation), revision);
+  }
+  const std::string history = directory_ + "/history/alpha/";
+  std::ofstream(history + "1.json") << "{ \"generation\": ";
+  std::filesystem::copy_file(history + "4.json", history + "2.json",
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto versions = store_->ListVersions("alpha");
+  ASSERT_TRUE(versions.ok()) << versions.status();
+  ASSERT_EQ(versions->size(), 4u);
+  for (const size_t whole : {0, 1}) {
+    EXPECT_EQ((*versions)[whole].error(), "");
+    EXPECT_EQ((*versions)[whole].generation(), 4 - whole);
+  }
+  EXPECT_EQ((*versions)[2].generation(), 2u);
+  EXPECT_EQ((*versions)[2].error(), history + "2.json: found generation 4, expected 2");
+  EXPECT_EQ((*versions)[3].generation(), 1u);
+  EXPECT_THAT((*versions)[3].error(), HasSubstr(history + "1.json: INVALID_ARGUMENT"));
 }
 
 TEST_F(EmbeddedStoreTest, SaysWhyADirectoryCannotBeUsed) {

@@ -95,7 +95,8 @@ class PoolStore {
   // several times, and exist again.
   virtual absl::StatusOr<std::vector<v1::PoolRecord>> ListDeleted() = 0;
 
-  // The history, newest first, at most kMaxVersions; empty for a pool that does not exist.
+  // The history, newest first, at most kMaxVersions; empty for a pool that does not exist. What
+  // cannot be read of it has Version.error.
   virtual absl::StatusOr<std::vector<v1::Version>> ListVersions(const std::string& pool) = 0;
 
   static constexpr size_t kMaxVersions = 20;

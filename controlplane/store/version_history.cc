@@ -75,14 +75,30 @@ absl::StatusOr<std::vector<v1::Version>> VersionHistory::List(const std::string&
   if (!generations.ok()) return generations.status();
   std::vector<v1::Version> versions;
   for (auto generation = generations->rbegin(); generation != generations->rend(); ++generation) {
-    const std::string path = StrCat(DirectoryOf(pool), "/", FileName(*generation));
-    const absl::StatusOr<std::string> text = ReadWholeFile(path, max_bytes_);
-    if (!text.ok()) return text.status();
-    const auto status =
-        google::protobuf::util::JsonStringToMessage(*text, &versions.emplace_back());
-    if (!status.ok()) return absl::DataLossError(StrCat(path, ": ", status.ToString()));
+    versions.push_back(Read(pool, *generation));
   }
   return versions;
+}
+
+v1::Version VersionHistory::Read(const std::string& pool, uint64_t generation) const {
+  const std::string path = StrCat(DirectoryOf(pool), "/", FileName(generation));
+  v1::Version version;
+  std::string error;
+  const absl::StatusOr<std::string> text = ReadWholeFile(path, max_bytes_);
+  if (!text.ok()) {
+    error = std::string(text.status().message());
+  } else if (const auto read = google::protobuf::util::JsonStringToMessage(*text, &version);
+             !read.ok()) {
+    error = StrCat(path, ": ", read.ToString());
+  } else if (version.generation() != generation) {
+    error = StrCat(path, ": found generation ", version.generation(), ", expected ", generation);
+  } else {
+    return version;
+  }
+  version.Clear();
+  version.set_generation(generation);
+  version.set_error(std::move(error));
+  return version;
 }
 
 absl::Status VersionHistory::Trim(const std::string& pool, uint64_t generation, size_t keep) {

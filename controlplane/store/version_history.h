@@ -34,7 +34,8 @@ class VersionHistory {
   // The names that have a history.
   absl::StatusOr<std::vector<std::string>> Names() const;
 
-  // Newest first. DATA_LOSS when a file cannot be read as a version.
+  // Newest first. Of one whose file cannot be read as a version there is the generation and
+  // Version.error; the others are as they are.
   absl::StatusOr<std::vector<v1::Version>> List(const std::string& pool) const;
 
   // Removes those above `generation`, which were written ahead of a change that never came, those
@@ -48,6 +49,7 @@ class VersionHistory {
   std::string DirectoryOf(const std::string& pool) const { return directory_ + "/" + pool; }
   // Those that there are, ascending.
   absl::StatusOr<std::vector<uint64_t>> Generations(const std::string& pool) const;
+  v1::Version Read(const std::string& pool, uint64_t generation) const;
 
   const std::string directory_;
   const size_t max_bytes_;
