@@ -16,6 +16,7 @@ namespace weir {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -158,6 +159,19 @@ TEST_F(AccessLogTest, AMistakeInAChangedFileIsLoggedWithoutACallAndOnce) {
   EXPECT_EQ(access->TableNumber(kStart + absl::Seconds(2)), first);
   EXPECT_THAT(Logged(), ElementsAre(AllOf(HasSubstr("access_file_refused"), HasSubstr("tokens:1: "),
                                           HasSubstr("lines_in_force=1"))));
+}
+
+TEST_F(AccessLogTest, RepeatedRefusalsAreTenLinesASecond) {
+  Log::SetClockForTest([] { return absl::FromUnixSeconds(4'000'000'000); });
+  const auto access = *Access::FromFile(Write(kAlice));
+  Logged();
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_FALSE(access->Check({.authorization = "Bearer wrong"}, Role::kRead, kStart).ok());
+  }
+  Log::SetClockForTest(nullptr);
+  const std::vector<std::string> lines = Logged();
+  EXPECT_EQ(lines.size(), 10u);
+  EXPECT_THAT(lines, Each(HasSubstr("access_refused")));
 }
 
 TEST_F(AccessLogTest, AFileThatIsGoneIsLoggedOnceAndItsTableStays) {

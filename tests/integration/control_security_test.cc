@@ -106,9 +106,11 @@ class ControlSecurityTest : public ::testing::Test {
   }
 
   static grpc::StatusCode Creates(const std::shared_ptr<grpc::Channel>& channel,
-                                  const std::string& token, const std::string& pool = "alpha") {
+                                  const std::string& token, const std::string& pool = "alpha",
+                                  bool validate_only = false) {
     v1::CreatePoolRequest request;
     request.set_name(pool);
+    request.mutable_options()->set_validate_only(validate_only);
     request.mutable_spec()->mutable_policy()->set_listen("127.0.0.1:22121");
     request.mutable_spec()->mutable_policy()->set_redis(true);
     request.mutable_spec()->mutable_policy()->set_redis_auth_secret("alpha");
@@ -154,6 +156,12 @@ TEST_F(ControlSecurityTest, EachCredentialMayDoWhatItsRoleSays) {
   httplib::Client http("127.0.0.1", process_->http_port());
   EXPECT_THAT(http.Get("/metrics")->body,
               HasSubstr("weir_control_access_refusals_total{role=\"write\"} 4"));
+}
+
+TEST_F(ControlSecurityTest, ToValidateAChangeTakesTheRightToMakeIt) {
+  const auto channel = Connect();
+  EXPECT_EQ(Creates(channel, "reader", "beta", true), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(Creates(channel, "test", "beta", true), grpc::StatusCode::OK);
 }
 
 TEST_F(ControlSecurityTest, ACertificateIsKnownByItsCommonName) {
