@@ -20,6 +20,7 @@
 #include "tests/integration/control_client.h"
 #include "tests/integration/weir_process.h"
 #include "tests/support/process.h"
+#include "tests/support/sockets.h"
 #include "tests/support/temp_directory.h"
 
 namespace weir {
@@ -246,6 +247,45 @@ TEST_F(WeirctlProcessTest, WaitsForProxiesAndShowsWhatTheyRefuse) {
               Ends(0, HasSubstr("\"error_detail\": \"no room\"")));
   EXPECT_THAT(Runs({"describe", "pool", "alpha"}), Ends(0, HasSubstr("p1")));
   EXPECT_THAT(Runs({"remove-shard", "alpha", "c", "--yes", "--wait", "none"}), Ends(0, testing::_));
+}
+
+TEST_F(WeirctlProcessTest, SaysWhichRealProxyRefusedAPoolAndWhy) {
+  const std::string discovery = StrCat("127.0.0.1:", FreePort());
+  StartsControl({"--listen-discovery", discovery});
+  const OwnedFd taken = Listen("127.0.0.1:0");
+  const std::string address = StrCat("127.0.0.1:", BoundPort(taken));
+  const WeirProcess proxy("", {"--threads", "1", "--control", discovery, "--node-id", "p1"});
+  ASSERT_TRUE(proxy.Logs(" control_connected "));
+  const std::string pools = Write(
+      "pools.yml",
+      StrCat("alpha: {listen: '", address, "', redis: true, servers: ['127.0.0.1:6379:1 a']}\n"));
+  const auto refusal = AllOf(HasSubstr("p1"), HasSubstr("policy.listen"), HasSubstr(address),
+                             HasSubstr("Address already in use"));
+  EXPECT_THAT(Runs({"create", "-f", pools}),
+              Ends(4, AllOf(HasSubstr("0 of 1 proxies have acknowledged"), refusal)));
+  EXPECT_THAT(Runs({"get", "proxies"}), Ends(0, refusal));
+  EXPECT_THAT(Runs({"get", "pools"}), Ends(0, HasSubstr("1 of 1 proxies refuse it")));
+}
+
+// weirctl on a terminal of its own, which util-linux's `script` makes.
+TEST_F(WeirctlProcessTest, CountsProxiesOnATerminalWhileTheyAcknowledge) {
+  StartsControl();
+  ASSERT_THAT(CreatesAlpha(), Ends(0, testing::_));
+  StreamClient slow(Channel());
+  slow.Opens("p1");
+  slow.Takes();
+  Process weirctl({"/usr/bin/script", "--quiet", "--return", "--flush", "--command",
+                   StrCat(Program("WEIRCTL"), " --server ", socket(),
+                          " set-weight alpha a 2 --yes --wait-timeout 60"),
+                   Path("typescript")},
+                  Path("terminal"));
+  EXPECT_TRUE(Prints(weirctl, "terminal", "\r\x1b[K0 of 1 proxies are up to date"));
+  slow.Takes();
+  EXPECT_EQ(weirctl.Wait(), 0);
+  const std::string shown = ReadFile(Path("terminal"));
+  EXPECT_THAT(shown, HasSubstr("1 of 1 proxies have acknowledged"));
+  // The line is wiped before the answer.
+  EXPECT_THAT(shown, HasSubstr("\r\x1b[Kpool 'alpha': generation 2"));
 }
 
 TEST_F(WeirctlProcessTest, WatchesPoolsUntilTheServerEnds) {
