@@ -8,7 +8,8 @@
 //
 //   absl::Mutex, absl::CondVar       unlock -> lock
 //   tag of a batch, of a new call    start -> callback, or its return from a completion queue
-//   references of a server's call    OnCancel, any reaction -> OnDone
+//   references of a server's call    its reactor's constructor -> OnCancel; OnCancel, any
+//                                    reaction -> OnDone
 //   calls                            end of each, OnDone included -> end of the server
 //
 // Code of ours gets no other order from here, and no report is withheld for a function of ours: see
@@ -116,6 +117,7 @@ void ServerCallbackCall::ScheduleOnDone(bool inline_ondone) {
 void ServerCallbackCall::CallOnCancel(ServerReactor* reactor) {
   static const auto call = Next<void(ServerCallbackCall*, ServerReactor*)>(
       "_ZN4grpc8internal18ServerCallbackCall12CallOnCancelEPNS0_13ServerReactorE");
+  __tsan_acquire(&on_cancel_conditions_remaining_);
   call(this, reactor->InternalInlineable()
                  ? reactor
                  : new CancelledReactor(*reactor, &callbacks_outstanding_));
@@ -230,12 +232,15 @@ grpc_event grpc_completion_queue_pluck(grpc_completion_queue* queue, void* tag,
 }
 
 // What the libraries themselves do to memory, in functions that the sanitizer intercepts (memcpy,
-// malloc, free, ...), is ordered by atomics of theirs; their locks are still seen. The last line is
-// a destructor of absl::Status that is compiled into our programs, too, and called by the
-// libraries.
+// malloc, free, ...), is ordered by atomics of theirs; their locks are still seen. The last two
+// lines are functions that are compiled into our programs, too: a destructor of absl::Status that
+// the libraries call, and one of gRPC's headers that copies text from memory which the libraries
+// have freed and got again.
 const char* __tsan_default_suppressions() {
   return "called_from_lib:libabsl_cord.so\n"
+         "called_from_lib:libabsl_cord_internal.so\n"
          "called_from_lib:libabsl_graphcycles_internal.so\n"
+         "called_from_lib:libabsl_random_internal_pool_urbg.so\n"
          "called_from_lib:libabsl_status.so\n"
          "called_from_lib:libabsl_strings.so\n"
          "called_from_lib:libabsl_synchronization.so\n"
@@ -248,7 +253,8 @@ const char* __tsan_default_suppressions() {
          "called_from_lib:libssl.so\n"
          "called_from_lib:libupb.so\n"
          "race:absl::debian3::inlined_vector_internal::Storage<absl::debian3::status_internal::"
-         "Payload\n";
+         "Payload\n"
+         "race:grpc::internal::CallOpClientRecvStatus::FinishOp\n";
 }
 
 }  // extern "C"
