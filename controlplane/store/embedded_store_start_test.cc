@@ -57,6 +57,18 @@ TEST_F(EmbeddedStoreStartTest, AFileThatLostItsInForceIsNotTakenForANewPool) {
   EXPECT_EQ(store_->ListVersions("alpha")->size(), 1u);
 }
 
+// Emacs's lock, a link that leads nowhere, and a hidden copy of a file.
+TEST_F(EmbeddedStoreStartTest, HiddenFilesOfEditorsAreNoPools) {
+  Write(TestRecord("alpha", 1), "");
+  const std::string text = FileText("alpha");
+  store_.reset();
+  ASSERT_EQ(symlink("who@where.1234", Path(".#alpha").c_str()), 0);
+  Save(".alpha", text);
+  Open();
+  EXPECT_EQ(store_->Load()->size(), 1u);
+  EXPECT_EQ(FileText(".alpha"), text);
+}
+
 TEST_F(EmbeddedStoreStartTest, AFileThatIsMissingIsWarnedOfAndItsHistoryStays) {
   Write(TestRecord("alpha", 1), "");
   const std::string text = FileText("alpha");

@@ -49,9 +49,7 @@ absl::StatusOr<std::vector<std::string>> PoolDirectory::ReadAll() {
   for (const std::string& name : *names) {
     absl::Status status;
     if (IsTemporaryName(name)) status = RemoveFileDurably(directory_, name);
-    if (name.ends_with(kSuffix)) {
-      status = Read(name.substr(0, name.size() - kSuffix.size()), without_record);
-    }
+    if (const auto pool = PoolOf(name)) status = Read(*pool, without_record);
     if (!status.ok()) return status;
   }
   return without_record;
