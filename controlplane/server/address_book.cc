@@ -74,6 +74,7 @@ void AddressBook::RemoveUser(const std::string& pool) {
 
 void AddressBook::Forget(const std::map<std::string, absl::Duration>& names) {
   const std::lock_guard lock(mutex_);
+  watched_ = names;
   const size_t forgotten = std::erase_if(resolved_, [&](const auto& resolved) {
     return !names.contains(resolved.first) && !IsNeeded(resolved.first);
   });
@@ -159,7 +160,7 @@ std::map<std::string, absl::Duration> AddressBook::Names() const {
 std::vector<std::string> AddressBook::SetAddresses(const std::string& endpoint,
                                                    std::vector<std::string> addresses) {
   const std::lock_guard lock(mutex_);
-  if (!IsNeeded(endpoint)) return {};
+  if (!IsNeeded(endpoint) && !watched_.contains(endpoint)) return {};
   std::vector<std::string>& known = resolved_[endpoint];
   if (known == addresses) return {};
   known = std::move(addresses);

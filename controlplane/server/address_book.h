@@ -47,11 +47,12 @@ class AddressBook {
   // a second.
   std::map<std::string, absl::Duration> Names() const;
   // Only `names` are kept current from here on, and told of again when others are added: the rest
-  // is forgotten unless a pool needs it.
+  // is forgotten unless a pool needs it. Called before the resolver looks after just these.
   void Forget(const std::map<std::string, absl::Duration>& names);
 
   // `endpoint` is served by `addresses` now ("ip:port", sorted). Returns the pools that this
-  // changes.
+  // changes. Kept while it is needed or one of Forget's names: it may be needed again before the
+  // next Forget, and the resolver does not tell it a second time.
   std::vector<std::string> SetAddresses(const std::string& endpoint,
                                         std::vector<std::string> addresses);
 
@@ -88,6 +89,7 @@ class AddressBook {
   std::multiset<std::string> expected_;                 // endpoints
   std::map<std::string, Need> needs_;                   // by pool
   std::map<std::string, std::set<std::string>> users_;  // pools by endpoint, as in needs_
+  std::map<std::string, absl::Duration> watched_;       // the names of the last Forget
   ResolvedAddresses resolved_;
   KeptAddresses remembered_;  // by the process before, until its pool is set
   uint64_t changes_ = 0;

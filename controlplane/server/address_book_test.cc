@@ -109,6 +109,21 @@ TEST_F(HostNamesTest, AShardThatIsRemovedAndAddedAgainBetweenTwoLooksKeepsItsAdd
   EXPECT_THAT(book_.Resolved().resolved, IsEmpty());
 }
 
+// A plan looks a name up and gives it up; the change that follows asks for it again.
+TEST_F(HostNamesTest, AnAddressThatComesBetweenTwoExpectationsIsNotLost) {
+  book_.Expect({"one.example:1"});
+  Tick();  // the resolver begins to look for it
+  book_.StopExpecting({"one.example:1"});
+  EXPECT_THAT(book_.SetAddresses("one.example:1", {"192.0.2.1:1"}), IsEmpty());
+  book_.Expect({"one.example:1"});
+  EXPECT_TRUE(book_.Knows("one.example:1"));
+  book_.StopExpecting({"one.example:1"});
+  Tick();
+  EXPECT_FALSE(book_.Knows("one.example:1"));
+  EXPECT_THAT(book_.SetAddresses("one.example:1", {"192.0.2.1:1"}), IsEmpty());
+  EXPECT_FALSE(book_.Knows("one.example:1"));  // the resolver has let go of it
+}
+
 TEST_F(HostNamesTest, ASlotKeepsItsAddressesUntilItsNewNameIsResolved) {
   book_.SetPool(PoolOf("alpha", {"127.0.0.1:1"}));
   EXPECT_THAT(AddressesAt("one.example:1"), ElementsAre("127.0.0.1:1"));  // as it would be

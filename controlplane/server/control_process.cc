@@ -147,8 +147,8 @@ void ControlProcess::LookUpNames() {
 
 Moment ControlProcess::Tick(Moment now) {
   const auto names = control_->NamesToResolve();
-  resolver_->SetEndpoints(names);
   control_->ResolvesOnly(names);
+  resolver_->SetEndpoints(names);
   const uint64_t table = access_->TableNumber(absl::Now());
   if (std::exchange(access_table_, table) != table) {
     discovery_->RecheckAll();

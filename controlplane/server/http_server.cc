@@ -33,7 +33,8 @@ struct HttpServer::Impl {
   void Route(ControlMetrics& metrics, std::function<bool()> is_ready) {
     server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server.set_payload_max_length(0);
-    server.set_keep_alive_max_count(1);  // a thread waits for no second request
+    server.set_keep_alive_max_count(1);                    // a thread waits for no second request
+    server.set_keep_alive_timeout(kLongestPause.count());  // also before the first byte
     server.set_read_timeout(kLongestPause);
     server.set_write_timeout(kLongestPause);
     // The library's own options would let another process share the port (SO_REUSEPORT).

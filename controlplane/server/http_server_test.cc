@@ -93,27 +93,41 @@ TEST(HttpServerTest, APortCanBeHadAgainAtOnceAfterItsConnections) {
   EXPECT_TRUE(second.ok()) << second.status();
 }
 
-// A connection to the server, over which half a request was sent.
+// A connection to the server, over which a part of a request was sent.
 class HalfRequest {
  public:
-  explicit HalfRequest(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit HalfRequest(uint16_t port, std::string_view sent = "GET /healthz HT")
+      : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     CHECK(connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-    constexpr std::string_view kHalf = "GET /healthz HT";
-    CHECK(send(fd_.get(), kHalf.data(), kHalf.size(), 0) == static_cast<ssize_t>(kHalf.size()));
+    CHECK(send(fd_.get(), sent.data(), sent.size(), 0) == static_cast<ssize_t>(sent.size()));
   }
   // Waits until the server has closed it.
   void AwaitEnd() {
     char byte = 0;
     while (recv(fd_.get(), &byte, 1, 0) > 0) continue;
   }
+  bool HasEnded() {
+    char byte = 0;
+    return recv(fd_.get(), &byte, 1, MSG_DONTWAIT) == 0;
+  }
 
  private:
   UniqueFd fd_;
 };
+
+// It held a thread for five seconds, which is the library's limit between two requests.
+TEST(HttpServerTest, AConnectionThatSaysNothingIsClosedAsSoonAsOneThatPauses) {
+  ControlMetrics metrics;
+  const auto server = HttpServer::Start(TcpEndpoint("127.0.0.1", 0), metrics, [] { return true; });
+  ASSERT_TRUE(server.ok()) << server.status();
+  HalfRequest silent((*server)->port(), "");
+  for (int i = 0; i < 3; ++i) HalfRequest((*server)->port()).AwaitEnd();
+  EXPECT_TRUE(silent.HasEnded());
+}
 
 TEST(HttpServerTest, HalfSentRequestsBlockNobodyAndAreClosed) {
   ControlMetrics metrics;
