@@ -246,9 +246,11 @@ absl::StatusOr<std::vector<v1::PoolRecord>> EmbeddedStore::ListDeleted() {
 }
 
 absl::StatusOr<std::vector<v1::Version>> EmbeddedStore::ListVersions(const std::string& pool) {
-  const std::lock_guard lock(mutex_);
-  if (pools_.InForceOf(pool) == nullptr) return std::vector<v1::Version>();
-  return history_.List(pool);
+  {
+    const std::lock_guard lock(mutex_);
+    if (pools_.InForceOf(pool) == nullptr) return std::vector<v1::Version>();
+  }
+  return history_.List(pool);  // may take long: nobody waits for it
 }
 
 absl::Status EmbeddedStore::WriteAddresses(const KnownAddresses& known) const {

@@ -235,6 +235,13 @@ TEST_F(EmbeddedStoreTest, ADamagedFileOfTheHistoryCostsOneVersion) {
   EXPECT_THAT((*versions)[3].error(), HasSubstr(history + "1.json: INVALID_ARGUMENT"));
 }
 
+TEST_F(EmbeddedStoreTest, AStrayFileInAHistoryDoesNotBlockTheNameAfterADeletion) {
+  const std::string revision = Write(TestRecord("alpha", 1), "");
+  std::ofstream(directory_ + "/history/alpha/1.json~") << "a copy";
+  ASSERT_TRUE(store_->Delete(TestRecord("alpha", 1), revision).ok());
+  EXPECT_EQ(ErrorOfWrite(TestRecord("alpha", 1), ""), "OK");
+}
+
 TEST_F(EmbeddedStoreTest, SaysWhyADirectoryCannotBeUsed) {
   store_.reset();
   directory_ = "/dev/null/x";

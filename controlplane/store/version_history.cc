@@ -75,16 +75,19 @@ absl::StatusOr<std::vector<v1::Version>> VersionHistory::List(const std::string&
   if (!generations.ok()) return generations.status();
   std::vector<v1::Version> versions;
   for (auto generation = generations->rbegin(); generation != generations->rend(); ++generation) {
-    versions.push_back(Read(pool, *generation));
+    std::optional<v1::Version> version = Read(pool, *generation);
+    if (version) versions.push_back(*std::move(version));
   }
   return versions;
 }
 
-v1::Version VersionHistory::Read(const std::string& pool, uint64_t generation) const {
+std::optional<v1::Version> VersionHistory::Read(const std::string& pool,
+                                                uint64_t generation) const {
   const std::string path = StrCat(DirectoryOf(pool), "/", FileName(generation));
   v1::Version version;
   std::string error;
   const absl::StatusOr<std::string> text = ReadWholeFile(path, max_bytes_);
+  if (absl::IsNotFound(text.status())) return std::nullopt;
   if (!text.ok()) {
     error = std::string(text.status().message());
   } else if (const auto read = google::protobuf::util::JsonStringToMessage(*text, &version);
@@ -125,7 +128,10 @@ absl::Status VersionHistory::Trim(const std::string& pool, uint64_t generation, 
 absl::Status VersionHistory::Forget(const std::string& pool) {
   if (absl::Status status = Trim(pool, 0, 0); !status.ok()) return status;
   const std::string directory = DirectoryOf(pool);
-  if (rmdir(directory.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  // Files that are not the history's may stay: no version of the pool is left.
+  if (rmdir(directory.c_str()) == 0 || errno == ENOENT || errno == ENOTEMPTY) {
+    return absl::OkStatus();
+  }
   return FileError(directory, "removed", errno);
 }
 

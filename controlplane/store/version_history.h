@@ -1,11 +1,12 @@
 // The versions of pools, DIRECTORY/POOL/GENERATION.json: one file for each, never changed.
 //
-// Owned by EmbeddedStore, which calls it under its lock; blocks on the disk. Pools' names are valid
-// ones (pool.proto), so no path leads elsewhere.
+// Owned by EmbeddedStore, which calls it under its lock, List alone also without; blocks on the
+// disk. Pools' names are valid ones (pool.proto), so no path leads elsewhere.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,8 +35,8 @@ class VersionHistory {
   // The names that have a history.
   absl::StatusOr<std::vector<std::string>> Names() const;
 
-  // Newest first. Of one whose file cannot be read as a version there is the generation and
-  // Version.error; the others are as they are.
+  // Newest first, without those that are removed meanwhile. Of one whose file cannot be read as a
+  // version there is the generation and Version.error; the others are as they are.
   absl::StatusOr<std::vector<v1::Version>> List(const std::string& pool) const;
 
   // Removes those above `generation`, which were written ahead of a change that never came, those
@@ -49,7 +50,8 @@ class VersionHistory {
   std::string DirectoryOf(const std::string& pool) const { return directory_ + "/" + pool; }
   // Those that there are, ascending.
   absl::StatusOr<std::vector<uint64_t>> Generations(const std::string& pool) const;
-  v1::Version Read(const std::string& pool, uint64_t generation) const;
+  // Nothing when it has no file.
+  std::optional<v1::Version> Read(const std::string& pool, uint64_t generation) const;
 
   const std::string directory_;
   const size_t max_bytes_;
